@@ -1,0 +1,99 @@
+//! `Array`: one concrete type for values and for variables of a trace.
+
+use crate::error::Error;
+use crate::program::Var;
+use crate::source::Source;
+use crate::trace::{self, TraceId};
+use crate::types::{ArrayType, Shape, Type};
+use crate::value::Value;
+use wengert_kernel::DType;
+
+/// An n-dimensional array of one dtype: a value in memory, or a variable of a function being traced.
+///
+/// Cloning is cheap (the elements are shared). Operations never change an array.
+#[derive(Clone)]
+pub struct Array(pub(crate) Repr);
+
+#[derive(Clone)]
+pub(crate) enum Repr {
+    Value(Value),
+    Variable(Variable),
+}
+
+/// A variable of an open trace.
+#[derive(Clone)]
+pub(crate) struct Variable {
+    pub(crate) trace: TraceId,
+    pub(crate) var: Var,
+    pub(crate) ty: Type,
+    pub(crate) made: Source,
+}
+
+impl Array {
+    /// A concrete array.
+    pub fn from_value(value: Value) -> Array {
+        Array(Repr::Value(value))
+    }
+
+    /// The concrete value; an error that names `what` when it is a traced variable.
+    pub fn value(&self, what: &str) -> Result<Value, Error> {
+        match &self.0 {
+            Repr::Value(value) => Ok(value.clone()),
+            Repr::Variable(v) => Err(trace::no_value(v, what)),
+        }
+    }
+
+    /// Takes the concrete value out, without adding a reference to its buffer.
+    pub fn into_value(self, what: &str) -> Result<Value, Error> {
+        match self.0 {
+            Repr::Value(value) => Ok(value),
+            Repr::Variable(v) => Err(trace::no_value(&v, what)),
+        }
+    }
+
+    /// Whether it is a variable of a trace, so that its elements are not known yet.
+    pub fn is_traced(&self) -> bool {
+        matches!(self.0, Repr::Variable(_))
+    }
+
+    /// The full type; a list type only inside rules for loops.
+    pub fn ty(&self) -> Type {
+        match &self.0 {
+            Repr::Value(value) => value.ty(),
+            Repr::Variable(v) => v.ty.clone(),
+        }
+    }
+
+    /// Dtype and shape.
+    #[track_caller]
+    pub fn array_type(&self) -> ArrayType {
+        match self.ty() {
+            Type::Array(a) => a,
+            Type::List(_) => panic!("an array was expected, this is a list of rows"),
+        }
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        match &self.0 {
+            Repr::Value(Value::Array(a)) => a.dtype(),
+            Repr::Value(Value::List(l)) => l.element.dtype(),
+            Repr::Variable(v) => v.ty.dtype(),
+        }
+    }
+
+    /// Axis lengths, outermost first; empty for a scalar.
+    pub fn shape(&self) -> Shape {
+        self.array_type().shape
+    }
+
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// Number of elements.
+    pub fn size(&self) -> usize {
+        self.shape().iter().product()
+    }
+}

@@ -1,0 +1,213 @@
+//! The primitives: one file each (or one table for each elementwise family), and this list.
+
+pub(crate) mod rules;
+
+use crate::array::Array;
+use crate::error::TypeError;
+use crate::primitive::{Attribute, Primitive};
+use crate::program::Program;
+use crate::types::Type;
+use crate::value::Value;
+use std::ops::Deref;
+use std::sync::Arc;
+use wengert_kernel::{Binary, DType, Scalar};
+
+/// What a primitive is besides its behaviour: its names, how it is read back, and what its laws are checked on.
+pub trait Definition: Primitive + Sized {
+    /// Every name it prints under.
+    const NAMES: &'static [&'static str];
+
+    /// From its printed name and attributes.
+    fn parse(name: &str, attributes: &Attributes) -> Result<Self, TypeError>;
+
+    /// What the laws are checked on; at least one for each behaviour worth a law.
+    fn samples() -> Vec<Sample>;
+}
+
+/// One instance of an operation on which the laws are checked.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The operation.
+    pub op: Op,
+    /// Its operands.
+    pub args: Vec<Value>,
+    /// Operands in which it is smooth here, so that finite differences tell the derivative.
+    pub smooth: Vec<usize>,
+    /// Operands in which it is linear jointly, so that it has a transpose.
+    pub linear: Vec<usize>,
+}
+
+impl Sample {
+    /// A sample that is smooth and linear in nothing.
+    pub fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
+        Sample { op: op.into(), args, smooth: Vec::new(), linear: Vec::new() }
+    }
+
+    /// Smooth in these operands.
+    pub fn smooth(mut self, operands: &[usize]) -> Self {
+        self.smooth = operands.to_vec();
+        self
+    }
+
+    /// Linear in these operands together (and smooth in them).
+    pub fn linear(mut self, operands: &[usize]) -> Self {
+        self.linear = operands.to_vec();
+        self.smooth(operands)
+    }
+}
+
+/// The attributes of an operation that is being parsed.
+pub struct Attributes(pub Vec<(String, Attribute)>);
+
+macro_rules! attribute_getters {
+    ($($(#[$doc:meta])* $name:ident -> $t:ty, $variant:ident, $word:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self, key: &str) -> Result<$t, TypeError> {
+            match self.get(key)? {
+                Attribute::$variant(x) => Ok(x.clone()),
+                _ => Err(TypeError::new(format!(concat!("attribute `{}` is not ", $word), key))),
+            }
+        }
+    )*};
+}
+
+impl Attributes {
+    fn get(&self, key: &str) -> Result<&Attribute, TypeError> {
+        let found = self.0.iter().find(|(k, _)| k == key);
+        found.map(|(_, a)| a).ok_or_else(|| TypeError::new(format!("attribute `{key}` is missing")))
+    }
+
+    /// Whether the attribute is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.get(key).is_ok()
+    }
+
+    attribute_getters! {
+        /// An integer.
+        int -> i64, Int, "an integer";
+        /// A list of integers.
+        ints -> Vec<i64>, Ints, "a list of integers";
+        /// A scalar.
+        scalar -> Scalar, Scalar, "a scalar";
+        /// A dtype.
+        dtype -> DType, DType, "a dtype";
+        /// `true` or `false`.
+        bool -> bool, Bool, "a truth value";
+        /// A bare word.
+        word -> String, Word, "a word";
+        /// A quoted text.
+        text -> String, Text, "a text";
+        /// A type.
+        ty -> Type, Type, "a type";
+        /// A program.
+        program -> Arc<Program>, Program, "a program";
+    }
+
+    /// A size or axis.
+    pub fn size(&self, key: &str) -> Result<usize, TypeError> {
+        usize::try_from(self.int(key)?).map_err(|_| TypeError::new(format!("attribute `{key}` is negative")))
+    }
+
+    /// Sizes or axes.
+    pub fn sizes(&self, key: &str) -> Result<Vec<usize>, TypeError> {
+        let negative = |_| TypeError::new(format!("attribute `{key}` has a negative entry"));
+        self.ints(key)?.into_iter().map(|n| usize::try_from(n).map_err(negative)).collect()
+    }
+}
+
+/// Adds two arrays, or two lists row by row.
+#[track_caller]
+pub(crate) fn add_any(x: &Array, y: &Array) -> Array {
+    if x.ty().is_list() { crate::trace::apply(ListAdd, &[x, y]) } else { crate::trace::apply(BinaryOp(Binary::Add), &[x, y]) }
+}
+
+/// Puts a batch axis of `size` in front of an array, or of every row of a list.
+#[track_caller]
+pub(crate) fn spread_any(x: &Array, size: usize) -> Array {
+    if x.ty().is_list() { crate::trace::apply(ListSpread { size }, &[x]) } else { rules::add_axis(x, 0, size) }
+}
+
+/// Zeros of a type: an array, or a list of zero rows.
+#[track_caller]
+pub(crate) fn zeros_any(ty: &Type) -> Array {
+    match ty {
+        Type::Array(a) => rules::constant(Scalar::zero(a.dtype), &a.shape),
+        Type::List(_) => crate::trace::apply(Nil { ty: ty.clone() }, &[]),
+    }
+}
+
+macro_rules! primitives {
+    ($($module:ident: $($name:ident),+;)*) => {
+        $(mod $module;)*
+        $(pub use $module::{$($name),+};)*
+
+        /// An operation of a program: one of the closed set of primitives.
+        #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+        #[allow(missing_docs)]
+        pub enum Op { $($($name($name),)+)* }
+
+        impl Deref for Op {
+            type Target = dyn Primitive;
+            fn deref(&self) -> &(dyn Primitive + 'static) {
+                match self { $($(Op::$name(op) => op,)+)* }
+            }
+        }
+
+        $($(impl From<$name> for Op { fn from(op: $name) -> Op { Op::$name(op) } })+)*
+
+        /// The operation of that printed name.
+        pub(crate) fn parse_op(name: &str, attributes: &Attributes) -> Result<Op, TypeError> {
+            $($(if $name::NAMES.contains(&name) { return $name::parse(name, attributes).map(Op::$name); })+)*
+            Err(TypeError::new(format!("there is no operation `{name}`")))
+        }
+
+        /// The samples of every primitive.
+        pub fn samples() -> Vec<Sample> {
+            let mut all = Vec::new();
+            $($({
+                let samples = $name::samples();
+                assert!(!samples.is_empty(), concat!(stringify!($name), " has samples"));
+                all.extend(samples);
+            })+)*
+            all
+        }
+
+        /// The names of all operations.
+        pub fn names() -> Vec<&'static str> {
+            let mut all = Vec::new();
+            $($(all.extend_from_slice($name::NAMES);)+)*
+            all
+        }
+    };
+}
+
+// A new primitive is a file beside this one and a line here.
+primitives! {
+    literal: Literal;
+    iota: Iota;
+    unary: UnaryOp;
+    binary: BinaryOp;
+    compare: CompareOp;
+    select: Select;
+    convert: Convert;
+    stop_gradient: StopGradient;
+    broadcast: Broadcast;
+    reshape: Reshape;
+    permute: Permute;
+    reverse: Reverse;
+    slice: Slice, SliceAdd;
+    pad: Pad;
+    concatenate: Concatenate;
+    reduce: Reduce;
+    arg_reduce: ArgReduce;
+    dot: Dot;
+    gather: Gather;
+    accumulate: Accumulate;
+    dynamic_slice: DynamicSlice, DynamicUpdate;
+    rows: Rows, Stack, Nil, ListAdd, ListSpread;
+    scan: Loop;
+    while_loop: While;
+    cond: Cond;
+    call: Call;
+    check: Check;
+}

@@ -1,0 +1,316 @@
+//! All that the system may ask of a primitive.
+//!
+//! Names here and in every rule: `x` primal operands, `dx` their tangents, `y` results, `ct` cotangents of results.
+//! A tangent or cotangent that is `None` is zero.
+
+use crate::array::Array;
+use crate::error::{Error, TypeError};
+use crate::program::Program;
+use crate::types::Type;
+use crate::value::Value;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
+
+/// What an operation is to the system. Rules are written in the user's language, on [`Array`]s of an open trace.
+pub trait Primitive {
+    /// The name in printed programs.
+    fn name(&self) -> &'static str;
+
+    /// Parameters for print and parse, in a fixed order.
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        Vec::new()
+    }
+
+    /// The types of the results. The only judge of shapes and dtypes.
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError>;
+
+    /// The reference: plain and obviously right. Owns its operands, so that an update of the last reference is in place.
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error>;
+
+    /// Results and their tangents together.
+    fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>);
+
+    /// For operations linear in some operands: adds to the cotangents of these. At least one `ct` is not zero.
+    fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
+        let _ = (ct, x, into);
+        panic!("`{}` is not linear, so it has no transpose", self.name())
+    }
+
+    /// The operation on operands of which at least one has a batch axis of `size` in front.
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched>;
+
+    /// What the operation is to the loop compiler.
+    fn lower(&self) -> Lowering;
+
+    /// Whether running it has an effect besides its results.
+    fn effect(&self) -> Effect {
+        Effect::None
+    }
+
+    /// The programs inside.
+    fn programs(&self) -> SmallVec<[&Arc<Program>; 2]> {
+        SmallVec::new()
+    }
+
+    /// Whether the backward pass had better compute the result again than keep it. Only for operations that are finite at 0.
+    fn cheap(&self) -> bool {
+        false
+    }
+
+    /// For operations with programs inside: see [`crate::transform::split`].
+    fn split(&self, request: &mut crate::transform::SplitRequest<'_>) -> Option<crate::transform::SplitResult> {
+        let _ = request;
+        None
+    }
+
+    /// For operations with programs inside: the operation without the results that are not `live`.
+    fn prune(&self, live: &[bool]) -> Option<Pruned> {
+        let _ = live;
+        None
+    }
+}
+
+/// An operation with fewer operands and results.
+pub struct Pruned {
+    /// The smaller operation.
+    pub op: crate::ops::Op,
+    /// Which operands remain, by position.
+    pub args: Vec<usize>,
+    /// Which results remain, by position; all live ones do.
+    pub results: Vec<usize>,
+}
+
+/// What an equation does besides computing results. Ordered by strength.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// It may end the program with an error.
+    Check,
+    /// It is seen outside, in order.
+    Ordered,
+}
+
+/// A parameter of an operation, as printed programs hold it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Attribute {
+    /// `3`
+    Int(i64),
+    /// `[0, 2]`
+    Ints(Vec<i64>),
+    /// `2.5f64`
+    Scalar(Scalar),
+    /// `f32`
+    DType(DType),
+    /// `true`
+    Bool(bool),
+    /// A bare name: `clamp`
+    Word(String),
+    /// `"quoted"`
+    Text(String),
+    /// `list(f64[])`
+    Type(Type),
+    /// `{ ... }`
+    Program(Arc<Program>),
+}
+
+/// An operand of an equation that is being transposed.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// Does not depend on the linear inputs.
+    Known(Array),
+    /// Does; only its type is known.
+    Linear(Type),
+}
+
+impl Operand {
+    /// Whether it depends on the linear inputs.
+    pub fn is_linear(&self) -> bool {
+        matches!(self, Operand::Linear(_))
+    }
+
+    /// The known array; panics when it is linear.
+    #[track_caller]
+    pub fn known(&self) -> &Array {
+        match self {
+            Operand::Known(x) => x,
+            Operand::Linear(_) => panic!("the operation is not linear in this operand"),
+        }
+    }
+
+    /// The type.
+    pub fn ty(&self) -> Type {
+        match self {
+            Operand::Known(x) => x.ty(),
+            Operand::Linear(ty) => ty.clone(),
+        }
+    }
+}
+
+/// The cotangents of an equation's operands. Two operands may be one variable and then share one cotangent.
+pub struct Cotangents<'a> {
+    /// The current cotangents, by variable.
+    pub(crate) table: &'a mut [Option<Array>],
+    /// The operands' places in the table; `None` for operands that are not linear.
+    pub(crate) places: SmallVec<[Option<usize>; 4]>,
+}
+
+impl Cotangents<'_> {
+    /// Adds to the cotangent of operand `i`; nothing happens when it is not linear.
+    pub fn add(&mut self, i: usize, ct: Array) {
+        let Some(place) = self.places[i] else { return };
+        let sum = match self.table[place].take() {
+            Some(old) => crate::ops::add_any(&old, &ct),
+            None => ct,
+        };
+        self.table[place] = Some(sum);
+    }
+
+    /// Takes the current cotangent of operand `i`, to be updated in place and given back by [`Cotangents::add`].
+    pub fn take(&mut self, i: usize) -> Option<Array> {
+        self.places[i].and_then(|place| self.table[place].take())
+    }
+
+    /// Whether the equation is linear in operand `i`.
+    pub fn wants(&self, i: usize) -> bool {
+        self.places[i].is_some()
+    }
+}
+
+/// An operand or result under `vmap`.
+#[derive(Clone, Debug)]
+pub struct Batched {
+    /// The array, or list.
+    pub array: Array,
+    /// Whether it has the batch axis in front; else all lanes share it.
+    pub mapped: bool,
+}
+
+impl Batched {
+    /// With a batch axis in front.
+    pub fn mapped(array: Array) -> Self {
+        Batched { array, mapped: true }
+    }
+
+    /// Shared by all lanes.
+    pub fn shared(array: Array) -> Self {
+        Batched { array, mapped: false }
+    }
+
+    /// With the batch axis, made by broadcasting where there is none.
+    pub fn spread(&self, size: usize) -> Array {
+        if self.mapped { self.array.clone() } else { crate::ops::spread_any(&self.array, size) }
+    }
+}
+
+/// What an operation is to the loop compiler: how to compute element `i` of the result, or a structure it knows.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Lowering {
+    /// Every element is this.
+    Literal(Scalar),
+    /// Element `i` is `i[axis]`, in the result's dtype.
+    Iota {
+        /// The axis counted.
+        axis: usize,
+    },
+    /// Elementwise on operands of equal shape.
+    Map(ScalarOp),
+    /// Element `i` is `x[view(i)]`.
+    View(View),
+    /// The elements in row-major order under another shape.
+    Reshape,
+    /// The operands one after the other along an axis.
+    Concatenate {
+        /// The axis joined.
+        axis: usize,
+    },
+    /// Operands `x, value`: `x[i - low]` where that is inside, else the scalar `value`.
+    Pad {
+        /// Elements before, by axis.
+        low: SmallVec<[usize; 4]>,
+    },
+    /// Combines the axes `start..end` in the order of `kernel::reduce`.
+    Reduce {
+        /// `Add`, `Mul`, `Max`, `Min`, `And` or `Or`.
+        op: Binary,
+        /// First axis.
+        start: usize,
+        /// One past the last axis.
+        end: usize,
+    },
+    /// Index of the first greatest (or smallest) element along an axis; the first NaN wins.
+    ArgReduce {
+        /// Greatest, else smallest.
+        max: bool,
+        /// The axis searched.
+        axis: usize,
+    },
+    /// `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`.
+    Dot {
+        /// Number of leading batch axes.
+        batch: usize,
+    },
+    /// `x: [batch.., n, rest..]`, `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices clamped to `0..n`.
+    Gather {
+        /// Number of leading batch axes.
+        batch: usize,
+    },
+    /// `c, i, u`: `c[b, i[b, k], ..] += u[b, k, ..]` in row-major order of `u`; in place when `c` dies here.
+    Accumulate {
+        /// Number of leading batch axes.
+        batch: usize,
+        /// What becomes of indices outside `0..n`.
+        mode: IndexMode,
+    },
+    /// `x, start_0, ...`: a window of `sizes` at starts clamped so that it fits; starts have the batch shape.
+    DynamicSlice {
+        /// Number of leading batch axes.
+        batch: usize,
+        /// Window lengths of the axes after the batch axes.
+        sizes: SmallVec<[usize; 4]>,
+    },
+    /// `x, u, start_0, ...`: `x` with the window (starts clamped) added to, or replaced by, `u`; in place when `x` dies here.
+    DynamicUpdate {
+        /// Number of leading batch axes.
+        batch: usize,
+        /// Add rather than replace.
+        add: bool,
+    },
+    /// `c, u`: `c[start + stride * i] += u[i]`; in place when `c` dies here.
+    SliceAdd {
+        /// First element by axis.
+        start: SmallVec<[usize; 4]>,
+        /// Step by axis.
+        stride: SmallVec<[usize; 4]>,
+    },
+    /// The operand itself.
+    Identity,
+    /// Loops, branches, calls, lists, checks: the compiler knows them by name.
+    Structural,
+}
+
+/// What becomes of an index outside its axis.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IndexMode {
+    /// It is moved to the nearest end.
+    Clamp,
+    /// Reads give 0, updates are dropped.
+    Drop,
+}
+
+/// An index map: operand axis `a` is read at `offset + sum stride * i[axis]` over at most one result axis.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct View {
+    /// One for each operand axis.
+    pub axes: SmallVec<[ViewAxis; 4]>,
+}
+
+/// Where one operand axis is read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ViewAxis {
+    /// The constant part.
+    pub offset: i64,
+    /// The result axis that moves it, and by how much.
+    pub from: Option<(usize, i64)>,
+}

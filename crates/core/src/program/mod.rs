@@ -1,0 +1,118 @@
+//! Programs: flat, typed, closed SSA.
+//!
+//! Variables are numbered densely: the inputs first, then the results of each equation in order. So a program is a
+//! few vectors; nothing in it is linked, and nothing that walks it recurses over its length.
+
+mod build;
+mod hash;
+mod parse;
+mod print;
+mod verify;
+
+pub use build::Builder;
+pub use parse::parse;
+
+use crate::ops::Op;
+use crate::primitive::Effect;
+use crate::source::Source;
+use crate::types::Type;
+use smallvec::SmallVec;
+
+/// A variable of a program.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Var(pub u32);
+
+impl Var {
+    /// Position in per-variable tables.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The operands of an equation.
+pub type Args = SmallVec<[Var; 3]>;
+
+/// `results = op(args)`.
+#[derive(Clone, Debug)]
+pub struct Equation {
+    /// What is computed.
+    pub op: Op,
+    /// Operands.
+    pub args: Args,
+    /// The first result; the others follow it.
+    pub first: Var,
+    /// Number of results; may be 0 for an effect.
+    pub count: u32,
+    /// The user's line; takes no part in equality or hash.
+    pub source: Source,
+}
+
+impl Equation {
+    /// The results.
+    pub fn results(&self) -> impl DoubleEndedIterator<Item = Var> + ExactSizeIterator + Clone + use<> {
+        (self.first.0..self.first.0 + self.count).map(Var)
+    }
+}
+
+/// A closed program. Made by [`Builder::finish`] only, so it is always well formed and its hash is computed once.
+#[derive(Clone, Debug)]
+pub struct Program {
+    inputs: usize,
+    types: Vec<Type>,
+    equations: Vec<Equation>,
+    outputs: Vec<Var>,
+    hash: u64,
+    effect: Effect,
+}
+
+impl Program {
+    /// Number of inputs; they are the variables `0..inputs`.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The types of the inputs.
+    pub fn input_types(&self) -> &[Type] {
+        &self.types[..self.inputs]
+    }
+
+    /// The equations in order.
+    pub fn equations(&self) -> &[Equation] {
+        &self.equations
+    }
+
+    /// The outputs; a variable may stand more than once.
+    pub fn outputs(&self) -> &[Var] {
+        &self.outputs
+    }
+
+    /// The types of the outputs.
+    pub fn output_types(&self) -> impl Iterator<Item = &Type> {
+        self.outputs.iter().map(|&v| self.ty(v))
+    }
+
+    /// The type of a variable.
+    pub fn ty(&self, v: Var) -> &Type {
+        &self.types[v.index()]
+    }
+
+    /// Number of variables.
+    pub fn vars(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The strongest effect of its equations.
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Structural hash, sources left out.
+    pub fn structural_hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Equations here and in all sub-programs, each sub-program counted once for every use.
+    pub fn equation_count(&self) -> usize {
+        self.equations.iter().map(|e| 1 + e.op.programs().iter().map(|p| p.equation_count()).sum::<usize>()).sum()
+    }
+}

@@ -1,0 +1,319 @@
+//! Tracing: the stack of open traces on this thread, and how an operation enters a program.
+//!
+//! While a trace is open every operation is recorded in the innermost one, whatever its operands; an operand from
+//! outside (a value, or a variable of an enclosing trace) becomes a captured input. With no open trace an operation
+//! is evaluated at once.
+
+use crate::array::{Array, Repr, Variable};
+use crate::error::{Error, ErrorKind};
+use crate::ops::{Literal, Op};
+use crate::primitive::Primitive;
+use crate::program::{Args, Builder, Program, Var};
+use crate::source::Source;
+use crate::types::Type;
+use crate::value::Value;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use wengert_kernel::Scalar;
+
+/// Identity of a trace, unique in the process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct TraceId(u64);
+
+/// A program and what it captured: the captures are its leading inputs (after `prefix` parameters).
+pub struct Traced {
+    /// The closed program.
+    pub program: Program,
+    /// Arrays from outside the closure, in the order of their inputs.
+    pub captures: Vec<Array>,
+}
+
+struct Open {
+    id: TraceId,
+    /// `None` for a [`concrete`] block, in which operations run at once.
+    builder: Option<Builder>,
+    captures: Vec<(Array, Var)>,
+    captured: HashMap<Key, Var>,
+    /// The lane mask that loops and branches recorded here are under.
+    mask: Option<Array>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Variable(TraceId, Var),
+    /// The address of a buffer that the capture keeps alive, and the shape it is seen in.
+    Value(usize, Type),
+}
+
+thread_local! {
+    static STACK: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
+    static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) };
+    static DOORS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Truncates the stack when a trace ends, by a panic too.
+struct Guard(usize);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let closed = STACK.with_borrow_mut(|stack| stack.split_off(self.0.min(stack.len())));
+        drop(closed);
+    }
+}
+
+fn open(builder: Option<Builder>, mask: Option<Array>) -> (Guard, TraceId) {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let id = TraceId(NEXT.fetch_add(1, Ordering::Relaxed));
+    let depth = STACK.with_borrow_mut(|stack| {
+        stack.push(Open { id, builder, captures: Vec::new(), captured: HashMap::new(), mask });
+        stack.len() - 1
+    });
+    (Guard(depth), id)
+}
+
+/// Whether operations are being recorded on this thread.
+pub fn is_tracing() -> bool {
+    STACK.with_borrow(|stack| stack.last().is_some_and(|t| t.builder.is_some()))
+}
+
+/// How a trace stands to what surrounds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Surroundings {
+    /// A user's closure that will be inlined where it stands: it runs under the lane mask that is in force here.
+    Inherit,
+    /// The body of a loop, branch or call: its first parameter is its lane mask.
+    Body,
+    /// A program made by a transform, closed by construction.
+    Closed,
+}
+
+/// Runs `f` on variables of the given types and returns what it recorded. The inputs of the program are the first
+/// `prefix` parameters, then the captures, then the other parameters.
+#[track_caller]
+pub fn trace_with(types: &[Type], prefix: usize, surroundings: Surroundings, f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Traced {
+    let here = current_source().unwrap_or_else(Source::here);
+    let mut builder = Builder::new();
+    let params: Vec<Var> = types.iter().map(|ty| builder.input(ty.clone())).collect();
+    let mask = match surroundings {
+        Surroundings::Inherit => STACK.with_borrow(|stack| stack.last().and_then(|t| t.mask.clone())),
+        Surroundings::Body | Surroundings::Closed => None,
+    };
+    let (guard, id) = open(Some(builder), mask);
+    let variable = |(&var, ty): (&Var, &Type)| Array(Repr::Variable(Variable { trace: id, var, ty: ty.clone(), made: here.clone() }));
+    let arguments: Vec<Array> = params.iter().zip(types).map(variable).collect();
+    if surroundings == Surroundings::Body {
+        let mask = Some(arguments[0].clone());
+        STACK.with_borrow_mut(|stack| stack.last_mut().expect("it was just opened").mask = mask);
+    }
+    let results = f(arguments);
+    let outputs: Vec<Var> = results.iter().map(|y| resolve(y).unwrap_or_else(|e| e.raise())).collect();
+    let top = STACK.with_borrow_mut(|stack| {
+        assert_eq!(stack.len(), guard.0 + 1, "traces close in the order they opened");
+        stack.pop().expect("the trace is open")
+    });
+    drop(guard);
+    let (captures, vars): (Vec<Array>, Vec<Var>) = top.captures.into_iter().unzip();
+    assert!(surroundings != Surroundings::Closed || captures.is_empty(), "a transformed program is closed");
+    let inputs: Vec<Var> = params[..prefix].iter().chain(&vars).chain(&params[prefix..]).copied().collect();
+    let program = top.builder.expect("a trace has a builder").finish_with(&inputs, &outputs);
+    Traced { program, captures }
+}
+
+/// The program of a transform's closure, which captures nothing.
+#[track_caller]
+pub(crate) fn trace_closed(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Program {
+    trace_with(types, 0, Surroundings::Closed, f).program
+}
+
+/// Runs `f` with all traces closed, so that values can be computed while tracing.
+///
+/// A traced array used inside is an error: its value is not known yet.
+pub fn concrete<R>(f: impl FnOnce() -> R) -> R {
+    let (_guard, _) = open(None, None);
+    f()
+}
+
+/// The lane mask in force: which lanes of an enclosing batch take part here. `true` outside of loops and branches.
+#[track_caller]
+pub(crate) fn current_mask() -> Array {
+    let mask = STACK.with_borrow(|stack| stack.last().and_then(|t| t.mask.clone()));
+    mask.unwrap_or_else(|| record(Literal(Scalar::new(true)), &[]).remove(0))
+}
+
+/// The variable of the innermost trace that stands for an array there.
+fn resolve(x: &Array) -> Result<Var, Error> {
+    STACK.with_borrow_mut(|stack| {
+        let (top, below) = stack.split_last_mut().expect("a trace is open");
+        let key = match &x.0 {
+            Repr::Variable(v) if v.trace == top.id => return Ok(v.var),
+            Repr::Variable(v) => {
+                if !below.iter().any(|t| t.id == v.trace) {
+                    return Err(escaped(v));
+                }
+                Key::Variable(v.trace, v.var)
+            }
+            Repr::Value(value) => Key::Value(address(value), value.ty()),
+        };
+        if let Some(&var) = top.captured.get(&key) {
+            return Ok(var);
+        }
+        let var = top.builder.as_mut().expect("a trace has a builder").input(x.ty());
+        top.captured.insert(key, var);
+        top.captures.push((x.clone(), var));
+        Ok(var)
+    })
+}
+
+fn address(value: &Value) -> usize {
+    match value {
+        Value::Array(a) => Arc::as_ptr(&a.buffer) as usize,
+        Value::List(l) => Arc::as_ptr(l) as usize,
+    }
+}
+
+fn escaped(v: &Variable) -> Error {
+    let message = format!(
+        "a traced array {} was used after its trace ended, or on another thread; return it from the closure instead of storing it outside.\n  it was made at {}",
+        v.ty, v.made
+    );
+    Error::new(ErrorKind::Trace, message)
+}
+
+/// Why a variable has no value.
+pub(crate) fn no_value(v: &Variable, what: &str) -> Error {
+    let open = STACK.with_borrow(|stack| stack.iter().any(|t| t.id == v.trace));
+    if !open {
+        return escaped(v);
+    }
+    let message = format!(
+        "{what} needs the value of a traced array {}, which is not known while tracing; to choose by it use `select` or `cond`, to see it run the function without `jit`.\n  it was made at {}",
+        v.ty, v.made
+    );
+    Error::new(ErrorKind::Trace, message)
+}
+
+/// Records an operation in the innermost trace, or evaluates it when none is open. Panics at the caller's line with
+/// a sentence when the operands do not fit.
+#[track_caller]
+pub(crate) fn record(op: impl Into<Op>, args: &[&Array]) -> Vec<Array> {
+    let op = op.into();
+    let source = current_source().unwrap_or_else(Source::here);
+    match try_record(op, args, source) {
+        Ok(results) => results,
+        Err(error) => error.raise(),
+    }
+}
+
+/// The same for an operation with one result.
+#[track_caller]
+pub(crate) fn apply(op: impl Into<Op>, args: &[&Array]) -> Array {
+    let mut results = record(op, args);
+    debug_assert_eq!(results.len(), 1);
+    results.remove(0)
+}
+
+fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Error> {
+    let types: Vec<Type> = args.iter().map(|x| x.ty()).collect();
+    let results = op.infer(&types).map_err(|e| {
+        let mut message = format!("{}: {e}", op.name());
+        for (i, x) in args.iter().enumerate() {
+            message += &format!("\n  operand {i}: {}", x.ty());
+            if let Repr::Variable(v) = &x.0 {
+                message += &format!(" made at {}", v.made);
+            }
+        }
+        Error::new(ErrorKind::Type, message).at(source.clone())
+    })?;
+    if !is_tracing() {
+        let mut values = Vec::with_capacity(args.len());
+        for x in args {
+            match &x.0 {
+                Repr::Value(v) => values.push(v.clone()),
+                Repr::Variable(v) => return Err(no_value(v, op.name())),
+            }
+        }
+        let results = op.eval(values).map_err(|e| if e.source.is_none() { e.at(source) } else { e })?;
+        return Ok(results.into_iter().map(|y| Array(Repr::Value(y))).collect());
+    }
+    let args: Args = args.iter().map(|x| resolve(x)).collect::<Result<_, _>>()?;
+    Ok(STACK.with_borrow_mut(|stack| {
+        let top = stack.last_mut().expect("a trace is open");
+        let equation = top.builder.as_mut().expect("a trace has a builder").push(op, args, results.iter().cloned(), source.clone());
+        let variable = |(var, ty)| Array(Repr::Variable(Variable { trace: top.id, var, ty, made: source.clone() }));
+        equation.results().zip(results).map(variable).collect()
+    }))
+}
+
+/// Records a whole program on these arguments, equation by equation.
+#[track_caller]
+pub(crate) fn inline(program: &Program, args: &[Array]) -> Vec<Array> {
+    assert_eq!(program.inputs(), args.len());
+    let mut env: Vec<Option<Array>> = args.iter().cloned().map(Some).collect();
+    env.resize(program.vars(), None);
+    for e in program.equations() {
+        let results = with_source(&e.source, || {
+            let x: Vec<&Array> = e.args.iter().map(|a| env[a.index()].as_ref().expect("defined before use")).collect();
+            record(e.op.clone(), &x)
+        });
+        for (v, y) in e.results().zip(results) {
+            env[v.index()] = Some(y);
+        }
+    }
+    program.outputs().iter().map(|v| env[v.index()].clone().expect("defined before use")).collect()
+}
+
+/// The results of a program: inlined into the open trace, or run now.
+#[track_caller]
+pub(crate) fn apply_program(program: &Program, args: &[Array]) -> Vec<Array> {
+    if is_tracing() {
+        return inline(program, args);
+    }
+    let values = args.iter().map(|x| x.value("running a program")).collect::<Result<Vec<_>, _>>();
+    let results = values.and_then(|values| crate::interpret::interpret(program, values));
+    match results {
+        Ok(results) => results.into_iter().map(|y| Array(Repr::Value(y))).collect(),
+        Err(error) => error.raise(),
+    }
+}
+
+/// Runs `f` with every recorded equation attributed to this place.
+pub(crate) fn with_source<R>(source: &Source, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Source>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SOURCE.set(self.0.take());
+        }
+    }
+    let _restore = Restore(SOURCE.replace(Some(source.clone())));
+    f()
+}
+
+/// The place that recorded equations are attributed to, when a rule is running.
+pub(crate) fn current_source() -> Option<Source> {
+    SOURCE.with_borrow(|s| s.clone())
+}
+
+/// Runs `f`; an error raised inside comes back as `Err`, any other panic goes on.
+pub fn door<R>(f: impl FnOnce() -> R) -> Result<R, Error> {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            DOORS.set(DOORS.get() - 1);
+        }
+    }
+    let result = {
+        DOORS.set(DOORS.get() + 1);
+        let _leave = Leave;
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+    };
+    result.or_else(|payload| match payload.downcast::<Error>() {
+        Ok(error) => Err(*error),
+        Err(other) => std::panic::resume_unwind(other),
+    })
+}
+
+pub(crate) fn inside_door() -> bool {
+    DOORS.get() > 0
+}

@@ -1,0 +1,155 @@
+//! Types of programs: arrays of static shape, and lists of rows.
+
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::Arc;
+use wengert_kernel::DType;
+
+/// The lengths of an array's axes; rank 0 is a scalar.
+pub type Shape = SmallVec<[usize; 4]>;
+
+/// Dtype and shape of an array.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ArrayType {
+    /// Element type.
+    pub dtype: DType,
+    /// Axis lengths, outermost first.
+    pub shape: Shape,
+}
+
+/// The type of a variable of a program.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// An array.
+    Array(ArrayType),
+    /// An immutable sequence of rows, written and read by loops only.
+    List(Arc<ListType>),
+}
+
+/// Rows of one type. Users meet no lists: loops use them for what the backward pass reads.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ListType {
+    /// The type of each row; may be a list itself.
+    pub element: Type,
+    /// How many rows, when that is known; else as many as the loop that wrote it made rounds.
+    pub length: Option<usize>,
+}
+
+impl ArrayType {
+    /// From dtype and axis lengths.
+    pub fn new(dtype: DType, shape: &[usize]) -> Self {
+        ArrayType { dtype, shape: shape.into() }
+    }
+
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of elements. Sizes are checked when a type is inferred, so this cannot overflow.
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The same shape with another dtype.
+    pub fn with_dtype(&self, dtype: DType) -> Self {
+        ArrayType { dtype, shape: self.shape.clone() }
+    }
+
+    /// The same dtype with another shape.
+    pub fn with_shape(&self, shape: &[usize]) -> Self {
+        ArrayType::new(self.dtype, shape)
+    }
+}
+
+impl Type {
+    /// An array type.
+    pub fn array(dtype: DType, shape: &[usize]) -> Self {
+        Type::Array(ArrayType::new(dtype, shape))
+    }
+
+    /// A scalar type.
+    pub fn scalar(dtype: DType) -> Self {
+        Type::array(dtype, &[])
+    }
+
+    /// A list type.
+    pub fn list(element: Type, length: Option<usize>) -> Self {
+        Type::List(Arc::new(ListType { element, length }))
+    }
+
+    /// The array type, unless it is a list.
+    pub fn as_array(&self) -> Option<&ArrayType> {
+        match self {
+            Type::Array(a) => Some(a),
+            Type::List(_) => None,
+        }
+    }
+
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self, Type::List(_))
+    }
+
+    /// The dtype of the elements, inside lists too.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Type::Array(a) => a.dtype,
+            Type::List(l) => l.element.dtype(),
+        }
+    }
+
+    /// With a batch axis in front of every array (inside lists: of every row).
+    pub fn batched(&self, size: usize) -> Type {
+        match self {
+            Type::Array(a) => {
+                let mut shape = a.shape.clone();
+                shape.insert(0, size);
+                Type::Array(ArrayType { dtype: a.dtype, shape })
+            }
+            Type::List(l) => Type::list(l.element.batched(size), l.length),
+        }
+    }
+}
+
+impl From<ArrayType> for Type {
+    fn from(a: ArrayType) -> Self {
+        Type::Array(a)
+    }
+}
+
+/// `f64[3,4]`; a scalar is `f64[]`.
+impl fmt::Display for ArrayType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[", self.dtype)?;
+        for (i, n) in self.shape.iter().enumerate() {
+            write!(f, "{}{n}", if i > 0 { "," } else { "" })?;
+        }
+        write!(f, "]")
+    }
+}
+
+/// Arrays as `f64[3]`, lists as `list(f64[3])` or, of known length, `list(f64[3]; 10)`.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Type::Array(a) => write!(f, "{a}"),
+            Type::List(l) => match l.length {
+                Some(n) => write!(f, "list({}; {n})", l.element),
+                None => write!(f, "list({})", l.element),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for ArrayType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

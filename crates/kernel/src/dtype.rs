@@ -1,0 +1,237 @@
+//! Element types: the dtypes of arrays, of buffers and of scalar values in loops.
+
+use std::fmt;
+
+/// The type of one element.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DType {
+    /// One byte, 0 or 1.
+    Bool,
+    /// Unsigned, 8 bits.
+    U8,
+    /// Signed, 32 bits.
+    I32,
+    /// Signed, 64 bits.
+    I64,
+    /// Unsigned, 32 bits.
+    U32,
+    /// Unsigned, 64 bits.
+    U64,
+    /// IEEE 754 binary32.
+    F32,
+    /// IEEE 754 binary64.
+    F64,
+}
+
+impl DType {
+    /// Every element type, in order.
+    pub const ALL: [DType; 8] =
+        [DType::Bool, DType::U8, DType::I32, DType::I64, DType::U32, DType::U64, DType::F32, DType::F64];
+
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            DType::Bool | DType::U8 => 1,
+            DType::I32 | DType::U32 | DType::F32 => 4,
+            DType::I64 | DType::U64 | DType::F64 => 8,
+        }
+    }
+
+    /// `f32` or `f64`.
+    pub const fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F64)
+    }
+
+    /// An integer type; `bool` is not one.
+    pub const fn is_integer(self) -> bool {
+        matches!(self, DType::U8 | DType::I32 | DType::I64 | DType::U32 | DType::U64)
+    }
+
+    /// A type with negative values.
+    pub const fn is_signed(self) -> bool {
+        matches!(self, DType::I32 | DType::I64 | DType::F32 | DType::F64)
+    }
+
+    /// The name users write: `f64`, `bool`, ...
+    pub const fn name(self) -> &'static str {
+        match self {
+            DType::Bool => "bool",
+            DType::U8 => "u8",
+            DType::I32 => "i32",
+            DType::I64 => "i64",
+            DType::U32 => "u32",
+            DType::U64 => "u64",
+            DType::F32 => "f32",
+            DType::F64 => "f64",
+        }
+    }
+
+    /// The dtype of that name.
+    pub fn from_name(name: &str) -> Option<DType> {
+        DType::ALL.into_iter().find(|d| d.name() == name)
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A Rust type that is an element type.
+pub trait Element: Copy + PartialEq + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
+    /// The dtype it stands for.
+    const DTYPE: DType;
+    /// The value's bits, zero-extended to 64.
+    fn to_bits(self) -> u64;
+    /// The value of those (low) bits.
+    fn from_bits(bits: u64) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! elements {
+    ($($t:ty, $dtype:ident, $to:expr, $from:expr;)*) => {$(
+        impl sealed::Sealed for $t {}
+        impl Element for $t {
+            const DTYPE: DType = DType::$dtype;
+            #[inline(always)]
+            fn to_bits(self) -> u64 { ($to)(self) }
+            #[inline(always)]
+            fn from_bits(bits: u64) -> Self { ($from)(bits) }
+        }
+    )*};
+}
+
+elements! {
+    bool, Bool, |x| x as u64, |b: u64| b & 1 != 0;
+    u8, U8, |x| x as u64, |b| b as u8;
+    i32, I32, |x| x as u32 as u64, |b| b as i32;
+    i64, I64, |x| x as u64, |b| b as i64;
+    u32, U32, |x| x as u64, |b| b as u32;
+    u64, U64, |x| x, |b| b;
+    f32, F32, |x: f32| x.to_bits() as u64, |b| f32::from_bits(b as u32);
+    f64, F64, |x: f64| x.to_bits(), f64::from_bits;
+}
+
+/// Calls `$body` with the type alias `$T` bound to the Rust type of a dtype.
+#[macro_export]
+macro_rules! with_element {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::Bool => { type $T = bool; $body }
+            $crate::DType::U8 => { type $T = u8; $body }
+            $crate::DType::I32 => { type $T = i32; $body }
+            $crate::DType::I64 => { type $T = i64; $body }
+            $crate::DType::U32 => { type $T = u32; $body }
+            $crate::DType::U64 => { type $T = u64; $body }
+            $crate::DType::F32 => { type $T = f32; $body }
+            $crate::DType::F64 => { type $T = f64; $body }
+        }
+    };
+}
+
+/// One element with its dtype; equal by bits, so `-0.0 != 0.0` and NaN equals itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scalar {
+    /// The dtype.
+    pub dtype: DType,
+    /// The value's bits, zero-extended to 64.
+    pub bits: u64,
+}
+
+impl Scalar {
+    /// From a Rust value.
+    pub fn new<T: Element>(x: T) -> Self {
+        Scalar { dtype: T::DTYPE, bits: x.to_bits() }
+    }
+
+    /// As a Rust value; `None` when the dtype is another.
+    pub fn get<T: Element>(self) -> Option<T> {
+        (self.dtype == T::DTYPE).then(|| T::from_bits(self.bits))
+    }
+
+    /// Zero (or `false`) of a dtype.
+    pub fn zero(dtype: DType) -> Self {
+        Scalar { dtype, bits: 0 }
+    }
+
+    /// One (or `true`) of a dtype.
+    pub fn one(dtype: DType) -> Self {
+        let bits = match dtype {
+            DType::F32 => 1f32.to_bits() as u64,
+            DType::F64 => 1f64.to_bits(),
+            _ => 1,
+        };
+        Scalar { dtype, bits }
+    }
+}
+
+impl<T: Element> From<T> for Scalar {
+    fn from(x: T) -> Self {
+        Scalar::new(x)
+    }
+}
+
+/// The shortest text that reads back to the same value: `2.0`, `-7`, `true`, `nan`, `inf`.
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.dtype {
+            DType::F32 => {
+                let x = f32::from_bits(self.bits as u32);
+                if x.is_nan() { float_nan(f, self.bits, f32::NAN.to_bits() as u64) } else { write!(f, "{x:?}") }
+            }
+            DType::F64 => {
+                let x = f64::from_bits(self.bits);
+                if x.is_nan() { float_nan(f, self.bits, f64::NAN.to_bits()) } else { write!(f, "{x:?}") }
+            }
+            DType::Bool => write!(f, "{}", self.bits != 0),
+            DType::I32 => write!(f, "{}", self.bits as i32),
+            DType::I64 => write!(f, "{}", self.bits as i64),
+            DType::U8 | DType::U32 | DType::U64 => write!(f, "{}", self.bits),
+        }
+    }
+}
+
+fn float_nan(f: &mut fmt::Formatter<'_>, bits: u64, canonical: u64) -> fmt::Result {
+    if bits == canonical { write!(f, "nan") } else { write!(f, "nan:{bits:x}") }
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}{}", self.dtype)
+    }
+}
+
+impl Scalar {
+    /// Reads what `Display` prints, for a known dtype.
+    pub fn parse(text: &str, dtype: DType) -> Option<Scalar> {
+        let nan = |canonical: u64| match text.strip_prefix("nan:") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None => (text == "nan" || text == "NaN").then_some(canonical),
+        };
+        let bits = match dtype {
+            DType::Bool => match text {
+                "true" => 1,
+                "false" => 0,
+                _ => return None,
+            },
+            DType::U8 => text.parse::<u8>().ok()? as u64,
+            DType::I32 => text.parse::<i32>().ok()? as u32 as u64,
+            DType::I64 => text.parse::<i64>().ok()? as u64,
+            DType::U32 => text.parse::<u32>().ok()? as u64,
+            DType::U64 => text.parse::<u64>().ok()?,
+            DType::F32 => match nan(f32::NAN.to_bits() as u64) {
+                Some(bits) => bits & 0xffff_ffff,
+                None => text.parse::<f32>().ok()?.to_bits() as u64,
+            },
+            DType::F64 => match nan(f64::NAN.to_bits()) {
+                Some(bits) => bits,
+                None => text.parse::<f64>().ok()?.to_bits(),
+            },
+        };
+        Some(Scalar { dtype, bits })
+    }
+}

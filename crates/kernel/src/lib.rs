@@ -1,0 +1,10 @@
+//! Element types, shared buffers and the loop language of wengert.
+//!
+//! This crate knows nothing of arrays, derivatives or Cranelift.
+
+pub mod dtype;
+pub mod routine;
+pub mod scalar;
+
+pub use dtype::{DType, Element, Scalar};
+pub use scalar::{Binary, Comparison, ScalarOp, Unary};

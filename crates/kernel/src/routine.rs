@@ -1,0 +1,374 @@
+//! The loop language. A [`Routine`] is one compiled program: buffers, scalar SSA values, loops, branches and
+//! calls of the runtime. It knows nothing of arrays or derivatives; shapes have become loop bounds and strides.
+//!
+//! Meaning, shared by the interpreter and every backend:
+//! * A [`Value`] is a scalar of one dtype, defined once, visible in the block that defines it and the blocks inside.
+//! * Indices and addresses count elements and are `i64`. No statement traps; an access outside its buffer is a
+//!   defect of the compiler and is reported by the interpreter.
+//! * A routine ends with a [`Status`]: fine, a failed check, or memory refused.
+
+use crate::dtype::{DType, Scalar};
+use crate::scalar::{Binary, ScalarOp};
+use smallvec::SmallVec;
+
+/// A scalar SSA value of a [`Function`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Value(pub u32);
+
+/// A buffer of a [`Routine`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BufferId(pub u32);
+
+/// A function of a [`Routine`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FunctionId(pub u32);
+
+/// A whole compiled program.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Routine {
+    /// All buffers, whoever provides them.
+    pub buffers: Vec<Buffer>,
+    /// Callees before callers; the last one is the entry, which has neither parameters nor results.
+    pub functions: Vec<Function>,
+    /// Bytes of the arena that one call needs (64-byte aligned).
+    pub arena: usize,
+}
+
+/// A stretch of elements of one dtype.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buffer {
+    /// Element type.
+    pub dtype: DType,
+    /// Elements; 0 for [`Storage::Growable`].
+    pub len: usize,
+    /// Who provides the memory.
+    pub storage: Storage,
+}
+
+/// Who provides a buffer's memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Storage {
+    /// The i-th argument of the call; read only, aligned to one byte only.
+    Input(u32),
+    /// The i-th result of the call; written before it is read. Distinct from every other buffer.
+    Output(u32),
+    /// At this byte offset of the arena. Buffers may share bytes when their uses do not overlap in time.
+    Arena(usize),
+    /// Grown by [`Stmt::Reserve`], kept until the call ends. Contents survive growth.
+    Growable,
+    /// The i-th buffer parameter of the function whose body names it; bound by [`Stmt::Call`].
+    Param(u32),
+}
+
+/// A function: scalar parameters and results, buffers by reference.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Function {
+    /// For print-outs and profiles.
+    pub name: String,
+    /// Scalar parameters.
+    pub params: Vec<Value>,
+    /// Buffers of [`Storage::Param`], in order.
+    pub buffer_params: Vec<BufferId>,
+    /// Dtype of every value, by its number.
+    pub types: Vec<DType>,
+    /// The statements; its yields are the function's results.
+    pub body: Block,
+}
+
+/// Statements in order, and the values handed to the enclosing statement.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Block {
+    /// In order of execution.
+    pub stmts: Vec<Stmt>,
+    /// Results of the block.
+    pub yields: Vec<Value>,
+}
+
+/// A linear form `offset + sum coefficient * value` over `i64` values, in elements.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Affine {
+    /// The constant part.
+    pub offset: i64,
+    /// The rest; no value stands twice and no coefficient is 0.
+    pub terms: SmallVec<[(Value, i64); 3]>,
+}
+
+/// How many times a loop runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Count {
+    /// Known when compiled.
+    Const(u64),
+    /// An `i64` value; negative means 0.
+    Value(Value),
+}
+
+/// A value carried by a loop: `param` is `init` in the first round and what the body yielded after it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Carried {
+    /// The name inside.
+    pub param: Value,
+    /// The value before the first round.
+    pub init: Value,
+}
+
+/// One reduction carried by a [`Stmt::Pass`]: the elements `item` over all rounds, combined by `op` in the fixed
+/// order of [`crate::reduce`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Fold {
+    /// `Add`, `Mul`, `Max`, `Min`, `And` or `Or`.
+    pub op: Binary,
+    /// The element of the round, defined in the pass's body or outside it.
+    pub item: Value,
+    /// The result, visible after the pass. An empty pass gives the identity.
+    pub result: Value,
+}
+
+/// A stretch of a buffer handed to the runtime: `len` elements from `at`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Span {
+    /// Where.
+    pub buffer: BufferId,
+    /// First element.
+    pub at: Affine,
+    /// Elements.
+    pub len: usize,
+}
+
+/// One statement.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stmt {
+    /// A constant.
+    Const {
+        /// The value defined.
+        out: Value,
+        /// The constant.
+        value: Scalar,
+    },
+    /// A pure scalar operation.
+    Let {
+        /// The value defined.
+        out: Value,
+        /// What is computed.
+        op: ScalarOp,
+        /// Operands.
+        args: SmallVec<[Value; 3]>,
+    },
+    /// A linear form as an `i64` value.
+    Index {
+        /// The value defined.
+        out: Value,
+        /// The form.
+        at: Affine,
+    },
+    /// Reads one element.
+    Load {
+        /// The value defined.
+        out: Value,
+        /// From where.
+        buffer: BufferId,
+        /// Element index.
+        at: Affine,
+    },
+    /// Writes one element.
+    Store {
+        /// To where.
+        buffer: BufferId,
+        /// Element index.
+        at: Affine,
+        /// What.
+        value: Value,
+    },
+    /// `for index in 0..count` (downwards when `reverse`), in order.
+    For {
+        /// The counter, `i64`.
+        index: Value,
+        /// Rounds.
+        count: Count,
+        /// From `count - 1` down to 0.
+        reverse: bool,
+        /// Carried scalars.
+        carried: Vec<Carried>,
+        /// Yields the carried values of the next round.
+        body: Block,
+        /// The carried values after the last round.
+        results: Vec<Value>,
+    },
+    /// The vector loop: `count` independent rounds of straight-line code (`Const`, `Let`, `Index`, `Load`, `Store` only),
+    /// which a backend may run in any order and in lanes, with reductions in the fixed order beside it.
+    /// No round reads an element that another round writes.
+    Pass {
+        /// The counter, `i64`, 0 to `count - 1`.
+        index: Value,
+        /// Rounds.
+        count: u64,
+        /// Straight-line statements.
+        body: Vec<Stmt>,
+        /// Reductions over the rounds.
+        folds: Vec<Fold>,
+    },
+    /// While `test` yields true: `carried = body`.
+    While {
+        /// Carried scalars, visible in `test` and `body`.
+        carried: Vec<Carried>,
+        /// Yields one `bool`.
+        test: Block,
+        /// Yields the carried values of the next round.
+        body: Block,
+        /// The carried values when `test` gave false.
+        results: Vec<Value>,
+    },
+    /// Runs one of two blocks.
+    If {
+        /// A `bool`.
+        cond: Value,
+        /// When true.
+        then: Block,
+        /// When false.
+        otherwise: Block,
+        /// What the block that ran yields.
+        results: Vec<Value>,
+    },
+    /// Sets `len` elements from `at` to one value.
+    Fill {
+        /// Where.
+        buffer: BufferId,
+        /// First element.
+        at: Affine,
+        /// Elements.
+        len: Count,
+        /// What.
+        value: Value,
+    },
+    /// Copies `len` elements; the stretches do not overlap.
+    Copy {
+        /// To where.
+        to: BufferId,
+        /// First element written.
+        to_at: Affine,
+        /// From where.
+        from: BufferId,
+        /// First element read.
+        from_at: Affine,
+        /// Elements.
+        len: Count,
+    },
+    /// Makes a growable buffer hold at least `len` elements (amortised doubling; new elements are zero).
+    /// Refused memory ends the routine with [`Status::Memory`].
+    Reserve {
+        /// A buffer of [`Storage::Growable`] (or a parameter bound to one).
+        buffer: BufferId,
+        /// Elements, `i64`.
+        len: Value,
+    },
+    /// Calls a function of this routine.
+    Call {
+        /// Which; it stands before the caller.
+        function: FunctionId,
+        /// Scalars.
+        args: Vec<Value>,
+        /// Buffers; inside, they are distinct unless both are only read.
+        buffers: Vec<BufferId>,
+        /// The callee's yields.
+        results: Vec<Value>,
+    },
+    /// Calls a function of the runtime by name.
+    Runtime {
+        /// Its name in [`Library`].
+        name: &'static str,
+        /// Integer arguments: sizes, strides.
+        ints: Vec<i64>,
+        /// Read.
+        inputs: Vec<Span>,
+        /// Written (and read, when the function accumulates).
+        outputs: Vec<Span>,
+    },
+    /// Ends the routine with [`Status::Check`] when `when` is true.
+    Fail {
+        /// A `bool`.
+        when: Value,
+        /// Number of the check.
+        check: u32,
+        /// Lane of the batch that failed, `i64`.
+        lane: Value,
+    },
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// All outputs are written.
+    Fine,
+    /// A [`Stmt::Fail`] fired; outputs are unspecified.
+    Check {
+        /// Number of the check.
+        check: u32,
+        /// Lane.
+        lane: i64,
+    },
+    /// A growable buffer of this many bytes could not be had.
+    Memory {
+        /// Bytes asked for.
+        bytes: u64,
+    },
+}
+
+/// The runtime as the routine's interpreter sees it.
+pub trait Library {
+    /// Runs the function `name`; `false` when there is none of that name. Spans are given as the bytes they cover.
+    fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool;
+}
+
+impl Affine {
+    /// A constant.
+    pub fn constant(offset: i64) -> Self {
+        Affine { offset, terms: SmallVec::new() }
+    }
+
+    /// One value.
+    pub fn value(value: Value) -> Self {
+        Affine::constant(0).plus(value, 1)
+    }
+
+    /// `self + coefficient * value`.
+    pub fn plus(mut self, value: Value, coefficient: i64) -> Self {
+        match self.terms.iter_mut().find(|t| t.0 == value) {
+            Some(term) => term.1 += coefficient,
+            None => self.terms.push((value, coefficient)),
+        }
+        self.terms.retain(|t| t.1 != 0);
+        self
+    }
+
+    /// `self + coefficient * other`.
+    pub fn plus_affine(mut self, other: &Affine, coefficient: i64) -> Self {
+        self.offset += coefficient * other.offset;
+        for &(v, c) in &other.terms {
+            self = self.plus(v, c * coefficient);
+        }
+        self
+    }
+
+    /// `self + offset`.
+    pub fn shifted(mut self, offset: i64) -> Self {
+        self.offset += offset;
+        self
+    }
+
+    /// The coefficient of a value.
+    pub fn coefficient(&self, value: Value) -> i64 {
+        self.terms.iter().find(|t| t.0 == value).map_or(0, |t| t.1)
+    }
+}
+
+impl Function {
+    /// A fresh value of a dtype.
+    pub fn value(&mut self, dtype: DType) -> Value {
+        self.types.push(dtype);
+        Value(self.types.len() as u32 - 1)
+    }
+
+    /// The dtype of a value.
+    pub fn dtype(&self, value: Value) -> DType {
+        self.types[value.0 as usize]
+    }
+}
