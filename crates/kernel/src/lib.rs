@@ -2,9 +2,11 @@
 //!
 //! This crate knows nothing of arrays, derivatives or Cranelift.
 
+pub mod buffer;
 pub mod dtype;
 pub mod routine;
 pub mod scalar;
 
+pub use buffer::Buffer;
 pub use dtype::{DType, Element, Scalar};
 pub use scalar::{Binary, Comparison, ScalarOp, Unary};

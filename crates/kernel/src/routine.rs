@@ -10,6 +10,7 @@
 use crate::dtype::{DType, Scalar};
 use crate::scalar::{Binary, ScalarOp};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// A scalar SSA value of a [`Function`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -274,7 +275,7 @@ pub enum Stmt {
     /// Calls a function of the runtime by name.
     Runtime {
         /// Its name in [`Library`].
-        name: &'static str,
+        name: Cow<'static, str>,
         /// Integer arguments: sizes, strides.
         ints: Vec<i64>,
         /// Read.

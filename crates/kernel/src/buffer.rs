@@ -1,0 +1,422 @@
+//! The memory behind arrays: elements of one dtype, either owned (64-byte aligned, writable) or foreign (read only).
+//!
+//! Elements lie in memory in little-endian order, a `bool` is one byte, 0 or 1.
+
+use crate::dtype::{DType, Element, Scalar};
+use crate::with_element;
+use std::alloc::{self, Layout};
+use std::fmt;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::Arc;
+
+const _: () = assert!(cfg!(target_endian = "little"), "wengert runs on little-endian machines only");
+
+/// Alignment of owned memory, in bytes: one cache line, one AVX-512 register.
+pub const ALIGN: usize = 64;
+
+/// Memory that somebody else owns, such as a mapped file.
+///
+/// Its bytes must not change while a buffer holds it.
+pub type Foreign = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// `len` elements of one dtype. Shared as `Arc<Buffer>`; whoever holds it alone may write.
+///
+/// ```
+/// use wengert_kernel::{Buffer, Scalar};
+/// let mut b = Buffer::from_slice(&[1.0, 2.0]);
+/// b.set(1, Scalar::new(5.0));
+/// assert_eq!(b.as_slice::<f64>(), Some(&[1.0, 5.0][..]));
+/// ```
+pub struct Buffer {
+    dtype: DType,
+    len: usize,
+    memory: Memory,
+}
+
+enum Memory {
+    Owned(Owned),
+    /// From this byte on.
+    Foreign(Foreign, usize),
+}
+
+impl Buffer {
+    /// Keeps the vector as it is, without copying, as foreign memory: moving data in costs nothing, however large.
+    /// (It could not be owned memory, for its allocation is aligned for `T` only.) The first write copies it.
+    pub fn from_vec<T: Element>(data: Vec<T>) -> Buffer {
+        let len = data.len();
+        Buffer { dtype: T::DTYPE, len, memory: Memory::Foreign(Arc::new(Kept(data)), 0) }
+    }
+
+    /// A copy of a slice.
+    pub fn from_slice<T: Element>(data: &[T]) -> Buffer {
+        Buffer::copied(T::DTYPE, data.len(), bytes_of(data))
+    }
+
+    /// `len` elements of foreign memory from byte `offset` on, at any alignment; `None` when it does not hold as many.
+    /// Memory of `bool` is copied, every non-zero byte becoming 1.
+    pub fn from_foreign(dtype: DType, len: usize, memory: Foreign, offset: usize) -> Option<Buffer> {
+        let bytes = (*memory).as_ref().get(offset..offset.checked_add(byte_size(dtype, len)?)?)?;
+        if dtype == DType::Bool {
+            let mut buffer = Buffer::try_zeros(dtype, len)?;
+            buffer.bytes_mut().iter_mut().zip(bytes).for_each(|(to, &from)| *to = (from != 0) as u8);
+            return Some(buffer);
+        }
+        Some(Buffer { dtype, len, memory: Memory::Foreign(memory, offset) })
+    }
+
+    /// Zeros (`false`). Large ones cost no time until they are touched.
+    ///
+    /// # Panics
+    /// When the memory is refused; see [`Buffer::try_zeros`].
+    pub fn zeros(dtype: DType, len: usize) -> Buffer {
+        Buffer::try_zeros(dtype, len).unwrap_or_else(|| refused(dtype, len))
+    }
+
+    /// Zeros, or `None` when the system refuses the memory or the size in bytes exceeds `isize::MAX`.
+    pub fn try_zeros(dtype: DType, len: usize) -> Option<Buffer> {
+        let owned = Owned::zeroed(byte_size(dtype, len)?)?;
+        Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
+    }
+
+    /// `len` times the same value.
+    ///
+    /// # Panics
+    /// When the memory is refused.
+    pub fn full(value: Scalar, len: usize) -> Buffer {
+        let mut buffer = Buffer::zeros(value.dtype, len);
+        if value.bits != 0 {
+            with_element!(value.dtype, T => {
+                let data = buffer.as_mut_slice::<T>().expect("fresh memory is aligned");
+                data.fill(<T as Element>::from_bits(value.bits));
+            });
+        }
+        buffer
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// No elements.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the memory is ours: 64-byte aligned, written in place. Foreign memory is copied before the first write.
+    pub fn is_owned(&self) -> bool {
+        matches!(self.memory, Memory::Owned(_))
+    }
+
+    /// The element at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below `len`.
+    pub fn get(&self, index: usize) -> Scalar {
+        assert!(index < self.len, "element {index} of a buffer of {} elements", self.len);
+        let size = self.dtype.size();
+        let mut bits = [0; 8];
+        bits[..size].copy_from_slice(&self.bytes()[index * size..][..size]);
+        Scalar { dtype: self.dtype, bits: u64::from_le_bytes(bits) }
+    }
+
+    /// Writes the element at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below `len`, or the dtype is another.
+    pub fn set(&mut self, index: usize, value: Scalar) {
+        assert!(index < self.len, "element {index} of a buffer of {} elements", self.len);
+        assert_eq!(value.dtype, self.dtype, "the value's dtype must be the buffer's");
+        let size = self.dtype.size();
+        self.bytes_mut()[index * size..][..size].copy_from_slice(&value.bits.to_le_bytes()[..size]);
+    }
+
+    /// The elements; `None` when `T` is not the dtype or foreign memory is not aligned for it.
+    pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        if T::DTYPE != self.dtype {
+            return None;
+        }
+        let bytes = self.bytes();
+        elements_valid::<T>(bytes).then(|| {
+            // SAFETY: the pointer is aligned for T and its bytes are values of T (both just checked); the length is
+            // exactly `len` elements, borrowed as long as `self` is.
+            unsafe { slice::from_raw_parts(bytes.as_ptr().cast::<T>(), self.len) }
+        })
+    }
+
+    /// The elements, to be written; `None` when `T` is not the dtype. Foreign memory is copied first.
+    pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
+        if T::DTYPE != self.dtype {
+            return None;
+        }
+        let len = self.len;
+        let bytes = self.bytes_mut();
+        elements_valid::<T>(bytes).then(|| {
+            // SAFETY: as in `as_slice`; `bytes` is borrowed mutably, so nobody else reads or writes.
+            unsafe { slice::from_raw_parts_mut(bytes.as_mut_ptr().cast::<T>(), len) }
+        })
+    }
+
+    /// A copy of the elements, whatever their alignment; `None` when `T` is not the dtype.
+    pub fn to_vec<T: Element>(&self) -> Option<Vec<T>> {
+        if T::DTYPE != self.dtype {
+            return None;
+        }
+        match self.as_slice() {
+            Some(data) => Some(data.to_vec()),
+            None => Some((0..self.len).map(|i| T::from_bits(self.get(i).bits)).collect()),
+        }
+    }
+
+    /// The elements as bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.memory {
+            Memory::Owned(owned) => owned.bytes(),
+            Memory::Foreign(memory, offset) => &(**memory).as_ref()[*offset..][..self.len * self.dtype.size()],
+        }
+    }
+
+    /// The elements as bytes, to be written. Foreign memory is copied first. Bytes of `bool` other than 0 and 1 make
+    /// [`Buffer::as_slice`] answer `None`.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        if !self.is_owned() {
+            *self = self.clone();
+        }
+        match &mut self.memory {
+            Memory::Owned(owned) => owned.bytes_mut(),
+            Memory::Foreign(..) => unreachable!("a clone is owned"),
+        }
+    }
+
+    /// The first byte, for machine code. Valid for reads of `len` elements, aligned to one byte only unless owned.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.bytes().as_ptr()
+    }
+
+    /// The first byte, to be written by machine code; 64-byte aligned. Foreign memory is copied first.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.bytes_mut().as_mut_ptr()
+    }
+
+    fn copied(dtype: DType, len: usize, bytes: &[u8]) -> Buffer {
+        let mut buffer = Buffer::zeros(dtype, len);
+        buffer.bytes_mut().copy_from_slice(bytes);
+        buffer
+    }
+}
+
+/// A deep copy in owned memory.
+///
+/// Panics when the memory is refused.
+impl Clone for Buffer {
+    fn clone(&self) -> Buffer {
+        Buffer::copied(self.dtype, self.len, self.bytes())
+    }
+}
+
+/// Dtype, length and the first elements.
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        write!(f, "{}[{}] [", self.dtype, self.len)?;
+        for i in 0..self.len.min(SHOWN) {
+            write!(f, "{}{}", if i == 0 { "" } else { ", " }, self.get(i))?;
+        }
+        f.write_str(if self.len > SHOWN { ", ...]" } else { "]" })
+    }
+}
+
+/// A vector kept as foreign memory.
+struct Kept<T>(Vec<T>);
+
+impl<T: Element> AsRef<[u8]> for Kept<T> {
+    fn as_ref(&self) -> &[u8] {
+        bytes_of(&self.0)
+    }
+}
+
+/// Zeroed memory, [`ALIGN`]ed inside an allocation of the allocator's own alignment: only for those does the system's
+/// `alloc_zeroed` take untouched pages instead of writing zeros.
+struct Owned {
+    /// What was allocated; nothing when `len` is 0.
+    base: NonNull<u8>,
+    /// The first aligned byte of it.
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: it owns its memory, as a `Box<[u8]>` does.
+unsafe impl Send for Owned {}
+// SAFETY: shared references only read.
+unsafe impl Sync for Owned {}
+
+impl Owned {
+    fn zeroed(len: usize) -> Option<Owned> {
+        if len == 0 {
+            let dangling = NonNull::<Line>::dangling().cast();
+            return Some(Owned { base: dangling, start: dangling, len });
+        }
+        let layout = Owned::layout(len)?;
+        // SAFETY: the layout's size is at least ALIGN.
+        let base = NonNull::new(unsafe { alloc::alloc_zeroed(layout) })?;
+        let shift = base.as_ptr().align_offset(ALIGN);
+        // SAFETY: shift < ALIGN for bytes, and the layout has ALIGN bytes to spare.
+        let start = unsafe { base.add(shift) };
+        Some(Owned { base, start, len })
+    }
+
+    fn layout(len: usize) -> Option<Layout> {
+        Layout::from_size_align(len.checked_add(ALIGN)?, align_of::<u64>()).ok()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: `len` bytes from `start` are ours and were written (with zeros) at birth; for 0 it dangles, aligned.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and `self` is borrowed mutably.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            let layout = Owned::layout(self.len).expect("it was a layout when the memory was allocated");
+            // SAFETY: allocated in `zeroed` with this layout, freed only here.
+            unsafe { alloc::dealloc(self.base.as_ptr(), layout) }
+        }
+    }
+}
+
+/// Something with the alignment of owned memory.
+#[repr(align(64))]
+struct Line(#[expect(dead_code)] u8);
+
+const _: () = assert!(align_of::<Line>() == ALIGN);
+
+/// Bytes of `len` elements, at most `isize::MAX`.
+fn byte_size(dtype: DType, len: usize) -> Option<usize> {
+    len.checked_mul(dtype.size()).filter(|&n| n <= isize::MAX as usize)
+}
+
+fn bytes_of<T: Element>(data: &[T]) -> &[u8] {
+    // SAFETY: elements (a sealed set) have no padding, so all their bytes are initialised.
+    unsafe { slice::from_raw_parts(data.as_ptr().cast::<u8>(), size_of_val(data)) }
+}
+
+/// Whether the bytes may be seen as elements: aligned, and for `bool` all 0 or 1.
+fn elements_valid<T: Element>(bytes: &[u8]) -> bool {
+    bytes.as_ptr().cast::<T>().is_aligned() && (T::DTYPE != DType::Bool || bytes.iter().all(|&b| b <= 1))
+}
+
+#[cold]
+fn refused(dtype: DType, len: usize) -> ! {
+    panic!("no memory for {len} elements of {dtype} ({} bytes)", len as u128 * dtype.size() as u128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_memory_is_aligned_zeroed_and_writable() {
+        for dtype in DType::ALL {
+            for len in [0, 1, 3, 64, 1000] {
+                let mut b = Buffer::zeros(dtype, len);
+                assert!(b.is_owned());
+                assert_eq!((b.dtype(), b.len(), b.is_empty()), (dtype, len, len == 0));
+                assert_eq!(b.bytes().len(), len * dtype.size());
+                assert_eq!(b.as_ptr() as usize % ALIGN, 0);
+                assert_eq!(b.as_mut_ptr() as usize % ALIGN, 0);
+                assert!(b.bytes().iter().all(|&x| x == 0));
+                if len > 0 {
+                    b.set(len - 1, Scalar::one(dtype));
+                    assert_eq!(b.get(len - 1), Scalar::one(dtype));
+                }
+                assert_eq!(Buffer::full(Scalar::one(dtype), len).get_all(), vec![Scalar::one(dtype); len]);
+            }
+        }
+    }
+
+    impl Buffer {
+        fn get_all(&self) -> Vec<Scalar> {
+            (0..self.len()).map(|i| self.get(i)).collect()
+        }
+    }
+
+    #[test]
+    fn a_vector_is_kept_until_it_is_written() {
+        let data = vec![1.5f32, -0.0, f32::NAN];
+        let at = data.as_ptr() as usize;
+        let mut b = Buffer::from_vec(data);
+        assert!(!b.is_owned());
+        assert_eq!(b.as_ptr() as usize, at);
+        assert_eq!(b.as_slice::<f32>().unwrap()[0], 1.5);
+        assert_eq!(b.as_slice::<i32>(), None);
+        assert!(b.as_mut_slice::<i32>().is_none());
+        b.as_mut_slice::<f32>().unwrap()[0] = 2.0;
+        assert!(b.is_owned());
+        assert_eq!(b.get_all(), [2.0f32, -0.0, f32::NAN].map(Scalar::new));
+    }
+
+    #[test]
+    fn foreign_memory_is_read_at_any_alignment() {
+        let mut bytes = vec![0u8; 65];
+        for shift in 0..9 {
+            bytes[shift..shift + 16].copy_from_slice(bytes_of(&[7i64, -7]));
+            let memory: Foreign = Arc::new(bytes.clone());
+            let mut b = Buffer::from_foreign(DType::I64, 2, memory.clone(), shift).unwrap();
+            assert_eq!(b.to_vec::<i64>().unwrap(), [7, -7]);
+            assert_eq!(b.as_slice::<i64>().is_some(), (b.as_ptr() as usize).is_multiple_of(8));
+            b.set(0, Scalar::new(8i64));
+            assert_eq!(b.as_slice::<i64>().unwrap(), [8, -7]);
+            assert_eq!((*memory).as_ref()[shift], 7, "foreign memory is never written");
+        }
+    }
+
+    #[test]
+    fn foreign_memory_must_hold_its_elements() {
+        let memory: Foreign = Arc::new([0u8; 16]);
+        let with = |len, offset| Buffer::from_foreign(DType::F64, len, memory.clone(), offset).is_some();
+        assert!(with(2, 0) && with(1, 8) && with(0, 16));
+        assert!(!with(2, 1) && !with(3, 0) && !with(0, 17) && !with(usize::MAX, 8) && !with(1, usize::MAX));
+    }
+
+    #[test]
+    fn foreign_bools_are_normalised() {
+        let b = Buffer::from_foreign(DType::Bool, 3, Arc::new([0u8, 2, 255]), 0).unwrap();
+        assert_eq!(b.as_slice::<bool>().unwrap(), [false, true, true]);
+        let mut b = b;
+        b.bytes_mut()[0] = 7;
+        assert_eq!(b.as_slice::<bool>(), None);
+    }
+
+    #[test]
+    fn refused_memory_is_no_abort() {
+        assert!(Buffer::try_zeros(DType::F64, usize::MAX).is_none());
+        assert!(Buffer::try_zeros(DType::U8, isize::MAX as usize).is_none());
+        assert!(Buffer::try_zeros(DType::U8, 1 << 60).is_none());
+        let message = std::panic::catch_unwind(|| Buffer::zeros(DType::F64, 1 << 61)).unwrap_err();
+        assert!(message.downcast_ref::<String>().unwrap().contains("18446744073709551616 bytes"));
+    }
+
+    #[test]
+    fn clones_are_deep_and_debug_is_short() {
+        let mut a = Buffer::from_slice(&[1i32; 20]);
+        let b = a.clone();
+        a.set(0, Scalar::new(2i32));
+        assert_eq!(b.get(0), Scalar::new(1i32));
+        assert_eq!(format!("{a:?}"), "i32[20] [2, 1, 1, 1, 1, 1, 1, 1, ...]");
+        assert_eq!(format!("{:?}", Buffer::from_vec::<bool>(vec![])), "bool[0] []");
+        fn shared<T: Send + Sync>() {}
+        shared::<Buffer>();
+    }
+}
