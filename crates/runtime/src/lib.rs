@@ -1,1 +1,40 @@
-//! placeholder
+//! What wengert's machine code calls: matrix product and vector maths.
+//!
+//! Machine code reaches a function by name through [`lookup`]; the interpreter of routines reaches the same
+//! implementation through [`Host`]. [`tile`], [`tile2`], [`scalar1`] and [`scalar2`] give the elementary functions
+//! of `kernel::math`, bit for bit, compiled for the vectors of the processor that runs them.
+
+mod dot;
+mod vector;
+
+pub use vector::{Tile, Tile2, scalar1, scalar2, tile, tile2};
+
+use wengert_kernel::routine::Library;
+
+/// A function of the runtime as machine code calls it: integer arguments, then where each input and output begins.
+///
+/// # Safety
+/// Each pointer must be good for every element that the integer arguments make the function touch. Inputs need no
+/// alignment; outputs are aligned to their element type and overlap nothing else.
+pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8);
+
+/// The function of that name: `dot_f32`, `dot_f64`, `dot_i32`, `dot_i64`, `dot_u32`, `dot_u64`.
+///
+/// # Matrix product
+/// `dot_*` takes 13 integers `[batch, m, k, n, lhs_batch, lhs_row, lhs_col, rhs_batch, rhs_row, rhs_col, out_batch,
+/// out_row, out_col]`, sizes and then strides in elements, none negative, and overwrites
+/// `out[b, i, j] = sum over p of lhs[b, i, p] * rhs[b, p, j]`. A stride may be 0 in an input (a shared batch) but
+/// not in the output. `k = 0` gives zeros. Integers wrap.
+pub fn lookup(name: &str) -> Option<RuntimeFn> {
+    dot::entry(name)
+}
+
+/// The runtime for the interpreter of routines: [`lookup`]'s functions on slices, with every span checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Host;
+
+impl Library for Host {
+    fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
+        dot::call(name, ints, inputs, outputs)
+    }
+}
