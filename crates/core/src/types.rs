@@ -1,5 +1,6 @@
 //! Types of programs: arrays of static shape, and lists of rows.
 
+use crate::error::TypeError;
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +52,18 @@ impl ArrayType {
         self.shape.iter().product()
     }
 
+    /// An error when the elements or their bytes are more than memory could ever hold. Axes of length 0 do not count,
+    /// so that every part of the product is safe too.
+    pub fn check_size(&self) -> Result<(), TypeError> {
+        let nonzero = self.shape.iter().filter(|&&n| n > 0).try_fold(1usize, |size, &n| size.checked_mul(n));
+        let bytes =
+            if self.shape.contains(&0) { Some(0) } else { nonzero.and_then(|n| n.checked_mul(self.dtype.size())) };
+        match (nonzero, bytes) {
+            (Some(n), Some(bytes)) if n.max(bytes) <= isize::MAX as usize => Ok(()),
+            _ => Err(TypeError::new(format!("an array {self} is larger than memory can be"))),
+        }
+    }
+
     /// The same shape with another dtype.
     pub fn with_dtype(&self, dtype: DType) -> Self {
         ArrayType { dtype, shape: self.shape.clone() }
@@ -83,6 +96,17 @@ impl Type {
         match self {
             Type::Array(a) => Some(a),
             Type::List(_) => None,
+        }
+    }
+
+    /// See [`ArrayType::check_size`]; of a list, every row.
+    pub fn check_size(&self) -> Result<(), TypeError> {
+        let mut ty = self;
+        loop {
+            match ty {
+                Type::Array(a) => return a.check_size(),
+                Type::List(l) => ty = &l.element,
+            }
         }
     }
 

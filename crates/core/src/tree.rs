@@ -1,0 +1,418 @@
+//! Trees: arguments and results that are made of arrays.
+//!
+//! An array is a tree, and so are tuples, vectors, options and maps of trees, and structs with `#[derive(Tree)]`.
+//! Functions such as `grad` and `jit` take a tree apart into its leaves and a definition, and put it together again.
+
+use crate::array::{Array, Repr};
+use crate::types::{ArrayType, Type};
+use crate::value::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::fmt::{Debug, Write};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// A value made of arrays, such as `(Array, Vec<Array>)` or a struct with `#[derive(Tree)]`.
+///
+/// The leaves always come in the same order: fields as declared, elements by index, map entries by key. Numbers are no
+/// trees: make them arrays with `Array::from`, or, in a struct, let them be part of its definition with
+/// `#[tree(static)]`.
+///
+/// ```
+/// use wengert_core::{Array, Tree};
+///
+/// let tree = (Array::from(1.0), vec![Array::from(2.0), Array::from(3.0)]);
+/// let mut leaves = Vec::new();
+/// let def = tree.flatten(&mut leaves);
+/// assert_eq!(leaves.len(), 3);
+/// let (_, tail) = <(Array, Vec<Array>)>::unflatten(&def, &mut leaves.into_iter());
+/// assert_eq!(tail.len(), 2);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not made of arrays",
+    label = "not a tree of arrays",
+    note = "arguments and results are `Array`s, or tuples, `Vec`s, `Option`s and maps of them; write `Array::from(x)` for a number",
+    note = "for a struct write `#[derive(Tree)]`, and `#[tree(static)]` on its fields that are not arrays"
+)]
+pub trait Tree: Sized {
+    /// What remains when the leaves are taken out: lengths, keys, static fields.
+    type Def: Clone + Eq + Hash + Send + Sync + 'static;
+
+    /// Takes the tree apart: moves its leaves to the end of `leaves`.
+    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def;
+
+    /// Puts a tree together. Panics when there are fewer leaves than the definition needs.
+    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self;
+
+    /// Calls `f` on each leaf, in the order of [`Tree::flatten`].
+    fn visit(&self, f: &mut impl FnMut(&Array));
+
+    /// Hashes the definition, without making it.
+    fn fingerprint(&self, state: &mut impl Hasher);
+
+    /// Whether this is the tree's definition, without making another.
+    fn matches(&self, def: &Self::Def) -> bool;
+
+    /// Appends the name of each leaf, such as `params.layers[2].w`. `prefix` is the tree's own name and is left as it was.
+    fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>);
+}
+
+/// A field that is part of a tree's definition: `#[tree(static)]`. Implemented for all types that can be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a `#[tree(static)]` field",
+    label = "this field is marked `#[tree(static)]`",
+    note = "static fields are compared to find compiled code again: they are `Clone + Eq + Hash + Send + Sync + 'static`",
+    note = "a float is not `Eq`: make the field an `Array`, or keep the float's bits"
+)]
+pub trait Static: Clone + Eq + Hash + Send + Sync + 'static {}
+
+impl<T: Clone + Eq + Hash + Send + Sync + 'static> Static for T {}
+
+/// One of two definitions. `#[derive(Tree)]` builds the definition of an enum of these.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Either<L, R> {
+    /// The first.
+    Left(L),
+    /// The second, or one of those after it.
+    Right(R),
+}
+
+/// The definition that no variant is left for.
+pub type Never = Infallible;
+
+/// The name of each leaf of a tree called `name`.
+pub fn leaf_paths<T: Tree>(def: &T::Def, name: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    T::paths(def, &mut name.to_owned(), &mut out);
+    out
+}
+
+/// The types of a tree's leaves.
+pub fn leaf_types<T: Tree>(tree: &T) -> Vec<Type> {
+    let mut types = Vec::new();
+    tree.visit(&mut |x| types.push(x.ty()));
+    types
+}
+
+/// Hashes the definition and the types of the leaves, without allocating.
+pub fn fingerprint<T: Tree>(tree: &T, state: &mut impl Hasher) {
+    tree.fingerprint(state);
+    tree.visit(&mut |x| match &x.0 {
+        Repr::Value(Value::Array(a)) => {
+            a.dtype().hash(state);
+            a.shape.hash(state);
+        }
+        Repr::Variable(v) => match &v.ty {
+            Type::Array(ArrayType { dtype, shape }) => {
+                dtype.hash(state);
+                shape.hash(state);
+            }
+            list => list.hash(state),
+        },
+        Repr::Value(list) => list.ty().hash(state),
+    });
+}
+
+/// Whether a tree has this definition and leaves of these types, without allocating.
+pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
+    if !tree.matches(def) {
+        return false;
+    }
+    let mut types = types.iter();
+    let mut same = true;
+    tree.visit(&mut |x| {
+        same &= match (types.next(), &x.0) {
+            (Some(Type::Array(ty)), Repr::Value(Value::Array(a))) => ty.dtype == a.dtype() && ty.shape == a.shape,
+            (Some(ty), Repr::Variable(v)) => *ty == v.ty,
+            (Some(ty), Repr::Value(list)) => *ty == list.ty(),
+            (None, _) => false,
+        };
+    });
+    same && types.next().is_none()
+}
+
+impl Tree for Array {
+    type Def = ();
+
+    fn flatten(self, leaves: &mut Vec<Array>) {
+        leaves.push(self);
+    }
+
+    fn unflatten(_: &(), leaves: &mut impl Iterator<Item = Array>) -> Self {
+        leaves.next().expect("a leaf for each array of the tree")
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        f(self);
+    }
+
+    fn fingerprint(&self, _: &mut impl Hasher) {}
+
+    fn matches(&self, _: &()) -> bool {
+        true
+    }
+
+    fn paths(_: &(), prefix: &mut String, out: &mut Vec<String>) {
+        out.push(prefix.clone());
+    }
+}
+
+/// A boxed tree is the tree itself.
+impl<T: Tree> Tree for Box<T> {
+    type Def = T::Def;
+
+    fn flatten(self, leaves: &mut Vec<Array>) -> T::Def {
+        (*self).flatten(leaves)
+    }
+
+    fn unflatten(def: &T::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        Box::new(T::unflatten(def, leaves))
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        (**self).visit(f);
+    }
+
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        (**self).fingerprint(state);
+    }
+
+    fn matches(&self, def: &T::Def) -> bool {
+        (**self).matches(def)
+    }
+
+    fn paths(def: &T::Def, prefix: &mut String, out: &mut Vec<String>) {
+        T::paths(def, prefix, out);
+    }
+}
+
+/// `None` has no leaves.
+impl<T: Tree> Tree for Option<T> {
+    type Def = Option<T::Def>;
+
+    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.map(|tree| tree.flatten(leaves))
+    }
+
+    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.as_ref().map(|def| T::unflatten(def, leaves))
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        if let Some(tree) = self {
+            tree.visit(f);
+        }
+    }
+
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        self.is_some().hash(state);
+        if let Some(tree) = self {
+            tree.fingerprint(state);
+        }
+    }
+
+    fn matches(&self, def: &Self::Def) -> bool {
+        match (self, def) {
+            (Some(tree), Some(def)) => tree.matches(def),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>) {
+        if let Some(def) = def {
+            T::paths(def, prefix, out);
+        }
+    }
+}
+
+impl<T: Tree> Tree for Vec<T> {
+    type Def = Vec<T::Def>;
+
+    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.into_iter().map(|tree| tree.flatten(leaves)).collect()
+    }
+
+    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.iter().map(|def| T::unflatten(def, leaves)).collect()
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        self.iter().for_each(|tree| tree.visit(f));
+    }
+
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        self.len().hash(state);
+        self.iter().for_each(|tree| tree.fingerprint(state));
+    }
+
+    fn matches(&self, def: &Self::Def) -> bool {
+        self.len() == def.len() && self.iter().zip(def).all(|(tree, def)| tree.matches(def))
+    }
+
+    fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>) {
+        element_paths::<T>(def, prefix, out);
+    }
+}
+
+impl<T: Tree, const N: usize> Tree for [T; N] {
+    type Def = [T::Def; N];
+
+    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.map(|tree| tree.flatten(leaves))
+    }
+
+    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        std::array::from_fn(|i| T::unflatten(&def[i], leaves))
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        self.iter().for_each(|tree| tree.visit(f));
+    }
+
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        self.iter().for_each(|tree| tree.fingerprint(state));
+    }
+
+    fn matches(&self, def: &Self::Def) -> bool {
+        self.iter().zip(def).all(|(tree, def)| tree.matches(def))
+    }
+
+    fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>) {
+        element_paths::<T>(def, prefix, out);
+    }
+}
+
+fn element_paths<T: Tree>(def: &[T::Def], prefix: &mut String, out: &mut Vec<String>) {
+    for (i, def) in def.iter().enumerate() {
+        with_suffix(prefix, format_args!("[{i}]"), |prefix| T::paths(def, prefix, out));
+    }
+}
+
+/// Calls `f` with a longer prefix. For implementations of [`Tree::paths`].
+pub fn with_suffix(prefix: &mut String, suffix: impl std::fmt::Display, f: impl FnOnce(&mut String)) {
+    let length = prefix.len();
+    let _ = write!(prefix, "{suffix}");
+    f(prefix);
+    prefix.truncate(length);
+}
+
+/// In the order of the keys.
+impl<K: Static + Ord + Debug, T: Tree> Tree for BTreeMap<K, T> {
+    type Def = Vec<(K, T::Def)>;
+
+    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.into_iter().map(|(key, tree)| (key, tree.flatten(leaves))).collect()
+    }
+
+    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.iter().map(|(key, def)| (key.clone(), T::unflatten(def, leaves))).collect()
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        self.values().for_each(|tree| tree.visit(f));
+    }
+
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        self.len().hash(state);
+        for (key, tree) in self {
+            key.hash(state);
+            tree.fingerprint(state);
+        }
+    }
+
+    fn matches(&self, def: &Self::Def) -> bool {
+        self.len() == def.len() && self.iter().zip(def).all(|((k, tree), (key, def))| k == key && tree.matches(def))
+    }
+
+    fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>) {
+        for (key, def) in def {
+            with_suffix(prefix, format_args!("[{key:?}]"), |prefix| T::paths(def, prefix, out));
+        }
+    }
+}
+
+/// In the order of the keys, which are sorted at every use: a `BTreeMap` is quicker in a function that is called often.
+impl<K: Static + Ord + Debug, T: Tree, S: BuildHasher + Default> Tree for HashMap<K, T, S> {
+    type Def = Vec<(K, T::Def)>;
+
+    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+        let mut entries: Vec<(K, T)> = self.into_iter().collect();
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        entries.into_iter().map(|(key, tree)| (key, tree.flatten(leaves))).collect()
+    }
+
+    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.iter().map(|(key, def)| (key.clone(), T::unflatten(def, leaves))).collect()
+    }
+
+    fn visit(&self, f: &mut impl FnMut(&Array)) {
+        sorted(self).into_iter().for_each(|(_, tree)| tree.visit(f));
+    }
+
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        self.len().hash(state);
+        for (key, tree) in sorted(self) {
+            key.hash(state);
+            tree.fingerprint(state);
+        }
+    }
+
+    fn matches(&self, def: &Self::Def) -> bool {
+        self.len() == def.len() && def.iter().all(|(key, def)| self.get(key).is_some_and(|tree| tree.matches(def)))
+    }
+
+    fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>) {
+        <BTreeMap<K, T> as Tree>::paths(def, prefix, out);
+    }
+}
+
+fn sorted<K: Ord, T, S>(map: &HashMap<K, T, S>) -> Vec<(&K, &T)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+    entries
+}
+
+macro_rules! tuples {
+    ($(($($T:ident $i:tt),*);)*) => {$(
+        #[allow(clippy::unused_unit, unused_variables)]
+        impl<$($T: Tree),*> Tree for ($($T,)*) {
+            type Def = ($($T::Def,)*);
+
+            fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+                ($(self.$i.flatten(leaves),)*)
+            }
+
+            fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+                ($($T::unflatten(&def.$i, leaves),)*)
+            }
+
+            fn visit(&self, f: &mut impl FnMut(&Array)) {
+                $(self.$i.visit(f);)*
+            }
+
+            fn fingerprint(&self, state: &mut impl Hasher) {
+                $(self.$i.fingerprint(state);)*
+            }
+
+            fn matches(&self, def: &Self::Def) -> bool {
+                true $(&& self.$i.matches(&def.$i))*
+            }
+
+            fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>) {
+                $(with_suffix(prefix, concat!(".", $i), |prefix| $T::paths(&def.$i, prefix, out));)*
+            }
+        }
+    )*};
+}
+
+tuples! {
+    ();
+    (A 0);
+    (A 0, B 1);
+    (A 0, B 1, C 2);
+    (A 0, B 1, C 2, D 3);
+    (A 0, B 1, C 2, D 3, E 4);
+    (A 0, B 1, C 2, D 3, E 4, F 5);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+}
