@@ -6,7 +6,7 @@
 use super::{Args, Builder, Program, Var};
 use crate::error::{Error, ErrorKind};
 use crate::ops::{Attributes, parse_op};
-use crate::primitive::{Attribute, Primitive};
+use crate::primitive::Attribute;
 use crate::source::Source;
 use crate::types::{ArrayType, Shape, Type};
 use std::collections::HashMap;
@@ -19,6 +19,9 @@ const MAX_NESTING: usize = 256;
 
 /// How long a name may be; messages repeat it.
 const MAX_NAME: usize = 64;
+
+/// The value of an attribute whose program is still being read.
+const PLACEHOLDER: Attribute = Attribute::Bool(false);
 
 /// The program of a text such as `println!("{program}")` prints.
 ///
@@ -35,19 +38,19 @@ const MAX_NAME: usize = 64;
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
 pub fn parse(text: &str) -> Result<Program, Error> {
-    let mut parser = Parser { text, position: 0, named: HashMap::new(), nesting: 0 };
+    let mut parser = Parser { text, position: 0, named: HashMap::new() };
     while parser.eat("@") {
         let start = parser.position;
         let name = parser.number()?;
         parser.expect("=")?;
         parser.keyword("program")?;
-        let program = Arc::new(parser.program()?);
-        if parser.named.insert(name, program).is_some() {
+        let (program, depth) = parser.program()?;
+        if parser.named.insert(name, (Arc::new(program), depth)).is_some() {
             return Err(parser.error_at(start, format!("@{name} is defined twice")));
         }
     }
     parser.keyword("program")?;
-    let program = parser.program()?;
+    let (program, _) = parser.program()?;
     parser.skip_space();
     if parser.position < text.len() {
         return Err(parser.error("text after the end of the program"));
@@ -58,48 +61,106 @@ pub fn parse(text: &str) -> Result<Program, Error> {
 struct Parser<'a> {
     text: &'a str,
     position: usize,
-    named: HashMap<u64, Arc<Program>>,
-    nesting: usize,
+    /// The programs defined so far, and how deep programs are nested in them.
+    named: HashMap<u64, (Arc<Program>, usize)>,
 }
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The variables of one program by the number they have in the text.
-type Scope = HashMap<u64, Var>;
+/// A program of which a part has been read. A stack of these stands for the nesting, so that it costs no call stack.
+#[derive(Default)]
+struct Frame<'a> {
+    builder: Builder,
+    /// The variables by the number they have in the text.
+    scope: HashMap<u64, Var>,
+    /// The equation that is being read, while its attributes are.
+    equation: Option<Head<'a>>,
+    /// How deep programs are nested in this one.
+    depth: usize,
+}
+
+/// An equation as far as its attributes.
+struct Head<'a> {
+    start: usize,
+    stated: Vec<(u64, Type)>,
+    name: &'a str,
+    attributes: Attributes,
+}
+
+/// What comes after a part of a frame's program.
+enum Next<'a> {
+    /// A program that is the value of the last attribute of the equation.
+    Inner(Frame<'a>),
+    /// Its end.
+    End(Program),
+}
 
 impl<'a> Parser<'a> {
-    /// `(inputs) { equations return outputs }`.
-    fn program(&mut self) -> Result<Program> {
-        self.nest(|p| {
-            let mut builder = Builder::new();
-            let mut scope = Scope::new();
-            p.expect("(")?;
-            p.separated(")", |p| {
-                let (number, ty) = p.definition(&scope)?;
-                scope.insert(number, builder.input(ty));
-                Ok(())
-            })?;
-            p.expect("{")?;
-            while !p.eat_word("return") {
-                p.equation(&mut builder, &mut scope)?;
-            }
-            let mut outputs = Vec::new();
-            p.skip_space();
-            if !p.rest().starts_with('}') {
-                loop {
-                    outputs.push(p.variable(&scope)?);
-                    if !p.eat(",") {
-                        break;
-                    }
+    /// `(inputs) { equations return outputs }`, and how deep programs are nested in it.
+    fn program(&mut self) -> Result<(Program, usize)> {
+        let mut stack = vec![self.inputs()?];
+        loop {
+            let frame = stack.last_mut().expect("the outermost program is not finished");
+            match self.advance(frame)? {
+                Next::Inner(_) if stack.len() == MAX_NESTING => return Err(self.too_deep()),
+                Next::Inner(inner) => stack.push(inner),
+                Next::End(program) => {
+                    let depth = frame.depth;
+                    stack.pop();
+                    let Some(outer) = stack.last_mut() else { return Ok((program, depth)) };
+                    self.set_program(outer, Arc::new(program), depth)?;
                 }
             }
-            p.expect("}")?;
-            Ok(builder.finish(&outputs))
-        })
+        }
     }
 
-    /// `%2: f64[3], %3: i64[] = name[key=value, ...] %0 %1   # source`.
-    fn equation(&mut self, builder: &mut Builder, scope: &mut Scope) -> Result<()> {
+    /// `(%0: f64[3]) {`.
+    fn inputs(&mut self) -> Result<Frame<'a>> {
+        let mut frame = Frame::default();
+        self.expect("(")?;
+        self.separated(")", |p| {
+            let (number, ty) = p.definition(&frame.scope)?;
+            frame.scope.insert(number, frame.builder.input(ty));
+            Ok(())
+        })?;
+        self.expect("{")?;
+        Ok(frame)
+    }
+
+    /// Reads up to the end of the program, or to the beginning of one inside it.
+    fn advance(&mut self, frame: &mut Frame<'a>) -> Result<Next<'a>> {
+        loop {
+            match &mut frame.equation {
+                None if self.eat_word("return") => {
+                    let outputs = self.outputs(&frame.scope)?;
+                    return Ok(Next::End(std::mem::take(&mut frame.builder).finish(&outputs)));
+                }
+                None => frame.equation = Some(self.head(&frame.scope)?),
+                Some(head) if self.another_attribute(head)? => {
+                    let key = self.word()?.to_owned();
+                    self.expect("=")?;
+                    if self.eat_word("program") {
+                        head.attributes.0.push((key, PLACEHOLDER));
+                        return Ok(Next::Inner(self.inputs()?));
+                    }
+                    if self.rest().starts_with('@') {
+                        head.attributes.0.push((key, PLACEHOLDER));
+                        let (program, depth) = self.reference()?;
+                        self.set_program(frame, program, depth)?;
+                    } else {
+                        head.attributes.0.push((key, self.attribute()?));
+                    }
+                }
+                Some(_) => {
+                    let head = frame.equation.take().expect("it was just seen");
+                    self.equation(head, frame)?;
+                }
+            }
+        }
+    }
+
+    /// `%2: f64[3], %3: i64[] = name`.
+    fn head(&mut self, scope: &HashMap<u64, Var>) -> Result<Head<'a>> {
         let mut stated = Vec::new();
         self.skip_space();
         let start = self.position;
@@ -112,26 +173,51 @@ impl<'a> Parser<'a> {
             }
             self.expect("=")?;
         }
-        let name = self.word()?;
-        let mut attributes = Attributes(Vec::new());
-        if self.rest().starts_with('[') {
-            self.expect("[")?;
-            self.separated("]", |p| {
-                let key = p.word()?.to_owned();
-                p.expect("=")?;
-                attributes.0.push((key, p.attribute()?));
-                Ok(())
-            })?;
+        Ok(Head { start, stated, name: self.word()?, attributes: Attributes(Vec::new()) })
+    }
+
+    /// Reads what stands before an attribute, or the end of them.
+    fn another_attribute(&mut self, head: &Head<'a>) -> Result<bool> {
+        if head.attributes.0.is_empty() {
+            return Ok(self.rest().starts_with('[') && self.eat("[") && !self.eat("]"));
         }
+        if self.eat(",") {
+            return Ok(true);
+        }
+        self.expect("]").map(|()| false)
+    }
+
+    /// The value of the last attribute of the equation is a program.
+    fn set_program(&self, frame: &mut Frame<'a>, program: Arc<Program>, depth: usize) -> Result<()> {
+        if depth + 1 >= MAX_NESTING {
+            return Err(self.too_deep());
+        }
+        frame.depth = frame.depth.max(depth + 1);
+        let attributes = frame.equation.as_mut().and_then(|head| head.attributes.0.last_mut());
+        attributes.expect("the attribute of a program has begun").1 = Attribute::Program(program);
+        Ok(())
+    }
+
+    /// `@1`.
+    fn reference(&mut self) -> Result<(Arc<Program>, usize)> {
+        self.expect("@")?;
+        let start = self.position;
+        let name = self.number()?;
+        self.named.get(&name).cloned().ok_or_else(|| self.error_at(start, format!("@{name} is not defined")))
+    }
+
+    /// The operands and the source of an equation, after which all of it is known.
+    fn equation(&mut self, head: Head<'a>, frame: &mut Frame<'a>) -> Result<()> {
+        let Head { start, stated, name, attributes } = head;
         let mut args = Args::new();
         self.skip_blanks();
         while self.rest().starts_with('%') {
-            args.push(self.variable(scope)?);
+            args.push(self.variable(&frame.scope)?);
             self.skip_blanks();
         }
         let source = self.source();
         let op = parse_op(name, &attributes).map_err(|e| self.error_at(start, format!("{name}: {e}")))?;
-        let types: Vec<Type> = args.iter().map(|&a| builder.ty(a).clone()).collect();
+        let types: Vec<Type> = args.iter().map(|&a| frame.builder.ty(a).clone()).collect();
         let inferred = op.infer(&types).map_err(|e| self.error_at(start, format!("{name}: {e}")))?;
         if inferred.len() != stated.len() {
             let message = format!("{name} has {} results, {} are given", inferred.len(), stated.len());
@@ -142,25 +228,35 @@ impl<'a> Parser<'a> {
                 return Err(self.error_at(start, format!("%{number} is {inferred}, not {ty}")));
             }
         }
-        let results = builder.push(op, args, inferred, source).results();
+        let results = frame.builder.push(op, args, inferred, source).results();
         for ((number, _), var) in stated.into_iter().zip(results) {
-            if scope.insert(number, var).is_some() {
+            if frame.scope.insert(number, var).is_some() {
                 return Err(self.error_at(start, format!("%{number} is defined twice")));
             }
         }
         Ok(())
     }
 
+    /// `%3, %3 }`.
+    fn outputs(&mut self, scope: &HashMap<u64, Var>) -> Result<Vec<Var>> {
+        let mut outputs = Vec::new();
+        if self.eat("}") {
+            return Ok(outputs);
+        }
+        loop {
+            outputs.push(self.variable(scope)?);
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.expect("}").map(|()| outputs)
+    }
+
+    /// The value of an attribute that holds no program.
     fn attribute(&mut self) -> Result<Attribute> {
         self.skip_space();
         let start = self.position;
         match self.rest().as_bytes().first() {
-            Some(b'@') => {
-                self.expect("@")?;
-                let name = self.number()?;
-                let program = self.named.get(&name).cloned();
-                program.map(Attribute::Program).ok_or_else(|| self.error_at(start, format!("@{name} is not defined")))
-            }
             Some(b'"') => self.quoted().map(Attribute::Text),
             Some(b'[') => {
                 let mut numbers = Vec::new();
@@ -177,8 +273,7 @@ impl<'a> Parser<'a> {
                 let token = self.token();
                 match (token, self.rest().as_bytes().first()) {
                     ("", _) => Err(self.error("an attribute's value was expected")),
-                    ("program", _) => Ok(Attribute::Program(Arc::new(self.program()?))),
-                    ("list", Some(b'(')) => self.list_type().map(Attribute::Type),
+                    ("list", Some(b'(')) => self.list_type(0).map(Attribute::Type),
                     (name, Some(b'[')) => self.array_type(start, name).map(Attribute::Type),
                     _ => {
                         simple_attribute(token).ok_or_else(|| self.error_at(start, "an attribute's value was expected"))
@@ -189,7 +284,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `%2: f64[3]`, a variable that is new in `scope`.
-    fn definition(&mut self, scope: &Scope) -> Result<(u64, Type)> {
+    fn definition(&mut self, scope: &HashMap<u64, Var>) -> Result<(u64, Type)> {
         self.expect("%")?;
         let start = self.position;
         let number = self.number()?;
@@ -198,37 +293,38 @@ impl<'a> Parser<'a> {
         }
         self.expect(":")?;
         let start = self.position;
-        let ty = self.ty()?;
+        let ty = self.ty(0)?;
         ty.check_size().map_err(|e| self.error_at(start, e))?;
         Ok((number, ty))
     }
 
     /// `%2`, a variable that is there.
-    fn variable(&mut self, scope: &Scope) -> Result<Var> {
+    fn variable(&mut self, scope: &HashMap<u64, Var>) -> Result<Var> {
         self.expect("%")?;
         let start = self.position;
         let number = self.number()?;
         scope.get(&number).copied().ok_or_else(|| self.error_at(start, format!("%{number} is not defined")))
     }
 
-    fn ty(&mut self) -> Result<Type> {
+    fn ty(&mut self, nesting: usize) -> Result<Type> {
         self.skip_space();
         let start = self.position;
         match self.token() {
-            "list" => self.list_type(),
+            "list" => self.list_type(nesting),
             name => self.array_type(start, name),
         }
     }
 
     /// `(f64[3])` or `(f64[3]; 10)`.
-    fn list_type(&mut self) -> Result<Type> {
-        self.nest(|p| {
-            p.expect("(")?;
-            let element = p.ty()?;
-            let length = if p.eat(";") { Some(p.size()?) } else { None };
-            p.expect(")")?;
-            Ok(Type::list(element, length))
-        })
+    fn list_type(&mut self, nesting: usize) -> Result<Type> {
+        if nesting == MAX_NESTING {
+            return Err(self.too_deep());
+        }
+        self.expect("(")?;
+        let element = self.ty(nesting + 1)?;
+        let length = if self.eat(";") { Some(self.size()?) } else { None };
+        self.expect(")")?;
+        Ok(Type::list(element, length))
     }
 
     /// `[3,4]` after a dtype's name.
@@ -255,16 +351,6 @@ impl<'a> Parser<'a> {
                 return self.expect(close);
             }
         }
-    }
-
-    fn nest<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.nesting == MAX_NESTING {
-            return Err(self.error(format!("more than {MAX_NESTING} levels of nesting")));
-        }
-        self.nesting += 1;
-        let result = f(self)?;
-        self.nesting -= 1;
-        Ok(result)
     }
 
     /// The comment at the end of an equation's line.
@@ -381,6 +467,10 @@ impl<'a> Parser<'a> {
 
     fn rest(&self) -> &'a str {
         &self.text[self.position..]
+    }
+
+    fn too_deep(&self) -> Error {
+        self.error(format!("more than {MAX_NESTING} levels of nesting"))
     }
 
     fn error(&self, message: impl Display) -> Error {

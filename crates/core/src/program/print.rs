@@ -4,7 +4,7 @@
 //! nested very deeply, is printed once, in front, under a name such as `@1`.
 
 use super::{Equation, Program};
-use crate::primitive::{Attribute, Primitive};
+use crate::primitive::Attribute;
 use crate::source::Source;
 use std::collections::HashMap;
 use std::fmt::{self, Write};

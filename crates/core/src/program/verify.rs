@@ -2,7 +2,7 @@
 
 use super::{Program, Var};
 use crate::error::{Error, ErrorKind};
-use crate::primitive::{Effect, Primitive};
+use crate::primitive::Effect;
 use crate::types::Type;
 use std::collections::HashSet;
 
