@@ -1,5 +1,6 @@
 //! Element types: the dtypes of arrays, of buffers and of scalar values in loops.
 
+use crate::scalar::Operand;
 use std::fmt;
 
 /// The type of one element.
@@ -79,7 +80,7 @@ impl fmt::Display for DType {
 }
 
 /// A Rust type that is an element type.
-pub trait Element: Copy + PartialEq + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
+pub trait Element: Operand + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
     /// The dtype it stands for.
     const DTYPE: DType;
     /// The value's bits, zero-extended to 64.

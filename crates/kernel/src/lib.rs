@@ -4,6 +4,7 @@
 
 pub mod buffer;
 pub mod dtype;
+pub mod math;
 pub mod routine;
 pub mod scalar;
 

@@ -2,12 +2,16 @@
 //!
 //! This is the single definition of their meaning: the interpreter of programs, the interpreter of routines,
 //! constant folding and machine code agree with [`ScalarOp::eval`] bit for bit (NaN payloads aside).
+//! [`ScalarOp::infer`] alone decides which operation takes which dtypes. Loops over slices take the typed functions
+//! ([`unary_fn`], [`binary_fn`], ...), which `eval` calls too.
 
-use crate::dtype::DType;
+use crate::dtype::{DType, Element, Scalar};
+use crate::math::Float;
+use crate::with_element;
+use std::fmt;
 
 /// A function of one element; the result has the operand's dtype unless said otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[rustfmt::skip]
 pub enum Unary {
     /// `-x`; wraps for integers (unsigned too).
     Neg,
@@ -19,8 +23,38 @@ pub enum Unary {
     Not,
     /// Square root, floats only, as all below.
     Sqrt,
-    /// IEEE roundings and the elementary functions of `kernel::math`.
-    Floor, Ceil, Round, Exp, Expm1, Log, Log1p, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh,
+    /// The largest integer not above.
+    Floor,
+    /// The smallest integer not below.
+    Ceil,
+    /// The nearest integer, ties to even.
+    Round,
+    /// `e^x`; this and the following are [`crate::math`]'s.
+    Exp,
+    /// `e^x - 1`.
+    Expm1,
+    /// Natural logarithm.
+    Log,
+    /// `log(1 + x)`.
+    Log1p,
+    /// Sine.
+    Sin,
+    /// Cosine.
+    Cos,
+    /// Tangent.
+    Tan,
+    /// Arc sine.
+    Asin,
+    /// Arc cosine.
+    Acos,
+    /// Arc tangent.
+    Atan,
+    /// Hyperbolic sine.
+    Sinh,
+    /// Hyperbolic cosine.
+    Cosh,
+    /// Hyperbolic tangent.
+    Tanh,
     /// `1 / (1 + exp(-x))`.
     Logistic,
     /// `bool`: neither NaN nor infinite.
@@ -29,30 +63,53 @@ pub enum Unary {
 
 /// A function of two elements of one dtype, with a result of that dtype.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[rustfmt::skip]
 pub enum Binary {
     /// Wraps for integers; logical or for `bool` is `Or`, not this.
-    Add, Sub, Mul,
+    Add,
+    /// Wraps for integers.
+    Sub,
+    /// Wraps for integers.
+    Mul,
     /// Truncates for integers; x/0 is -1 (unsigned: MAX), MIN/-1 is MIN.
     Div,
     /// Sign of the dividend; x rem 0 is x for integers, MIN rem -1 is 0.
     Rem,
-    /// NaN if either is NaN; max(-0, 0) is 0, min(-0, 0) is -0.
-    Max, Min,
+    /// NaN if either is NaN; max(-0, 0) is 0.
+    Max,
+    /// NaN if either is NaN; min(-0, 0) is -0.
+    Min,
     /// Floats: `x^y`. Integers: by squaring, wrapping; a negative exponent gives 0 unless |x| = 1.
     Pow,
     /// Angle of the point (x = second, y = first), floats only.
     Atan2,
     /// Logical for `bool`, bitwise for integers.
-    And, Or, Xor,
-    /// Amount outside 0..width: 0 (arithmetic right shift: the sign).
-    Shl, Shr,
+    And,
+    /// Logical for `bool`, bitwise for integers.
+    Or,
+    /// Logical for `bool`, bitwise for integers.
+    Xor,
+    /// Amount outside 0..width: 0.
+    Shl,
+    /// Arithmetic for signed integers. Amount outside 0..width: 0, or -1 where the sign is shifted in.
+    Shr,
 }
 
-/// A comparison of two elements of one dtype; the result is `bool`.
+/// A comparison of two elements of one dtype; the result is `bool`. With NaN all but `Ne` are false; -0 equals 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[rustfmt::skip]
-pub enum Comparison { Eq, Ne, Lt, Le, Gt, Ge }
+pub enum Comparison {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Le,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Ge,
+}
 
 /// An operation on scalars.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -69,4 +126,578 @@ pub enum ScalarOp {
     Convert(DType),
     /// `x * y + z` with one rounding, floats only.
     Fma,
+}
+
+macro_rules! names {
+    ($($type:ident: $($variant:ident $name:literal),*;)*) => {$(
+        impl $type {
+            /// Every member, in order.
+            pub const ALL: &[$type] = &[$($type::$variant),*];
+
+            /// The name in print-outs.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($type::$variant => $name,)*
+                }
+            }
+
+            /// The member of that name.
+            pub fn from_name(name: &str) -> Option<$type> {
+                $type::ALL.iter().copied().find(|op| op.name() == name)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    )*};
+}
+
+names! {
+    Unary: Neg "neg", Abs "abs", Sign "sign", Not "not", Sqrt "sqrt", Floor "floor", Ceil "ceil", Round "round",
+        Exp "exp", Expm1 "expm1", Log "log", Log1p "log1p", Sin "sin", Cos "cos", Tan "tan", Asin "asin", Acos "acos",
+        Atan "atan", Sinh "sinh", Cosh "cosh", Tanh "tanh", Logistic "logistic", IsFinite "is_finite";
+    Binary: Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Max "max", Min "min", Pow "pow", Atan2 "atan2",
+        And "and", Or "or", Xor "xor", Shl "shl", Shr "shr";
+    Comparison: Eq "eq", Ne "ne", Lt "lt", Le "le", Gt "gt", Ge "ge";
+}
+
+impl ScalarOp {
+    /// The name in print-outs; `convert` for any dtype.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ScalarOp::Unary(op) => op.name(),
+            ScalarOp::Binary(op) => op.name(),
+            ScalarOp::Compare(op) => op.name(),
+            ScalarOp::Select => "select",
+            ScalarOp::Convert(_) => "convert",
+            ScalarOp::Fma => "fma",
+        }
+    }
+
+    /// Number of operands.
+    pub const fn arity(self) -> usize {
+        match self {
+            ScalarOp::Unary(_) | ScalarOp::Convert(_) => 1,
+            ScalarOp::Binary(_) | ScalarOp::Compare(_) => 2,
+            ScalarOp::Select | ScalarOp::Fma => 3,
+        }
+    }
+
+    /// The dtype of the result, or `None` when the operation does not take operands of these dtypes.
+    ///
+    /// ```
+    /// use wengert_kernel::{Binary, DType, ScalarOp};
+    /// assert_eq!(ScalarOp::Binary(Binary::Add).infer(&[DType::F32, DType::F32]), Some(DType::F32));
+    /// assert_eq!(ScalarOp::Binary(Binary::Add).infer(&[DType::F32, DType::F64]), None);
+    /// ```
+    pub fn infer(self, args: &[DType]) -> Option<DType> {
+        match (self, args) {
+            (ScalarOp::Unary(op), &[d]) => {
+                let taken = match op {
+                    Unary::Neg | Unary::Abs | Unary::Sign => d != DType::Bool,
+                    Unary::Not => !d.is_float(),
+                    _ => d.is_float(),
+                };
+                taken.then_some(if op == Unary::IsFinite { DType::Bool } else { d })
+            }
+            (ScalarOp::Binary(op), &[d, e]) => {
+                let taken = match op {
+                    Binary::Atan2 => d.is_float(),
+                    Binary::And | Binary::Or | Binary::Xor => !d.is_float(),
+                    Binary::Shl | Binary::Shr => d.is_integer(),
+                    _ => d != DType::Bool,
+                };
+                (taken && d == e).then_some(d)
+            }
+            (ScalarOp::Compare(_), &[d, e]) => (d == e).then_some(DType::Bool),
+            (ScalarOp::Select, &[DType::Bool, d, e]) => (d == e).then_some(d),
+            (ScalarOp::Convert(to), &[_]) => Some(to),
+            (ScalarOp::Fma, &[d, e, g]) => (d.is_float() && d == e && e == g).then_some(d),
+            _ => None,
+        }
+    }
+
+    /// The value of the operation.
+    ///
+    /// # Panics
+    /// When [`ScalarOp::infer`] rejects the dtypes.
+    ///
+    /// ```
+    /// use wengert_kernel::{Binary, Scalar, ScalarOp};
+    /// let quotient = ScalarOp::Binary(Binary::Div).eval(&[Scalar::new(7i32), Scalar::new(0i32)]);
+    /// assert_eq!(quotient, Scalar::new(-1i32));
+    /// ```
+    pub fn eval(self, args: &[Scalar]) -> Scalar {
+        self.try_eval(args).unwrap_or_else(|| panic!("{} does not take {args:?}", self.name()))
+    }
+
+    fn try_eval(self, args: &[Scalar]) -> Option<Scalar> {
+        match (self, args) {
+            (ScalarOp::Unary(Unary::IsFinite), &[x]) => with_element!(x.dtype, T => {
+                Some(Scalar::new(test_fn::<T>(Unary::IsFinite)?(x.get::<T>()?)))
+            }),
+            (ScalarOp::Unary(op), &[x]) => with_element!(x.dtype, T => {
+                Some(Scalar::new(unary_fn::<T>(op)?(x.get::<T>()?)))
+            }),
+            (ScalarOp::Binary(op), &[x, y]) => with_element!(x.dtype, T => {
+                Some(Scalar::new(binary_fn::<T>(op)?(x.get::<T>()?, y.get::<T>()?)))
+            }),
+            (ScalarOp::Compare(op), &[x, y]) => with_element!(x.dtype, T => {
+                Some(Scalar::new(compare_fn::<T>(op)(x.get::<T>()?, y.get::<T>()?)))
+            }),
+            (ScalarOp::Select, &[p, x, y]) => {
+                let p = p.get::<bool>()?;
+                (x.dtype == y.dtype).then_some(if p { x } else { y })
+            }
+            (ScalarOp::Convert(to), &[x]) => with_element!(x.dtype, A => {
+                let x = x.get::<A>()?;
+                Some(with_element!(to, B => Scalar::new(convert::<A, B>(x))))
+            }),
+            (ScalarOp::Fma, &[x, y, z]) => with_element!(x.dtype, T => {
+                Some(Scalar::new(fma_fn::<T>()?(x.get::<T>()?, y.get::<T>()?, z.get::<T>()?)))
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A unary operation on one element type; `None` when the type has none, and for [`Unary::IsFinite`]: see [`test_fn`].
+pub fn unary_fn<T: Element>(op: Unary) -> Option<fn(T) -> T> {
+    T::unary(op)
+}
+
+/// A unary operation whose result is `bool`, on one element type.
+pub fn test_fn<T: Element>(op: Unary) -> Option<fn(T) -> bool> {
+    if op == Unary::IsFinite { T::finite_test() } else { None }
+}
+
+/// A binary operation on one element type; `None` when the type has none.
+pub fn binary_fn<T: Element>(op: Binary) -> Option<fn(T, T) -> T> {
+    T::binary(op)
+}
+
+/// A comparison of one element type.
+pub fn compare_fn<T: Element>(op: Comparison) -> fn(T, T) -> bool {
+    match op {
+        Comparison::Eq => |x, y| x == y,
+        Comparison::Ne => |x, y| x != y,
+        Comparison::Lt => |x, y| x < y,
+        Comparison::Le => |x, y| x <= y,
+        Comparison::Gt => |x, y| x > y,
+        Comparison::Ge => |x, y| x >= y,
+    }
+}
+
+/// [`ScalarOp::Fma`] on one element type; `None` for all but floats.
+pub fn fma_fn<T: Element>() -> Option<fn(T, T, T) -> T> {
+    T::fused()
+}
+
+/// [`ScalarOp::Convert`] between two element types.
+///
+/// ```
+/// use wengert_kernel::scalar::convert;
+/// assert_eq!(convert::<f64, i32>(3e9), i32::MAX);
+/// assert_eq!(convert::<f32, bool>(f32::NAN), true);
+/// ```
+#[inline(always)]
+pub fn convert<A: Element, B: Element>(x: A) -> B {
+    B::narrow(x.widen())
+}
+
+/// What an [`Element`] can do. Only the element types have it.
+pub trait Operand: Copy + PartialOrd {
+    /// See [`unary_fn`].
+    fn unary(op: Unary) -> Option<fn(Self) -> Self>;
+    /// See [`binary_fn`].
+    fn binary(op: Binary) -> Option<fn(Self, Self) -> Self>;
+    /// See [`fma_fn`].
+    fn fused() -> Option<fn(Self, Self, Self) -> Self> {
+        None
+    }
+    /// See [`test_fn`].
+    fn finite_test() -> Option<fn(Self) -> bool> {
+        None
+    }
+    /// As a number that no conversion has rounded yet.
+    fn widen(self) -> Wide;
+    /// Rust's `as`; for `bool`, whether it is not 0.
+    fn narrow(x: Wide) -> Self;
+}
+
+/// The value of any element, on its way to another type.
+#[derive(Clone, Copy, Debug)]
+pub enum Wide {
+    /// Of a signed integer.
+    Signed(i64),
+    /// Of an unsigned integer or a `bool`.
+    Unsigned(u64),
+    /// Of an `f32` (apart, so that NaN keeps its bits between equal types).
+    Single(f32),
+    /// Of an `f64`.
+    Double(f64),
+}
+
+impl Operand for bool {
+    fn unary(op: Unary) -> Option<fn(bool) -> bool> {
+        match op {
+            Unary::Not => Some(|x| !x),
+            _ => None,
+        }
+    }
+
+    fn binary(op: Binary) -> Option<fn(bool, bool) -> bool> {
+        match op {
+            Binary::And => Some(|x, y| x & y),
+            Binary::Or => Some(|x, y| x | y),
+            Binary::Xor => Some(|x, y| x ^ y),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn widen(self) -> Wide {
+        Wide::Unsigned(self as u64)
+    }
+
+    #[inline(always)]
+    fn narrow(x: Wide) -> bool {
+        match x {
+            Wide::Signed(x) => x != 0,
+            Wide::Unsigned(x) => x != 0,
+            Wide::Single(x) => x != 0.0,
+            Wide::Double(x) => x != 0.0,
+        }
+    }
+}
+
+macro_rules! narrow {
+    () => {
+        #[inline(always)]
+        fn narrow(x: Wide) -> Self {
+            match x {
+                Wide::Signed(x) => x as Self,
+                Wide::Unsigned(x) => x as Self,
+                Wide::Single(x) => x as Self,
+                Wide::Double(x) => x as Self,
+            }
+        }
+    };
+}
+
+/// The all-ones pattern `!0` is -1 of a signed and MAX of an unsigned type, and no unsigned number is below 0: so one
+/// text serves both.
+macro_rules! integers {
+    ($($t:ident $wide:ident),*) => {$(
+        impl Operand for $t {
+            fn unary(op: Unary) -> Option<fn($t) -> $t> {
+                Some(match op {
+                    Unary::Neg => $t::wrapping_neg,
+                    Unary::Abs => |x| if x.cmp(&0).is_lt() { x.wrapping_neg() } else { x },
+                    Unary::Sign => |x| match x.cmp(&0) {
+                        std::cmp::Ordering::Less => !0,
+                        std::cmp::Ordering::Equal => 0,
+                        std::cmp::Ordering::Greater => 1,
+                    },
+                    Unary::Not => |x| !x,
+                    _ => return None,
+                })
+            }
+
+            fn binary(op: Binary) -> Option<fn($t, $t) -> $t> {
+                Some(match op {
+                    Binary::Add => $t::wrapping_add,
+                    Binary::Sub => $t::wrapping_sub,
+                    Binary::Mul => $t::wrapping_mul,
+                    Binary::Div => |x, y| if y == 0 { !0 } else { x.wrapping_div(y) },
+                    Binary::Rem => |x, y| if y == 0 { x } else { x.wrapping_rem(y) },
+                    Binary::Max => Ord::max,
+                    Binary::Min => Ord::min,
+                    Binary::Pow => |mut x, mut y| {
+                        if y.cmp(&0).is_lt() {
+                            // 1 or -1 to any power depends on its parity only; of all others the inverse is cut to 0.
+                            if x != 1 && x != !0 {
+                                return 0;
+                            }
+                            y &= 1;
+                        }
+                        let mut power: $t = 1;
+                        while y != 0 {
+                            if y & 1 == 1 {
+                                power = power.wrapping_mul(x);
+                            }
+                            x = x.wrapping_mul(x);
+                            y >>= 1;
+                        }
+                        power
+                    },
+                    Binary::And => |x, y| x & y,
+                    Binary::Or => |x, y| x | y,
+                    Binary::Xor => |x, y| x ^ y,
+                    Binary::Shl => |x, y| u32::try_from(y).ok().and_then(|y| x.checked_shl(y)).unwrap_or(0),
+                    Binary::Shr => |x, y| match u32::try_from(y).ok().and_then(|y| x.checked_shr(y)) {
+                        Some(shifted) => shifted,
+                        None => if x.cmp(&0).is_lt() { !0 } else { 0 },
+                    },
+                    Binary::Atan2 => return None,
+                })
+            }
+
+            #[inline(always)]
+            fn widen(self) -> Wide {
+                Wide::$wide(self.into())
+            }
+
+            narrow!();
+        }
+    )*};
+}
+
+integers! { u8 Unsigned, i32 Signed, i64 Signed, u32 Unsigned, u64 Unsigned }
+
+macro_rules! floats {
+    ($($t:ident $wide:ident),*) => {$(
+        impl Operand for $t {
+            fn unary(op: Unary) -> Option<fn($t) -> $t> {
+                Some(match op {
+                    Unary::Neg => |x| -x,
+                    Unary::Abs => Float::abs,
+                    Unary::Sign => Float::sign,
+                    Unary::Sqrt => Float::sqrt,
+                    Unary::Floor => Float::floor,
+                    Unary::Ceil => Float::ceil,
+                    Unary::Round => Float::round,
+                    Unary::Exp => Float::exp,
+                    Unary::Expm1 => Float::expm1,
+                    Unary::Log => Float::log,
+                    Unary::Log1p => Float::log1p,
+                    Unary::Sin => Float::sin,
+                    Unary::Cos => Float::cos,
+                    Unary::Tan => Float::tan,
+                    Unary::Asin => Float::asin,
+                    Unary::Acos => Float::acos,
+                    Unary::Atan => Float::atan,
+                    Unary::Sinh => Float::sinh,
+                    Unary::Cosh => Float::cosh,
+                    Unary::Tanh => Float::tanh,
+                    Unary::Logistic => Float::logistic,
+                    Unary::Not | Unary::IsFinite => return None,
+                })
+            }
+
+            fn binary(op: Binary) -> Option<fn($t, $t) -> $t> {
+                Some(match op {
+                    Binary::Add => |x, y| x + y,
+                    Binary::Sub => |x, y| x - y,
+                    Binary::Mul => |x, y| x * y,
+                    Binary::Div => |x, y| x / y,
+                    Binary::Rem => Float::rem,
+                    Binary::Max => Float::max,
+                    Binary::Min => Float::min,
+                    Binary::Pow => Float::pow,
+                    Binary::Atan2 => Float::atan2,
+                    Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => return None,
+                })
+            }
+
+            fn fused() -> Option<fn($t, $t, $t) -> $t> {
+                Some(Float::fma)
+            }
+
+            fn finite_test() -> Option<fn($t) -> bool> {
+                Some(Float::is_finite)
+            }
+
+            #[inline(always)]
+            fn widen(self) -> Wide {
+                Wide::$wide(self)
+            }
+
+            narrow!();
+        }
+    )*};
+}
+
+floats! { f32 Single, f64 Double }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binary<T: Element>(op: Binary, x: T, y: T) -> T {
+        ScalarOp::Binary(op).eval(&[Scalar::new(x), Scalar::new(y)]).get().unwrap()
+    }
+
+    fn to<B: Element>(x: impl Element) -> B {
+        ScalarOp::Convert(B::DTYPE).eval(&[Scalar::new(x)]).get().unwrap()
+    }
+
+    fn all_ops() -> Vec<ScalarOp> {
+        let mut ops = vec![ScalarOp::Select, ScalarOp::Fma];
+        ops.extend(Unary::ALL.iter().map(|&op| ScalarOp::Unary(op)));
+        ops.extend(Binary::ALL.iter().map(|&op| ScalarOp::Binary(op)));
+        ops.extend(Comparison::ALL.iter().map(|&op| ScalarOp::Compare(op)));
+        ops.extend(DType::ALL.map(ScalarOp::Convert));
+        ops
+    }
+
+    #[test]
+    fn eval_takes_what_infer_takes() {
+        let mut taken = 0;
+        for op in all_ops() {
+            for n in 0..4u32 {
+                for code in 0..8usize.pow(n) {
+                    let dtypes: Vec<DType> = (0..n).map(|i| DType::ALL[code / 8usize.pow(i) % 8]).collect();
+                    let args: Vec<Scalar> = dtypes.iter().map(|&d| Scalar::one(d)).collect();
+                    let result = op.try_eval(&args).map(|y| y.dtype);
+                    assert_eq!(result, op.infer(&dtypes), "{op:?} {dtypes:?}");
+                    taken += result.is_some() as usize;
+                    assert!(result.is_none() || op.arity() == n as usize);
+                }
+            }
+        }
+        // Unary: 3 on 7 dtypes, not on 6, 19 on 2. Binary: 8 on 7, 1 on 2, 3 on 6, 2 on 5. Compare 6 x 8, select 8, fma 2.
+        assert_eq!(taken, 21 + 6 + 38 + 56 + 2 + 18 + 10 + 48 + 8 + 2 + 64);
+    }
+
+    #[test]
+    fn names_are_distinct_and_read_back() {
+        let mut names: Vec<&str> = all_ops().into_iter().map(ScalarOp::name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 2 + Unary::ALL.len() + Binary::ALL.len() + Comparison::ALL.len() + 1);
+        assert!(Unary::ALL.iter().all(|op| Unary::from_name(op.name()) == Some(*op)));
+        assert!(Binary::ALL.iter().all(|op| Binary::from_name(op.name()) == Some(*op)));
+        assert!(Comparison::ALL.iter().all(|op| Comparison::from_name(op.name()) == Some(*op)));
+        assert_eq!(Unary::from_name("add"), None);
+    }
+
+    /// Every pair of `u8` against arithmetic in `i64` (`u8` is the only type small enough to try all).
+    #[test]
+    fn all_u8_pairs() {
+        for (x, y) in (0..=255u8).flat_map(|x| (0..=255u8).map(move |y| (x, y))) {
+            let (a, b) = (x as i64, y as i64);
+            let cases = [
+                (Binary::Add, a + b),
+                (Binary::Sub, a - b),
+                (Binary::Mul, a * b),
+                (Binary::Div, if b == 0 { 255 } else { a / b }),
+                (Binary::Rem, if b == 0 { a } else { a % b }),
+                (Binary::Max, if a > b { a } else { b }),
+                (Binary::Min, if a > b { b } else { a }),
+                (Binary::Pow, (0..b).fold(1, |p, _| p * a % 256)),
+                (Binary::And, a & b),
+                (Binary::Or, a | b),
+                (Binary::Xor, a ^ b),
+                (Binary::Shl, if b > 7 { 0 } else { a << b }),
+                (Binary::Shr, if b > 7 { 0 } else { a >> b }),
+            ];
+            for (op, want) in cases {
+                assert_eq!(binary_fn::<u8>(op).unwrap()(x, y), want.rem_euclid(256) as u8, "{op} {x} {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn signed_division_shifts_and_powers() {
+        for x in [i32::MIN, i32::MIN + 1, -7, -2, -1, 0, 1, 2, 7, i32::MAX] {
+            assert_eq!(binary(Binary::Div, x, 0), -1);
+            assert_eq!(binary(Binary::Rem, x, 0), x);
+            assert_eq!(binary(Binary::Rem, x, -1), 0);
+            assert_eq!(binary(Binary::Div, x, -1), x.wrapping_neg());
+            for y in [-100, -1, 32, 33, i32::MIN, i32::MAX] {
+                assert_eq!(binary(Binary::Shl, x, y), 0);
+                assert_eq!(binary(Binary::Shr, x, y), if x < 0 { -1 } else { 0 });
+            }
+            for y in 0..32 {
+                assert_eq!(binary(Binary::Shl, x, y), ((x as i64) << y) as i32);
+                assert_eq!(binary(Binary::Shr, x, y) as i64, (x as i64) >> y);
+            }
+            assert_eq!(binary(Binary::Pow, x, 0), 1);
+            assert_eq!(binary(Binary::Pow, x, 3), x.wrapping_mul(x).wrapping_mul(x));
+            let inverse = if x.abs_diff(0) == 1 { x } else { 0 };
+            assert_eq!(binary(Binary::Pow, x, -1), inverse);
+            assert_eq!(binary(Binary::Pow, x, i32::MIN), inverse * inverse);
+        }
+        assert_eq!(binary(Binary::Div, -7i64, 2), -3);
+        assert_eq!(binary(Binary::Rem, -7i64, 2), -1);
+        assert_eq!(binary(Binary::Div, i64::MIN, -1), i64::MIN);
+        assert_eq!(binary(Binary::Rem, i64::MIN, -1), 0);
+        assert_eq!(binary(Binary::Div, 7u32, 0), u32::MAX);
+        assert_eq!(binary(Binary::Shr, u64::MAX, 64), 0);
+        assert_eq!(binary(Binary::Shr, 5u64, u64::MAX), 0);
+        assert_eq!(binary(Binary::Shl, 1u64, 63), 1 << 63);
+        assert_eq!(binary(Binary::Shl, 1u64, 1 << 32), 0);
+    }
+
+    #[test]
+    fn unary_corners_of_integers() {
+        let unary = |op, x: i32| unary_fn::<i32>(op).unwrap()(x);
+        assert_eq!(unary(Unary::Abs, i32::MIN), i32::MIN);
+        assert_eq!(unary(Unary::Neg, i32::MIN), i32::MIN);
+        assert_eq!([-5, 0, 9].map(|x| unary(Unary::Sign, x)), [-1, 0, 1]);
+        assert_eq!(unary(Unary::Not, 0), -1);
+        assert_eq!(unary_fn::<u8>(Unary::Neg).unwrap()(1), 255);
+        assert_eq!(unary_fn::<u64>(Unary::Abs).unwrap()(u64::MAX), u64::MAX);
+        assert_eq!(unary_fn::<u64>(Unary::Sign).unwrap()(u64::MAX), 1);
+        assert!(unary_fn::<bool>(Unary::Not).unwrap()(false));
+        assert_eq!(test_fn::<f32>(Unary::IsFinite).unwrap()(f32::INFINITY), false);
+        assert!(test_fn::<f32>(Unary::Neg).is_none());
+    }
+
+    #[test]
+    fn conversions_saturate() {
+        assert_eq!([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 3e9].map(to::<i32>), [0, i32::MAX, i32::MIN, i32::MAX]);
+        assert_eq!([-1.0f32, f32::NAN, 5e9].map(to::<u32>), [0, 0, u32::MAX]);
+        assert_eq!([300.0f64, -300.0, f64::NAN, 1.9, -0.9].map(to::<u8>), [255, 0, 0, 1, 0]);
+        assert_eq!([1e30f32, -1e30].map(to::<i64>), [i64::MAX, i64::MIN]);
+        assert_eq!([f64::NAN, 0.0, -0.0, 0.5].map(to::<bool>), [true, false, false, true]);
+        assert_eq!([true, false].map(to::<f32>), [1.0, 0.0]);
+        assert_eq!([true, false].map(to::<i64>), [1, 0]);
+    }
+
+    #[test]
+    fn conversions_of_integers_wrap() {
+        assert_eq!(to::<u8>(-1i32), 255);
+        assert_eq!(to::<u64>(-1i32), u64::MAX);
+        assert_eq!(to::<i64>(u32::MAX), u32::MAX as i64);
+        assert_eq!(to::<i32>(u64::MAX), -1);
+        assert_eq!(to::<f32>(u64::MAX), u64::MAX as f32);
+        assert_eq!(to::<f32>(16_777_217i32), 16_777_216.0);
+        assert!([256i32, -1, i32::MIN].map(to::<bool>).iter().all(|&x| x));
+        assert_eq!(to::<f32>(f64::MAX), f32::INFINITY);
+    }
+
+    #[test]
+    fn comparisons() {
+        let compare = |op, x: f64, y: f64| compare_fn::<f64>(op)(x, y);
+        for op in Comparison::ALL {
+            assert_eq!(compare(*op, f64::NAN, 1.0), *op == Comparison::Ne);
+            let equal = matches!(op, Comparison::Eq | Comparison::Le | Comparison::Ge);
+            assert_eq!(compare(*op, -0.0, 0.0), equal);
+        }
+        assert!(compare_fn::<bool>(Comparison::Lt)(false, true));
+        assert!(compare_fn::<u64>(Comparison::Gt)(u64::MAX, 0));
+        assert!(compare_fn::<i64>(Comparison::Lt)(-1, 0));
+    }
+
+    #[test]
+    fn fma_rounds_once_and_select_keeps_bits() {
+        let x = 1.0 + f64::EPSILON;
+        assert_eq!(
+            ScalarOp::Fma.eval(&[x, x, -1.0].map(Scalar::new)),
+            Scalar::new(f64::EPSILON * (2.0 + f64::EPSILON))
+        );
+        let nan = Scalar { dtype: DType::F32, bits: 0x7fc0_1234 };
+        assert_eq!(ScalarOp::Select.eval(&[Scalar::new(true), nan, Scalar::new(1f32)]), nan);
+    }
+
+    #[test]
+    #[should_panic(expected = "add does not take")]
+    fn eval_names_what_it_cannot_do() {
+        ScalarOp::Binary(Binary::Add).eval(&[Scalar::new(true), Scalar::new(true)]);
+    }
 }

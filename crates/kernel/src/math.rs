@@ -1,0 +1,266 @@
+//! The elementary functions of one number: the only source of what `exp`, `sin`, ... mean.
+//!
+//! The interpreters, constant folding and scalar machine code call these, so all give the same bits on every machine.
+//! Accuracy is that of the `libm` crate (musl's and CORE-MATH's algorithms, mostly below 1 ulp); roundings, square
+//! root, remainder and fma are exact as IEEE 754 demands.
+
+use crate::dtype::Element;
+
+/// `f32` and `f64`.
+///
+/// Call the functions as `Float::exp(x)` or on a type parameter. `f64::exp(x)` and `x.exp()` on a concrete type are the
+/// standard library's, whose last bits differ from machine to machine.
+///
+/// ```
+/// use wengert_kernel::math::Float;
+/// assert_eq!(Float::logistic(0.0f64), 0.5);
+/// assert!(Float::max(1.0f32, f32::NAN).is_nan());
+/// ```
+pub trait Float: Element + PartialOrd {
+    /// `|x|`, clears the sign bit.
+    fn abs(x: Self) -> Self;
+    /// -1 or 1; zeros and NaN stay what they are.
+    fn sign(x: Self) -> Self;
+    /// Square root, NaN below 0.
+    fn sqrt(x: Self) -> Self;
+    /// The largest integer not above.
+    fn floor(x: Self) -> Self;
+    /// The smallest integer not below.
+    fn ceil(x: Self) -> Self;
+    /// The nearest integer, ties to the even one.
+    fn round(x: Self) -> Self;
+    /// `e^x`.
+    fn exp(x: Self) -> Self;
+    /// `e^x - 1`, accurate near 0.
+    fn expm1(x: Self) -> Self;
+    /// Natural logarithm: -inf at 0, NaN below.
+    fn log(x: Self) -> Self;
+    /// `log(1 + x)`, accurate near 0.
+    fn log1p(x: Self) -> Self;
+    /// Sine.
+    fn sin(x: Self) -> Self;
+    /// Cosine.
+    fn cos(x: Self) -> Self;
+    /// Tangent.
+    fn tan(x: Self) -> Self;
+    /// Arc sine, NaN outside -1..=1.
+    fn asin(x: Self) -> Self;
+    /// Arc cosine, NaN outside -1..=1.
+    fn acos(x: Self) -> Self;
+    /// Arc tangent.
+    fn atan(x: Self) -> Self;
+    /// Hyperbolic sine.
+    fn sinh(x: Self) -> Self;
+    /// Hyperbolic cosine.
+    fn cosh(x: Self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(x: Self) -> Self;
+    /// `1 / (1 + exp(-x))`, accurate down to subnormal results.
+    fn logistic(x: Self) -> Self;
+    /// Neither NaN nor infinite.
+    fn is_finite(x: Self) -> bool;
+    /// `x^y` as in C: 1 for `pow(1, NaN)`, `pow(x, 0)` and `pow(-1, inf)`, NaN for `pow(-8, 1/3)`.
+    fn pow(x: Self, y: Self) -> Self;
+    /// The angle of the point with abscissa `x` and ordinate `y`.
+    fn atan2(y: Self, x: Self) -> Self;
+    /// `x - trunc(x / y) * y`, exact; has the sign of `x`.
+    fn rem(x: Self, y: Self) -> Self;
+    /// The larger, NaN if either is NaN, and 0 above -0.
+    fn max(x: Self, y: Self) -> Self;
+    /// The smaller, NaN if either is NaN, and -0 below 0.
+    fn min(x: Self, y: Self) -> Self;
+    /// `x * y + z`, rounded once.
+    fn fma(x: Self, y: Self, z: Self) -> Self;
+}
+
+macro_rules! float {
+    ($t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*) => {
+        impl Float for $t {
+            $(
+                fn $name(x: $t) -> $t {
+                    libm::$libm(x)
+                }
+            )*
+            $(
+                fn $name2(x: $t, y: $t) -> $t {
+                    libm::$libm2(x, y)
+                }
+            )*
+            fn abs(x: $t) -> $t {
+                x.abs()
+            }
+            fn sign(x: $t) -> $t {
+                if x > 0.0 {
+                    1.0
+                } else if x < 0.0 {
+                    -1.0
+                } else {
+                    x
+                }
+            }
+            fn sqrt(x: $t) -> $t {
+                x.sqrt()
+            }
+            fn floor(x: $t) -> $t {
+                x.floor()
+            }
+            fn ceil(x: $t) -> $t {
+                x.ceil()
+            }
+            fn round(x: $t) -> $t {
+                x.round_ties_even()
+            }
+            fn logistic(x: $t) -> $t {
+                // The exponential of a negative number only: it cannot overflow.
+                let e = <$t as Float>::exp(-x.abs());
+                if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+            }
+            fn is_finite(x: $t) -> bool {
+                x.is_finite()
+            }
+            fn rem(x: $t, y: $t) -> $t {
+                x % y
+            }
+            fn max(x: $t, y: $t) -> $t {
+                if x.is_nan() || x > y || (x == y && x.is_sign_positive()) { x } else { y }
+            }
+            fn min(x: $t, y: $t) -> $t {
+                if x.is_nan() || x < y || (x == y && x.is_sign_negative()) { x } else { y }
+            }
+            fn fma(x: $t, y: $t, z: $t) -> $t {
+                x.mul_add(y, z)
+            }
+        }
+    };
+}
+
+float! {
+    f32: exp = expf, expm1 = expm1f, log = logf, log1p = log1pf, sin = sinf, cos = cosf, tan = tanf, asin = asinf,
+    acos = acosf, atan = atanf, sinh = sinhf, cosh = coshf, tanh = tanhf; pow = powf, atan2 = atan2f
+}
+float! {
+    f64: exp = exp, expm1 = expm1, log = log, log1p = log1p, sin = sin, cos = cos, tan = tan, asin = asin,
+    acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh; pow = pow, atan2 = atan2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Float;
+    use crate::dtype::Scalar;
+
+    fn same<T: Float>(got: T, want: T) {
+        let both_nan = got != got && want != want;
+        assert!(both_nan || Scalar::new(got) == Scalar::new(want), "{got:?}, not {want:?}");
+    }
+
+    fn numbers<T: Float>(list: [f64; 8], of: impl Fn(f64) -> T) {
+        let [zero, minus_zero, one, minus_one, inf, minus_inf, nan, half] = list.map(of);
+        for (x, y) in [(nan, one), (one, nan), (nan, nan)] {
+            same(T::max(x, y), nan);
+            same(T::min(x, y), nan);
+        }
+        for (x, y) in [(zero, minus_zero), (minus_zero, zero)] {
+            same(T::max(x, y), zero);
+            same(T::min(x, y), minus_zero);
+        }
+        same(T::max(minus_inf, minus_one), minus_one);
+        same(T::min(inf, one), one);
+        same(T::pow(one, nan), one);
+        same(T::pow(zero, zero), one);
+        same(T::pow(nan, zero), one);
+        same(T::pow(minus_one, inf), one);
+        same(T::pow(minus_one, half), nan);
+        for x in [zero, minus_zero, nan] {
+            same(T::sign(x), x);
+        }
+        same(T::sign(minus_inf), minus_one);
+        same(T::sign(half), one);
+        same(T::round(half), zero);
+        same(T::round(T::rem(minus_one, inf)), minus_one);
+        same(T::rem(one, zero), nan);
+        same(T::rem(minus_one, one), minus_zero);
+        same(T::logistic(zero), half);
+        same(T::logistic(inf), one);
+        same(T::logistic(minus_inf), zero);
+        same(T::logistic(nan), nan);
+        same(T::log(zero), minus_inf);
+        same(T::log(minus_one), nan);
+        same(T::sqrt(minus_zero), minus_zero);
+        same(T::exp(minus_inf), zero);
+        same(T::expm1(minus_inf), minus_one);
+        same(T::log1p(minus_one), minus_inf);
+        same(T::tanh(minus_inf), minus_one);
+        same(T::asin(inf), nan);
+        same(T::atan2(zero, one), zero);
+        same(T::atan2(minus_zero, one), minus_zero);
+        assert!(T::is_finite(one) && !T::is_finite(nan) && !T::is_finite(minus_inf));
+    }
+
+    #[test]
+    fn special_numbers() {
+        let list = [0.0, -0.0, 1.0, -1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5];
+        numbers::<f64>(list, |x| x);
+        numbers::<f32>(list, |x| x as f32);
+    }
+
+    #[test]
+    fn ties_round_to_even() {
+        for (x, y) in [(0.5, 0.0), (1.5, 2.0), (2.5, 2.0), (-0.5, -0.0), (-1.5, -2.0), (0.49999999999999994, 0.0)] {
+            same(<f64 as Float>::round(x), y);
+        }
+    }
+
+    #[test]
+    fn logistic_reaches_subnormal_results() {
+        let y: f64 = Float::logistic(-740.0);
+        assert!(y > 0.0 && y < 1e-320);
+        let y: f32 = Float::logistic(-100.0);
+        assert!(y > 0.0 && y < 1e-40);
+    }
+
+    /// The standard library's functions are another implementation; both are far better than this bound.
+    #[test]
+    fn close_to_the_standard_library() {
+        type Pair<T> = (fn(T) -> T, fn(T) -> T);
+        let f64s: [Pair<f64>; 13] = [
+            (Float::exp, f64::exp),
+            (Float::expm1, f64::exp_m1),
+            (Float::log, f64::ln),
+            (Float::log1p, f64::ln_1p),
+            (Float::sin, f64::sin),
+            (Float::cos, f64::cos),
+            (Float::tan, f64::tan),
+            (Float::asin, f64::asin),
+            (Float::acos, f64::acos),
+            (Float::atan, f64::atan),
+            (Float::sinh, f64::sinh),
+            (Float::cosh, f64::cosh),
+            (Float::tanh, f64::tanh),
+        ];
+        let f32s: [fn(f32) -> f32; 13] = [
+            Float::exp,
+            Float::expm1,
+            Float::log,
+            Float::log1p,
+            Float::sin,
+            Float::cos,
+            Float::tan,
+            Float::asin,
+            Float::acos,
+            Float::atan,
+            Float::sinh,
+            Float::cosh,
+            Float::tanh,
+        ];
+        for (k, (ours, theirs)) in f64s.into_iter().enumerate() {
+            for i in -200..=200 {
+                let x = i as f64 * 0.037;
+                let (a, b) = (ours(x), theirs(x));
+                assert!(a.is_nan() && b.is_nan() || a == b || (a - b).abs() <= 1e-14 * b.abs(), "{k}: {x} {a} {b}");
+                let x = x as f32;
+                let (a, b) = (f32s[k](x), theirs(x as f64) as f32);
+                assert!(a.is_nan() && b.is_nan() || a == b || (a - b).abs() <= 1e-6 * b.abs(), "{k}: {x} {a} {b}");
+            }
+        }
+    }
+}
