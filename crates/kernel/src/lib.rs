@@ -5,6 +5,7 @@
 pub mod buffer;
 pub mod dtype;
 pub mod math;
+pub mod reduce;
 pub mod routine;
 pub mod scalar;
 

@@ -149,7 +149,8 @@ mod tests {
     use crate::dtype::Scalar;
 
     fn same<T: Float>(got: T, want: T) {
-        let both_nan = got != got && want != want;
+        let is_nan = |x: T| x.partial_cmp(&x).is_none();
+        let both_nan = is_nan(got) && is_nan(want);
         assert!(both_nan || Scalar::new(got) == Scalar::new(want), "{got:?}, not {want:?}");
     }
 
