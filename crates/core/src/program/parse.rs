@@ -100,13 +100,11 @@ impl<'a> Parser<'a> {
     fn program(&mut self) -> Result<(Program, usize)> {
         let mut stack = vec![self.inputs()?];
         loop {
-            let frame = stack.last_mut().expect("the outermost program is not finished");
-            match self.advance(frame)? {
-                Next::Inner(_) if stack.len() == MAX_NESTING => return Err(self.too_deep()),
-                Next::Inner(inner) => stack.push(inner),
+            match self.advance(stack.last_mut().expect("the outermost program is not finished"))? {
+                Next::Inner(inner) if stack.len() < MAX_NESTING => stack.push(inner),
+                Next::Inner(_) => return Err(self.too_deep()),
                 Next::End(program) => {
-                    let depth = frame.depth;
-                    stack.pop();
+                    let depth = stack.pop().expect("the program that ends").depth;
                     let Some(outer) = stack.last_mut() else { return Ok((program, depth)) };
                     self.set_program(outer, Arc::new(program), depth)?;
                 }
