@@ -1,0 +1,107 @@
+//! The operators on arrays: `+ - * / % & | ^ << >>`, unary `-` and `!`, and `==`.
+//!
+//! Operands broadcast by NumPy's rule and promote by [`promote_types`](super::promote_types); a bare `f64` or `i32` takes
+//! the dtype of the array beside it. Integers wrap; `/` on integers truncates and `x / 0` does not trap.
+
+use super::Array;
+use super::promote::{Term, promote};
+use crate::ops::{BinaryOp, UnaryOp};
+use crate::primitive::Primitive;
+use crate::trace::apply;
+use crate::value::Value;
+use std::ops::{
+    Add, AddAssign, BitAnd, BitAndAssign, BitOr, BitOrAssign, BitXor, BitXorAssign, Div, DivAssign, Mul, MulAssign,
+    Neg, Not, Rem, RemAssign, Shl, ShlAssign, Shr, ShrAssign, Sub, SubAssign,
+};
+use wengert_kernel::{Binary, Unary, with_element};
+
+/// An elementwise operation of two operands that may differ in dtype and shape.
+#[track_caller]
+pub(crate) fn combine(op: Binary, a: impl Into<Term>, b: impl Into<Term>) -> Array {
+    let op = BinaryOp(op);
+    let [a, b] = promote(op.name(), [a.into(), b.into()]);
+    apply(op, &[&a, &b])
+}
+
+macro_rules! operator {
+    ($op:ident: $Trait:ident::$method:ident, $Assign:ident::$assign:ident, numbers $($number:ty),*) => {
+        operator!(impl $op: $Trait::$method for (Array, Array), (Array, &Array), (&Array, Array), (&Array, &Array));
+        operator!(impl $op: $Assign::$assign for Array, &Array, $($number),*);
+        $(operator!(impl $op: $Trait::$method for
+            (Array, $number), (&Array, $number), ($number, Array), ($number, &Array));)*
+    };
+    (impl $op:ident: $Trait:ident::$method:ident for $(($a:ty, $b:ty)),+) => {$(
+        impl $Trait<$b> for $a {
+            type Output = Array;
+            #[track_caller]
+            fn $method(self, other: $b) -> Array {
+                combine(Binary::$op, self, other)
+            }
+        }
+    )+};
+    (impl $op:ident: $Assign:ident::$assign:ident for $($b:ty),+) => {$(
+        impl $Assign<$b> for Array {
+            #[track_caller]
+            fn $assign(&mut self, other: $b) {
+                *self = combine(Binary::$op, &*self, other);
+            }
+        }
+    )+};
+}
+
+operator!(Add: Add::add, AddAssign::add_assign, numbers f64, i32);
+operator!(Sub: Sub::sub, SubAssign::sub_assign, numbers f64, i32);
+operator!(Mul: Mul::mul, MulAssign::mul_assign, numbers f64, i32);
+operator!(Div: Div::div, DivAssign::div_assign, numbers f64, i32);
+operator!(Rem: Rem::rem, RemAssign::rem_assign, numbers f64, i32);
+// Floats have no bits to combine.
+operator!(And: BitAnd::bitand, BitAndAssign::bitand_assign, numbers i32);
+operator!(Or: BitOr::bitor, BitOrAssign::bitor_assign, numbers i32);
+operator!(Xor: BitXor::bitxor, BitXorAssign::bitxor_assign, numbers i32);
+operator!(Shl: Shl::shl, ShlAssign::shl_assign, numbers i32);
+operator!(Shr: Shr::shr, ShrAssign::shr_assign, numbers i32);
+
+macro_rules! unary_operator {
+    ($($op:ident: $Trait:ident::$method:ident for $($a:ty),+;)*) => {$($(
+        impl $Trait for $a {
+            type Output = Array;
+            #[track_caller]
+            fn $method(self) -> Array {
+                apply(UnaryOp(Unary::$op), &[&self])
+            }
+        }
+    )+)*};
+}
+
+unary_operator! {
+    Neg: Neg::neg for Array, &Array;
+    Not: Not::not for Array, &Array;
+}
+
+/// By value: same dtype, same shape, equal elements (so NaN is not equal to itself). For element by element see
+/// [`Array::eq`].
+///
+/// # Panics
+/// On a traced array, whose elements are not known yet.
+impl PartialEq for Array {
+    #[track_caller]
+    fn eq(&self, other: &Array) -> bool {
+        let what = "`==` (`eq` compares element by element)";
+        match (self.value(what), other.value(what)) {
+            (Ok(a), Ok(b)) => same(&a, &b),
+            (Err(error), _) | (_, Err(error)) => error.raise(),
+        }
+    }
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.ty() == b.ty() && with_element!(a.dtype(), T => a.slice::<T>() == b.slice::<T>())
+        }
+        (Value::List(a), Value::List(b)) => {
+            a.rows.len() == b.rows.len() && a.rows.iter().zip(&b.rows).all(|(a, b)| same(a, b))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,186 @@
+//! What the user's operators do before a primitive sees their operands: give them one dtype and one shape.
+
+use super::{Array, Repr};
+use crate::error::{Error, ErrorKind};
+use crate::ops::{Broadcast, rules};
+use crate::source::Source;
+use crate::trace::{apply, current_source};
+use crate::types::Shape;
+use wengert_kernel::{DType, Scalar, ScalarOp};
+
+/// An operand as it is written: an array, or a bare number.
+///
+/// Only a bare number is weak: it takes the dtype of the arrays beside it, so that `x * 2.0` stays `f32` when `x` is.
+/// A float beside integers is `f64`, an integer beside `bool` is `i32`, and so are numbers among themselves.
+/// Methods take `impl Into<Term>`:
+///
+/// ```
+/// # use wengert_core::{Array, DType};
+/// let x = Array::from([-1f32, 2.0]);
+/// assert_eq!(x.maximum(0.0), Array::from([0f32, 2.0]));
+/// assert_eq!(x.maximum(0), Array::from([0f32, 2.0]));
+/// assert_eq!(x.maximum(&x), x);
+/// ```
+#[derive(Clone)]
+pub enum Term {
+    /// An array; never weak.
+    Array(Array),
+    /// A number with a point.
+    Float(f64),
+    /// A whole number.
+    Int(i32),
+}
+
+impl From<Array> for Term {
+    fn from(x: Array) -> Term {
+        Term::Array(x)
+    }
+}
+
+impl From<&Array> for Term {
+    fn from(x: &Array) -> Term {
+        Term::Array(x.clone())
+    }
+}
+
+impl From<f64> for Term {
+    fn from(x: f64) -> Term {
+        Term::Float(x)
+    }
+}
+
+impl From<i32> for Term {
+    fn from(x: i32) -> Term {
+        Term::Int(x)
+    }
+}
+
+/// The dtype in which elements of two dtypes meet: JAX's table, with 64-bit types.
+///
+/// `bool` gives way to all; floats to none, the wider of two wins; an unsigned and a signed integer meet in the signed
+/// type that holds both, and `u64` with a signed one in `f64`, as there is no such type.
+///
+/// ```
+/// use wengert_core::{DType, promote_types};
+/// assert_eq!(promote_types(DType::I64, DType::F32), DType::F32);
+/// assert_eq!(promote_types(DType::U32, DType::I32), DType::I64);
+/// ```
+pub fn promote_types(a: DType, b: DType) -> DType {
+    use DType::*;
+    match (a, b) {
+        (Bool, other) | (other, Bool) => other,
+        (F64, _) | (_, F64) => F64,
+        (F32, _) | (_, F32) => F32,
+        (U8, other) | (other, U8) => other,
+        (U64, U32 | U64) | (U32, U64) => U64,
+        (U64, _) | (_, U64) => F64,
+        (U32, U32) => U32,
+        (I32, I32) => I32,
+        (U32 | I32 | I64, _) => I64,
+    }
+}
+
+/// The operands of an operation called `name`, with a common dtype and shape.
+#[track_caller]
+pub(crate) fn promote<const N: usize>(name: &str, terms: [Term; N]) -> [Array; N] {
+    let dtype = common_dtype(&terms);
+    let shape = common_shape(name, &terms);
+    let mut fitted = Vec::with_capacity(N);
+    for term in &terms {
+        fitted.push(fit(name, term, dtype, &shape));
+    }
+    fitted.try_into().unwrap_or_else(|_| unreachable!("as many as came"))
+}
+
+/// The dtype of the result of an operation on these operands.
+pub(crate) fn common_dtype(terms: &[Term]) -> DType {
+    let arrays = terms.iter().filter_map(|t| match t {
+        Term::Array(x) => Some(x.dtype()),
+        Term::Float(_) | Term::Int(_) => None,
+    });
+    // A number raises the kind of `bool` below it, and never the width.
+    let kind = |dtype: DType, term: &Term| match term {
+        Term::Float(_) if !dtype.is_float() => DType::F64,
+        Term::Int(_) if dtype == DType::Bool => DType::I32,
+        _ => dtype,
+    };
+    terms.iter().fold(arrays.reduce(promote_types).unwrap_or(DType::Bool), kind)
+}
+
+/// The shape to which operands broadcast by NumPy's rule: axes are matched from the last, and one of length 1 repeats.
+#[track_caller]
+pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
+    let mut common = Shape::new();
+    for term in terms {
+        let Term::Array(x) = term else { continue };
+        let shape = x.shape();
+        let missing = shape.len().saturating_sub(common.len());
+        common.insert_many(0, std::iter::repeat_n(1, missing));
+        let offset = common.len() - shape.len();
+        for (axis, &n) in shape.iter().enumerate() {
+            let m = &mut common[offset + axis];
+            if n != *m && n != 1 && *m != 1 {
+                mismatch(name, terms, (*m, n), shape.len() - axis)
+            }
+            if *m == 1 {
+                *m = n;
+            }
+        }
+    }
+    common
+}
+
+/// One operand in the dtype and shape found for all.
+#[track_caller]
+pub(crate) fn fit(name: &str, term: &Term, dtype: DType, shape: &[usize]) -> Array {
+    match term {
+        Term::Array(x) if x.dtype() == dtype => broadcast(x, shape),
+        // Converted first, as it may be the smaller of the two.
+        Term::Array(x) => broadcast(&x.convert(dtype), shape),
+        Term::Float(x) => rules::constant(number(Scalar::new(*x), dtype), shape),
+        Term::Int(x) => {
+            let least = if dtype.is_integer() && !dtype.is_signed() { 0 } else { i32::MIN };
+            let greatest = if dtype == DType::U8 { u8::MAX.into() } else { i32::MAX };
+            if !(least..=greatest).contains(x) {
+                let message = format!("{name}: the number {x} is not a value of {dtype}; `convert` the array first");
+                Error::new(ErrorKind::Type, message).at(current_source().unwrap_or_else(Source::here)).raise()
+            }
+            rules::constant(number(Scalar::new(*x), dtype), shape)
+        }
+    }
+}
+
+fn number(x: Scalar, dtype: DType) -> Scalar {
+    if x.dtype == dtype { x } else { ScalarOp::Convert(dtype).eval(&[x]) }
+}
+
+/// Repeats an array to a shape that its own broadcasts to: axes of length 1 are dropped, then made anew.
+#[track_caller]
+pub(crate) fn broadcast(x: &Array, shape: &[usize]) -> Array {
+    let own = x.shape();
+    if own[..] == *shape {
+        return x.clone();
+    }
+    let first = shape.len() - own.len();
+    let kept = (0..own.len()).filter(|&axis| own[axis] == shape[first + axis]);
+    let lengths: Shape = kept.clone().map(|axis| own[axis]).collect();
+    let axes = kept.map(|axis| first + axis).collect();
+    apply(Broadcast { shape: shape.into(), axes }, &[&x.with_shape(&lengths)])
+}
+
+#[track_caller]
+fn mismatch(name: &str, terms: &[Term], (m, n): (usize, usize), from_last: usize) -> ! {
+    let axis = if from_last == 1 { "last axis".to_string() } else { format!("axis {from_last} from the last") };
+    let mut message = format!(
+        "{name}: the shapes do not broadcast: the {axis} is {m} long in one operand and {n} in another, where lengths \
+         must be equal or 1; `reshape` one of them, or take a part of it"
+    );
+    for (i, term) in terms.iter().enumerate() {
+        let Term::Array(x) = term else { continue };
+        message += &format!("\n  operand {i}: {}", x.ty());
+        if let Repr::Variable(v) = &x.0 {
+            message += &format!(" made at {}", v.made);
+        }
+    }
+    Error::new(ErrorKind::Type, message).at(current_source().unwrap_or_else(Source::here)).raise()
+}

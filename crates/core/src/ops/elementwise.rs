@@ -1,0 +1,191 @@
+//! What all elementwise primitives share: how types follow, the reference, and the operands of samples.
+
+use super::operands::{arrays, result};
+use super::view::blank;
+use crate::error::{Error, TypeError};
+use crate::types::Type;
+use crate::value::{ArrayValue, Value};
+use std::borrow::Cow;
+use wengert_kernel::scalar::{binary_fn, compare_fn, convert, fma_fn, test_fn, unary_fn};
+use wengert_kernel::{DType, Element, Scalar, ScalarOp, with_element};
+
+/// Operands of one shape, and of dtypes that the scalar operation takes.
+pub(super) fn infer<const N: usize>(op: ScalarOp, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+    let x = arrays::<N>(args)?;
+    if let Some(other) = x.iter().find(|other| other.shape != x[0].shape) {
+        return Err(TypeError::new(format!("{} and {other} differ in shape; `broadcast_to` makes them equal", x[0])));
+    }
+    let dtypes = x.map(|x| x.dtype);
+    match op.infer(&dtypes) {
+        Some(dtype) => result(dtype, x[0].shape.clone()),
+        None => Err(refusal(&dtypes)),
+    }
+}
+
+/// Why a scalar operation does not take operands of these dtypes.
+fn refusal(dtypes: &[DType]) -> TypeError {
+    let names: Vec<&str> = dtypes.iter().map(|d| d.name()).collect();
+    let advice = match dtypes {
+        [first, rest @ ..] if rest.iter().any(|d| d != first) => "`convert` them to one dtype",
+        [DType::Bool, ..] => "`convert` it to a dtype of numbers, or use `& | ^ !`",
+        [first, ..] if first.is_float() => "floats have no bits to combine; compare, or `convert` to integers",
+        _ => "`convert` it to a float",
+    };
+    TypeError::new(format!("it is not defined for {}; {advice}", names.join(", ")))
+}
+
+/// The scalar operation on every element.
+pub(super) fn eval(op: ScalarOp, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+    let x: Vec<&ArrayValue> = args.iter().map(Value::array).collect();
+    let dtypes: Vec<DType> = x.iter().map(|x| x.dtype()).collect();
+    let dtype = op.infer(&dtypes).expect("the dtypes were inferred");
+    let mut y = blank(dtype, &x[0].shape)?;
+    // The last operand has the dtype on which the function is defined; only the condition of a select is another.
+    with_element!(dtypes[dtypes.len() - 1], T => match op {
+        ScalarOp::Unary(op) => match (unary_fn::<T>(op), test_fn::<T>(op)) {
+            (Some(f), _) => map(&mut y, x[0], f),
+            (None, f) => map(&mut y, x[0], f.expect("the dtype was inferred")),
+        },
+        ScalarOp::Binary(op) => map2(&mut y, x[0], x[1], binary_fn::<T>(op).expect("the dtype was inferred")),
+        ScalarOp::Compare(op) => map2(&mut y, x[0], x[1], compare_fn::<T>(op)),
+        ScalarOp::Select => map3(&mut y, x[0], x[1], x[2], |p, a: T, b: T| if p { a } else { b }),
+        ScalarOp::Convert(to) => with_element!(to, U => map(&mut y, x[0], convert::<T, U>)),
+        ScalarOp::Fma => map3(&mut y, x[0], x[1], x[2], fma_fn::<T>().expect("the dtype was inferred")),
+    });
+    Ok(vec![y.into()])
+}
+
+fn map<A: Element, Y: Element>(y: &mut ArrayValue, a: &ArrayValue, f: impl Fn(A) -> Y) {
+    for (y, &a) in target(y).iter_mut().zip(&*elements(a)) {
+        *y = f(a);
+    }
+}
+
+fn map2<A: Element, B: Element, Y: Element>(y: &mut ArrayValue, a: &ArrayValue, b: &ArrayValue, f: impl Fn(A, B) -> Y) {
+    for ((y, &a), &b) in target(y).iter_mut().zip(&*elements(a)).zip(&*elements(b)) {
+        *y = f(a, b);
+    }
+}
+
+fn map3<A: Element, B: Element, C: Element, Y: Element>(
+    y: &mut ArrayValue,
+    a: &ArrayValue,
+    b: &ArrayValue,
+    c: &ArrayValue,
+    f: impl Fn(A, B, C) -> Y,
+) {
+    for (((y, &a), &b), &c) in target(y).iter_mut().zip(&*elements(a)).zip(&*elements(b)).zip(&*elements(c)) {
+        *y = f(a, b, c);
+    }
+}
+
+fn target<T: Element>(y: &mut ArrayValue) -> &mut [T] {
+    y.make_mut().as_mut_slice().expect("the dtype was inferred")
+}
+
+/// The elements; copied when they lie in foreign memory that is not aligned for them.
+fn elements<T: Element>(x: &ArrayValue) -> Cow<'_, [T]> {
+    match x.buffer.as_slice() {
+        Some(slice) => Cow::Borrowed(slice),
+        None => Cow::Owned(x.buffer.to_vec().expect("the dtype was inferred")),
+    }
+}
+
+/// Shapes on which laws are checked: a scalar, nothing, an odd length, two axes.
+pub(super) const SHAPES: [&[usize]; 4] = [&[], &[0], &[7], &[2, 3]];
+
+/// Points spread evenly over an interval, neither its ends nor its middle among them; another set for each `seed`.
+pub(super) fn points(interval: (f64, f64), seed: usize, shape: &[usize]) -> Value {
+    ArrayValue::new(shape, spread(interval, seed, shape.iter().product())).into()
+}
+
+/// The same in `f32`.
+pub(super) fn points_f32(interval: (f64, f64), seed: usize, shape: &[usize]) -> Value {
+    let points = spread(interval, seed, shape.iter().product());
+    ArrayValue::new(shape, points.into_iter().map(|x| x as f32).collect()).into()
+}
+
+/// Multiples of the golden ratio modulo 1 keep their distance from each other.
+fn spread((low, high): (f64, f64), seed: usize, n: usize) -> Vec<f64> {
+    let fraction = |i: usize| (0.29 + 0.381_966 * seed as f64 + 0.618_034 * i as f64).fract();
+    (0..n).map(|i| low + (high - low) * fraction(i)).collect()
+}
+
+/// The values of a dtype at which functions go wrong.
+pub(super) fn hard_values(dtype: DType) -> Value {
+    fn array<T: Element, const N: usize>(x: [T; N]) -> Value {
+        ArrayValue::new(&[N], x.to_vec()).into()
+    }
+    macro_rules! floats {
+        ($t:ident, $tiny:expr) => {{
+            use std::$t::consts::PI;
+            let big = [$t::NAN, $t::INFINITY, $t::NEG_INFINITY, $t::MAX, -1e30, 1e17, 750.0, -750.0, 100.0, PI];
+            let small = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -5.5, $t::MIN_POSITIVE, -$tiny, 1e-9];
+            array([big.as_slice(), &small].concat().try_into().unwrap_or([0.0; 22]))
+        }};
+    }
+    match dtype {
+        DType::Bool => array([true, false, true]),
+        DType::U8 => array([0, 1, 2, 7, 8, 127, 255u8]),
+        DType::I32 => array([0, 1, -1, 2, -2, 7, 31, 32, 33, i32::MIN, i32::MAX]),
+        DType::I64 => array([0, 1, -1, 2, -2, 7, 63, 64, (1 << 53) + 1, i64::MIN, i64::MAX]),
+        DType::U32 => array([0, 1, 2, 7, 31, 32, 33, 1 << 31, u32::MAX]),
+        DType::U64 => array([0, 1, 2, 7, 63, 64, (1 << 53) + 1, 1 << 63, u64::MAX]),
+        DType::F32 => floats!(f32, 1e-45),
+        DType::F64 => floats!(f64, 5e-324),
+    }
+}
+
+/// Every pair of hard values.
+pub(super) fn hard_pairs(dtype: DType) -> (Value, Value) {
+    let values = hard_values(dtype).into_array();
+    let all: Vec<Scalar> = (0..values.size()).map(|i| values.get(i)).collect();
+    let pairs: Vec<(Scalar, Scalar)> = all.iter().flat_map(|&a| all.iter().map(move |&b| (a, b))).collect();
+    let side = |of: fn(&(Scalar, Scalar)) -> Scalar| -> Value {
+        let mut x = ArrayValue::full(&[pairs.len()], Scalar::zero(dtype));
+        let elements = x.make_mut();
+        pairs.iter().enumerate().for_each(|(i, pair)| elements.set(i, of(pair)));
+        x.into()
+    };
+    (side(|p| p.0), side(|p| p.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Array;
+    use std::sync::Arc;
+    use wengert_kernel::{Binary, Buffer};
+
+    #[test]
+    fn refusals_give_advice() {
+        let message =
+            |op: Binary, dtypes: [DType; 2]| infer::<2>(ScalarOp::Binary(op), &dtypes.map(Type::scalar)).unwrap_err().0;
+        assert_eq!(
+            message(Binary::Add, [DType::Bool; 2]),
+            "it is not defined for bool, bool; `convert` it to a dtype of numbers, or use `& | ^ !`"
+        );
+        assert!(message(Binary::Add, [DType::F32, DType::F64]).ends_with("`convert` them to one dtype"));
+        assert!(message(Binary::And, [DType::F32; 2]).contains("floats have no bits"));
+        assert!(message(Binary::Atan2, [DType::I32; 2]).ends_with("`convert` it to a float"));
+        let shapes = [Type::array(DType::F64, &[2]), Type::array(DType::F64, &[3])];
+        let error = infer::<2>(ScalarOp::Binary(Binary::Add), &shapes).unwrap_err().0;
+        assert!(error.starts_with("f64[2] and f64[3] differ in shape"), "{error}");
+    }
+
+    #[test]
+    fn memory_at_an_odd_address_is_read() {
+        let bytes: Vec<u8> = std::iter::once(0).chain(1f64.to_ne_bytes()).chain(2f64.to_ne_bytes()).collect();
+        let buffer = Buffer::from_foreign(DType::F64, 2, Arc::new(bytes), 1).expect("it holds two elements");
+        let x = Array::from_value(ArrayValue { shape: [2].as_slice().into(), buffer: Arc::new(buffer) }.into());
+        assert_eq!(-x + 1.0, Array::from([0.0, -1.0]));
+    }
+
+    #[test]
+    fn points_keep_off_ends_and_middle() {
+        for seed in 0..3 {
+            let x = spread((-1.0, 1.0), seed, 7);
+            assert!(x.iter().all(|x| x.abs() > 1e-2 && x.abs() < 0.999), "{x:?}");
+        }
+    }
+}

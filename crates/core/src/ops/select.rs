@@ -1,0 +1,116 @@
+//! Choosing between two arrays element by element.
+
+use super::{Attributes, Definition, Sample, elementwise, rules};
+use crate::array::Array;
+use crate::array::promote::{Term, common_dtype, common_shape, fit};
+use crate::error::{Error, TypeError};
+use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
+use crate::trace::{apply, record};
+use crate::types::Type;
+use crate::value::{ArrayValue, Value};
+use wengert_kernel::{DType, Scalar, ScalarOp};
+
+/// `(p, a, b) -> a where p, else b`; all of one shape.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Select;
+
+impl Array {
+    /// `a` where this `bool` array is true, `b` where it is false.
+    ///
+    /// All three broadcast; `a` and `b` promote to one dtype. Both are computed everywhere, so a derivative that is
+    /// infinite in the one *not* chosen gives NaN in reverse mode; keep its operand away from there, or use `cond`.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let x = Array::from([-1.0, 2.0]);
+    /// assert_eq!(x.gt(0.0).select(&x, 0.5), Array::from([0.5, 2.0]));
+    /// ```
+    #[track_caller]
+    pub fn select(&self, a: impl Into<Term>, b: impl Into<Term>) -> Array {
+        let terms = [self.into(), a.into(), b.into()];
+        let dtype = common_dtype(&terms[1..]);
+        let shape = common_shape("select", &terms);
+        let [p, a, b] = &terms;
+        // A condition that is not bool is for `infer` to refuse.
+        let p = fit("select", p, self.dtype(), &shape);
+        let a = fit("select", a, dtype, &shape);
+        let b = fit("select", b, dtype, &shape);
+        apply(Select, &[&p, &a, &b])
+    }
+}
+
+fn zeros_like(x: &Array) -> Array {
+    let ty = x.array_type();
+    rules::constant(Scalar::zero(ty.dtype), &ty.shape)
+}
+
+impl Primitive for Select {
+    fn name(&self) -> &'static str {
+        "select"
+    }
+
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+        elementwise::infer::<3>(ScalarOp::Select, args)
+    }
+
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        elementwise::eval(ScalarOp::Select, args)
+    }
+
+    fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        let y = record(*self, &[&x[0], &x[1], &x[2]]);
+        let dy = match (&dx[1], &dx[2]) {
+            (None, None) => None,
+            (Some(da), Some(db)) => Some(apply(*self, &[&x[0], da, db])),
+            (Some(da), None) => Some(apply(*self, &[&x[0], da, &zeros_like(da)])),
+            (None, Some(db)) => Some(apply(*self, &[&x[0], &zeros_like(db), db])),
+        };
+        (y, vec![dy])
+    }
+
+    fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
+        let Some(ct) = &ct[0] else { return };
+        let (p, zero) = (x[0].known(), zeros_like(ct));
+        if into.wants(1) {
+            into.add(1, apply(*self, &[p, ct, &zero]));
+        }
+        if into.wants(2) {
+            into.add(2, apply(*self, &[p, &zero, ct]));
+        }
+    }
+
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        rules::batch_all(*self, x, size)
+    }
+
+    fn lower(&self) -> Lowering {
+        Lowering::Map(ScalarOp::Select)
+    }
+}
+
+impl Definition for Select {
+    const NAMES: &'static [&'static str] = &["select"];
+
+    fn parse(_: &str, _: &Attributes) -> Result<Self, TypeError> {
+        Ok(Select)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let alternating = |shape: &[usize]| -> Value {
+            let n = shape.iter().product();
+            ArrayValue::new(shape, (0..n).map(|i| i % 3 != 1).collect()).into()
+        };
+        let mut all = Vec::new();
+        for shape in elementwise::SHAPES {
+            let (a, b) = (elementwise::points((-2.0, 2.0), 0, shape), elementwise::points((-2.0, 2.0), 1, shape));
+            all.push(Sample::new(Select, vec![alternating(shape), a.clone(), b.clone()]).linear(&[1, 2]));
+            all.push(Sample::new(Select, vec![alternating(shape), a.clone(), b.clone()]).linear(&[1]));
+            all.push(Sample::new(Select, vec![alternating(shape), a, b]).linear(&[2]));
+        }
+        for dtype in DType::ALL {
+            let (a, b) = elementwise::hard_pairs(dtype);
+            all.push(Sample::new(Select, vec![alternating(&a.array().shape), a, b]));
+        }
+        all
+    }
+}

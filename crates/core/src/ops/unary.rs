@@ -1,0 +1,407 @@
+//! Elementwise functions of one operand, in one table.
+//!
+//! A member states its name, doc, an interval on which finite differences tell its derivative, and the derivative in
+//! the user's language: `x` is the operand, `y` the result.
+
+use super::{Attributes, Definition, Sample, elementwise, rules};
+use crate::array::Array;
+use crate::error::{Error, TypeError};
+use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
+use crate::trace::apply;
+use crate::types::Type;
+use crate::value::Value;
+use wengert_kernel::{DType, ScalarOp, Unary};
+
+/// `x -> f(x)`, of the same shape.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct UnaryOp(pub Unary);
+
+/// How a member's result moves with its operand.
+enum Derivative {
+    /// Not at all, or by jumps.
+    Zero,
+    /// Linearly: the result for a tangent (or a cotangent) in place of the operand.
+    Linear(fn(&Array) -> Array),
+    /// By this factor `dy/dx`, given `x` and `y`.
+    Factor(fn(&Array, &Array) -> Array),
+}
+
+use Derivative::{Factor, Linear, Zero};
+
+struct Member {
+    smooth: (f64, f64),
+    derivative: Derivative,
+}
+
+macro_rules! members {
+    (
+        operators { $($operator:ident, $operator_smooth:expr, $operator_derivative:expr;)* }
+        methods { $($(#[$doc:meta])* $name:ident: $op:ident, $smooth:expr, $derivative:expr;)* }
+    ) => {
+        /// Elementwise functions. The result has the shape of the operand and, but for predicates, its dtype.
+        ///
+        /// # Panics
+        /// At the caller's line when the function is not defined for the dtype: those of analysis take floats only.
+        impl Array {
+            $(
+                $(#[$doc])*
+                #[track_caller]
+                pub fn $name(&self) -> Array {
+                    apply(UnaryOp(Unary::$op), &[self])
+                }
+            )*
+        }
+
+        fn member(op: Unary) -> Member {
+            match op {
+                $(Unary::$operator => Member { smooth: $operator_smooth, derivative: $operator_derivative },)*
+                $(Unary::$op => Member { smooth: $smooth, derivative: $derivative },)*
+            }
+        }
+    };
+}
+
+members! {
+    operators {
+        Neg, (-2.0, 2.0), Linear(|dx| -dx);
+        Not, (0.0, 1.0), Zero;
+    }
+    methods {
+        /// Absolute value. Of a signed integer's least value it is that value. The derivative at 0 is 0.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([-1.5, 2.0]).abs(), Array::from([1.5, 2.0]));
+        /// ```
+        abs: Abs, (-2.0, 2.1), Factor(|x, _| x.sign());
+        /// -1, 0 or 1 by sign; zeros keep theirs, NaN stays NaN.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([-1.5, 0.0, 2.0]).sign(), Array::from([-1.0, 0.0, 1.0]));
+        /// ```
+        sign: Sign, (-2.0, 2.1), Zero;
+        /// Square root; NaN below 0. The derivative at 0 is infinite.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([4.0, 9.0]).sqrt(), Array::from([2.0, 3.0]));
+        /// ```
+        sqrt: Sqrt, (0.3, 4.0), Factor(|_, y| 0.5 / y);
+        /// The greatest whole number not above.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([-1.5, 1.5]).floor(), Array::from([-2.0, 1.0]));
+        /// ```
+        floor: Floor, (1.1, 1.9), Zero;
+        /// The least whole number not below.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([-1.5, 1.5]).ceil(), Array::from([-1.0, 2.0]));
+        /// ```
+        ceil: Ceil, (1.1, 1.9), Zero;
+        /// The nearest whole number; of two the even one.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.5, 1.5, 2.7]).round(), Array::from([0.0, 2.0, 3.0]));
+        /// ```
+        round: Round, (0.6, 1.4), Zero;
+        /// `e` to the power of each element.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, f64::NEG_INFINITY]).exp(), Array::from([1.0, 0.0]));
+        /// ```
+        exp: Exp, (-2.0, 2.0), Factor(|_, y| y.clone());
+        /// `exp(x) - 1`, exact near 0, where the subtraction would lose all digits.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, 1e-20]).expm1(), Array::from([0.0, 1e-20]));
+        /// ```
+        expm1: Expm1, (-2.0, 2.0), Factor(|_, y| y + 1.0);
+        /// Natural logarithm; NaN below 0.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([1.0, 0.0]).log(), Array::from([0.0, f64::NEG_INFINITY]));
+        /// ```
+        log: Log, (0.3, 4.0), Factor(|x, _| 1.0 / x);
+        /// `log(1 + x)`, exact near 0, where the addition would lose all digits.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, 1e-20]).log1p(), Array::from([0.0, 1e-20]));
+        /// ```
+        log1p: Log1p, (-0.6, 3.0), Factor(|x, _| 1.0 / (1.0 + x));
+        /// Sine of an angle in radians.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(0.0).sin(), Array::from(0.0));
+        /// ```
+        sin: Sin, (-3.0, 3.0), Factor(|x, _| x.cos());
+        /// Cosine of an angle in radians.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(0.0).cos(), Array::from(1.0));
+        /// ```
+        cos: Cos, (-3.0, 3.0), Factor(|x, _| -x.sin());
+        /// Tangent of an angle in radians.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(0.0).tan(), Array::from(0.0));
+        /// ```
+        tan: Tan, (-1.2, 1.2), Factor(|_, y| 1.0 + y * y);
+        /// The angle in [-π/2, π/2] of that sine; NaN outside [-1, 1].
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(1.0).asin(), Array::from(std::f64::consts::FRAC_PI_2));
+        /// ```
+        asin: Asin, (-0.8, 0.8), Factor(|x, _| 1.0 / ((1.0 - x) * (1.0 + x)).sqrt());
+        /// The angle in [0, π] of that cosine; NaN outside [-1, 1].
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(0.0).acos(), Array::from(std::f64::consts::FRAC_PI_2));
+        /// ```
+        acos: Acos, (-0.8, 0.8), Factor(|x, _| -1.0 / ((1.0 - x) * (1.0 + x)).sqrt());
+        /// The angle in [-π/2, π/2] of that tangent. For the angle of a point see [`Array::atan2`].
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(f64::INFINITY).atan(), Array::from(std::f64::consts::FRAC_PI_2));
+        /// ```
+        atan: Atan, (-3.0, 3.0), Factor(|x, _| 1.0 / (1.0 + x * x));
+        /// Hyperbolic sine.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(0.0).sinh(), Array::from(0.0));
+        /// ```
+        sinh: Sinh, (-2.0, 2.0), Factor(|x, _| x.cosh());
+        /// Hyperbolic cosine.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(0.0).cosh(), Array::from(1.0));
+        /// ```
+        cosh: Cosh, (-2.0, 2.0), Factor(|x, _| x.sinh());
+        /// Hyperbolic tangent.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, f64::INFINITY]).tanh(), Array::from([0.0, 1.0]));
+        /// ```
+        tanh: Tanh, (-2.0, 2.0), Factor(|_, y| 1.0 - y * y);
+        /// The logistic function `1 / (1 + exp(-x))`, also called sigmoid.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, f64::INFINITY]).logistic(), Array::from([0.5, 1.0]));
+        /// ```
+        logistic: Logistic, (-3.0, 3.0), Factor(|_, y| y * (1.0 - y));
+        /// Where the elements are neither NaN nor infinite, as `bool`.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([1.0, f64::NAN]).is_finite(), Array::from([true, false]));
+        /// ```
+        is_finite: IsFinite, (-2.0, 2.0), Zero;
+    }
+}
+
+/// Short compositions.
+impl Array {
+    /// `x * x`.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([-3, 2]).square(), Array::from([9, 4]));
+    /// ```
+    #[track_caller]
+    pub fn square(&self) -> Array {
+        self * self
+    }
+
+    /// `1 / x`.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([2.0, 0.0]).recip(), Array::from([0.5, f64::INFINITY]));
+    /// ```
+    #[track_caller]
+    pub fn recip(&self) -> Array {
+        1 / self
+    }
+
+    /// `1 / sqrt(x)`.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([4.0, 0.0]).rsqrt(), Array::from([0.5, f64::INFINITY]));
+    /// ```
+    #[track_caller]
+    pub fn rsqrt(&self) -> Array {
+        1.0 / self.sqrt()
+    }
+
+    /// Whether each element is 0 (`false`), as `bool`: what `!` is for `bool` arrays, for every dtype.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([0.0, 2.0]).logical_not(), Array::from([true, false]));
+    /// ```
+    #[track_caller]
+    pub fn logical_not(&self) -> Array {
+        !self.convert(DType::Bool)
+    }
+}
+
+impl UnaryOp {
+    fn op(self) -> ScalarOp {
+        ScalarOp::Unary(self.0)
+    }
+}
+
+impl Primitive for UnaryOp {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+        elementwise::infer::<1>(self.op(), args)
+    }
+
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        elementwise::eval(self.op(), args)
+    }
+
+    fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        let y = apply(*self, &[&x[0]]);
+        let dy = dx[0].as_ref().and_then(|dx| match member(self.0).derivative {
+            Zero => None,
+            Linear(f) => Some(f(dx)),
+            Factor(f) => Some(dx * f(&x[0], &y)),
+        });
+        (vec![y], vec![dy])
+    }
+
+    fn transpose(&self, ct: &[Option<Array>], _: &[Operand], into: &mut Cotangents<'_>) {
+        let Linear(f) = member(self.0).derivative else { panic!("`{}` is not linear", self.name()) };
+        if let Some(ct) = &ct[0] {
+            into.add(0, f(ct));
+        }
+    }
+
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        rules::batch_all(*self, x, size)
+    }
+
+    fn lower(&self) -> Lowering {
+        Lowering::Map(self.op())
+    }
+
+    fn cheap(&self) -> bool {
+        matches!(self.0, Unary::Neg | Unary::Not | Unary::Abs | Unary::Sign)
+    }
+}
+
+impl Definition for UnaryOp {
+    const NAMES: &'static [&'static str] = &{
+        let mut names = [""; Unary::ALL.len()];
+        let mut i = 0;
+        while i < names.len() {
+            names[i] = Unary::ALL[i].name();
+            i += 1;
+        }
+        names
+    };
+
+    fn parse(name: &str, _: &Attributes) -> Result<Self, TypeError> {
+        let found = Unary::from_name(name).map(UnaryOp);
+        found.ok_or_else(|| TypeError::new(format!("there is no function `{name}`")))
+    }
+
+    fn samples() -> Vec<Sample> {
+        Unary::ALL.iter().flat_map(|&op| samples(op)).collect()
+    }
+}
+
+fn samples(op: Unary) -> Vec<Sample> {
+    let member = member(op);
+    let sample = |x| Sample::new(UnaryOp(op), vec![x]);
+    let taken = |dtype: &DType| UnaryOp(op).infer(&[Type::scalar(*dtype)]).is_ok();
+    let mut all: Vec<Sample> =
+        DType::ALL.into_iter().filter(taken).map(|dtype| sample(elementwise::hard_values(dtype))).collect();
+    if taken(&DType::F64) {
+        all.extend(elementwise::SHAPES.map(|shape| {
+            let sample = sample(elementwise::points(member.smooth, 0, shape));
+            if matches!(member.derivative, Linear(_)) { sample.linear(&[0]) } else { sample.smooth(&[0]) }
+        }));
+    }
+    if taken(&DType::F32) {
+        all.push(sample(elementwise::points_f32(member.smooth, 0, &[7])));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `dy/dx` by the rule, evaluated at once.
+    fn factor(op: Unary, x: f64) -> f64 {
+        let (_, dy) = UnaryOp(op).jvp(&[Array::from(x)], &[Some(Array::from(1.0))]);
+        let dy = dy.into_iter().next().flatten().expect("it has a tangent");
+        dy.value("the test").unwrap().array().slice::<f64>()[0]
+    }
+
+    #[test]
+    fn derivatives_at_hard_points() {
+        assert_eq!(factor(Unary::Abs, 0.0), 0.0);
+        assert_eq!(factor(Unary::Abs, -0.0), 0.0);
+        assert_eq!(factor(Unary::Abs, -3.0), -1.0);
+        assert!(factor(Unary::Abs, f64::NAN).is_nan());
+        assert_eq!(factor(Unary::Sqrt, 0.0), f64::INFINITY);
+        assert_eq!(factor(Unary::Log, -1.0), -1.0);
+        assert_eq!(factor(Unary::Log, 0.0), f64::INFINITY);
+        assert_eq!(factor(Unary::Asin, 1.0), f64::INFINITY);
+        assert_eq!(factor(Unary::Acos, 1.0), f64::NEG_INFINITY);
+        assert_eq!(factor(Unary::Tanh, f64::INFINITY), 0.0);
+        assert_eq!(factor(Unary::Logistic, f64::NEG_INFINITY), 0.0);
+        assert_eq!(factor(Unary::Expm1, f64::NEG_INFINITY), 0.0);
+        assert_eq!(factor(Unary::Neg, f64::INFINITY), -1.0);
+    }
+
+    #[test]
+    fn steps_and_predicates_have_no_tangent() {
+        for op in [Unary::Sign, Unary::Floor, Unary::Ceil, Unary::Round, Unary::IsFinite] {
+            let (_, dy) = UnaryOp(op).jvp(&[Array::from(1.0)], &[Some(Array::from(1.0))]);
+            assert!(dy[0].is_none(), "{op:?}");
+        }
+    }
+
+    #[test]
+    fn f32_stays_f32_in_every_rule() {
+        for &op in Unary::ALL {
+            if UnaryOp(op).infer(&[Type::scalar(DType::F32)]).is_ok() {
+                let (_, dy) = UnaryOp(op).jvp(&[Array::from(0.5f32)], &[Some(Array::from(1f32))]);
+                assert!(dy[0].as_ref().is_none_or(|dy| dy.dtype() == DType::F32), "{op:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn not_is_logical_for_bool_and_bitwise_for_integers() {
+        assert_eq!(!Array::from([true, false]), Array::from([false, true]));
+        assert_eq!(!Array::from([0, -1]), Array::from([-1, 0]));
+        assert_eq!(Array::from([0, 5]).logical_not(), Array::from([true, false]));
+    }
+}
