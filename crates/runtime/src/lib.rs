@@ -5,6 +5,7 @@
 //! of `kernel::math`, bit for bit, compiled for the vectors of the processor that runs them.
 
 mod dot;
+mod processor;
 mod vector;
 
 pub use vector::{Tile, Tile2, scalar1, scalar2, tile, tile2};
