@@ -4,10 +4,14 @@
 
 pub mod buffer;
 pub mod dtype;
+pub mod interpret;
 pub mod math;
+mod parse;
+mod print;
 pub mod reduce;
 pub mod routine;
 pub mod scalar;
+pub mod verify;
 
 pub use buffer::Buffer;
 pub use dtype::{DType, Element, Scalar};

@@ -319,6 +319,56 @@ pub trait Library {
     fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool;
 }
 
+/// Blocks inside blocks that a routine may have; passes may recurse over them (never over the length of a block).
+pub const MAX_NESTING: usize = 256;
+
+impl Block {
+    /// Visits every value defined in the block and the blocks inside, in order of the text.
+    pub fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
+        self.stmts.iter().for_each(|stmt| stmt.for_each_definition(visit));
+    }
+}
+
+impl Stmt {
+    /// Visits every value the statement defines, the blocks inside included.
+    pub fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
+        match self {
+            Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => {
+                visit(*out);
+            }
+            Stmt::For { index, carried, body, results, .. } => {
+                visit(*index);
+                carried.iter().for_each(|c| visit(c.param));
+                body.for_each_definition(visit);
+                results.iter().for_each(|&v| visit(v));
+            }
+            Stmt::Pass { index, body, folds, .. } => {
+                visit(*index);
+                body.iter().for_each(|stmt| stmt.for_each_definition(visit));
+                folds.iter().for_each(|f| visit(f.result));
+            }
+            Stmt::While { carried, test, body, results } => {
+                carried.iter().for_each(|c| visit(c.param));
+                test.for_each_definition(visit);
+                body.for_each_definition(visit);
+                results.iter().for_each(|&v| visit(v));
+            }
+            Stmt::If { then, otherwise, results, .. } => {
+                then.for_each_definition(visit);
+                otherwise.for_each_definition(visit);
+                results.iter().for_each(|&v| visit(v));
+            }
+            Stmt::Call { results, .. } => results.iter().for_each(|&v| visit(v)),
+            Stmt::Store { .. }
+            | Stmt::Fill { .. }
+            | Stmt::Copy { .. }
+            | Stmt::Reserve { .. }
+            | Stmt::Runtime { .. }
+            | Stmt::Fail { .. } => {}
+        }
+    }
+}
+
 impl Affine {
     /// A constant.
     pub fn constant(offset: i64) -> Self {

@@ -1,0 +1,287 @@
+//! Routines as text, one statement a line; [`Routine::parse`] reads it back.
+//!
+//! ```text
+//! routine arena 64
+//! buffer b0: f64[10] input 0
+//! buffer b1: f64[1] output 0
+//! buffer b2: f64[8] arena 0
+//!
+//! function f0 "main" () {
+//!   pass %0 in 0..10 {
+//!     %1: f64 = load b0[%0]
+//!     %2: f64 = mul %1, %1
+//!   } fold add %2 -> %3: f64
+//!   store b1[0] = %3
+//! }
+//! ```
+
+use crate::routine::{
+    Affine, Block, BufferId, Carried, Count, Function, FunctionId, Routine, Span, Stmt, Storage, Value,
+};
+use crate::scalar::ScalarOp;
+use std::fmt::{self, Arguments, Display, Formatter, Write};
+
+impl Display for Routine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "routine arena {}", self.arena)?;
+        for (i, buffer) in self.buffers.iter().enumerate() {
+            writeln!(f, "buffer b{i}: {}[{}] {}", buffer.dtype, buffer.len, buffer.storage)?;
+        }
+        for (i, function) in self.functions.iter().enumerate() {
+            let params = Defs(function, &function.params);
+            let buffers = List(&function.buffer_params);
+            let sep = if function.buffer_params.is_empty() { "" } else { "; " };
+            writeln!(f, "\nfunction f{i} {:?} ({params}{sep}{buffers}) {{", function.name)?;
+            let mut printer = Printer { out: f, function, depth: 1 };
+            let spare = spare_values(function);
+            if !spare.is_empty() {
+                printer.line(format_args!("spare {}", Defs(function, &spare)))?;
+            }
+            printer.block(&function.body)?;
+            writeln!(f, "}}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Storage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Storage::Input(i) => write!(f, "input {i}"),
+            Storage::Output(i) => write!(f, "output {i}"),
+            Storage::Arena(at) => write!(f, "arena {at}"),
+            Storage::Growable => write!(f, "growable"),
+            Storage::Param(i) => write!(f, "param {i}"),
+        }
+    }
+}
+
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "%{}", self.0)
+    }
+}
+
+impl Display for BufferId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "b{}", self.0)
+    }
+}
+
+impl Display for FunctionId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "f{}", self.0)
+    }
+}
+
+impl Display for Count {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Count::Const(n) => write!(f, "{n}"),
+            Count::Value(v) => write!(f, "{v}"),
+        }
+    }
+}
+
+/// `%1 + 4*%2 - 8`.
+impl Display for Affine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.terms.is_empty() {
+            return write!(f, "{}", self.offset);
+        }
+        let sign = |first: bool, negative: bool| match (first, negative) {
+            (true, true) => "-",
+            (true, false) => "",
+            (false, true) => " - ",
+            (false, false) => " + ",
+        };
+        for (i, &(value, coefficient)) in self.terms.iter().enumerate() {
+            f.write_str(sign(i == 0, coefficient < 0))?;
+            match coefficient.unsigned_abs() {
+                1 => write!(f, "{value}")?,
+                n => write!(f, "{n}*{value}")?,
+            }
+        }
+        match self.offset {
+            0 => Ok(()),
+            n => write!(f, "{}{}", sign(false, n < 0), n.unsigned_abs()),
+        }
+    }
+}
+
+impl Display for Span {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}; {}]", self.buffer, self.at, self.len)
+    }
+}
+
+/// A statement of a function as its first line of text, for messages.
+pub(crate) fn first_line(function: &Function, stmt: &Stmt) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = Printer { out: &mut text, function, depth: 0 }.stmt(stmt);
+    text.lines().next().unwrap_or_default().to_string()
+}
+
+/// Values of the function that no statement defines: they keep their dtype in the text.
+fn spare_values(function: &Function) -> Vec<Value> {
+    let mut defined = vec![false; function.types.len()];
+    let mut define = |value: Value| {
+        if let Some(defined) = defined.get_mut(value.0 as usize) {
+            *defined = true;
+        }
+    };
+    function.params.iter().copied().for_each(&mut define);
+    function.body.for_each_definition(&mut define);
+    (0..defined.len()).filter(|&i| !defined[i]).map(|i| Value(i as u32)).collect()
+}
+
+/// Things with commas between.
+struct List<'a, T>(&'a [T]);
+
+impl<T: Display> Display for List<'_, T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (i, x) in self.0.iter().enumerate() {
+            write!(f, "{}{x}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// A value where it is defined: with its dtype.
+struct Def<'a>(&'a Function, Value);
+
+impl Display for Def<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Def(function, value) = *self;
+        match function.types.get(value.0 as usize) {
+            Some(dtype) => write!(f, "{value}: {dtype}"),
+            None => write!(f, "{value}: ?"),
+        }
+    }
+}
+
+/// Several values where they are defined.
+struct Defs<'a>(&'a Function, &'a [Value]);
+
+impl Display for Defs<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let defs: Vec<Def> = self.1.iter().map(|&v| Def(self.0, v)).collect();
+        List(&defs).fmt(f)
+    }
+}
+
+/// `%1: f64, %2: f64 = `, or nothing.
+struct Results<'a>(&'a Function, &'a [Value]);
+
+impl Display for Results<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.1.is_empty() { Ok(()) } else { write!(f, "{} = ", Defs(self.0, self.1)) }
+    }
+}
+
+/// ` carry (%1: f64 = %0)`, or nothing.
+struct Carry<'a>(&'a Function, &'a [Carried]);
+
+impl Display for Carry<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.1.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" carry (")?;
+        for (i, carried) in self.1.iter().enumerate() {
+            write!(f, "{}{} = {}", if i == 0 { "" } else { ", " }, Def(self.0, carried.param), carried.init)?;
+        }
+        f.write_str(")")
+    }
+}
+
+struct Printer<'a, 'w> {
+    out: &'w mut dyn Write,
+    function: &'a Function,
+    depth: usize,
+}
+
+impl Printer<'_, '_> {
+    fn line(&mut self, text: Arguments<'_>) -> fmt::Result {
+        writeln!(self.out, "{:indent$}{text}", "", indent = 2 * self.depth)
+    }
+
+    fn block(&mut self, block: &Block) -> fmt::Result {
+        self.stmts(&block.stmts)?;
+        if block.yields.is_empty() { Ok(()) } else { self.line(format_args!("yield {}", List(&block.yields))) }
+    }
+
+    fn stmts(&mut self, stmts: &[Stmt]) -> fmt::Result {
+        stmts.iter().try_for_each(|stmt| self.stmt(stmt))
+    }
+
+    fn inside(&mut self, block: &Block) -> fmt::Result {
+        self.depth += 1;
+        self.block(block)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) -> fmt::Result {
+        let function = self.function;
+        let def = |value: &Value| Def(function, *value);
+        match stmt {
+            Stmt::Const { out, value } => self.line(format_args!("{} = const {value}", def(out))),
+            Stmt::Let { out, op, args } => match op {
+                ScalarOp::Convert(to) => self.line(format_args!("{} = convert {to} {}", def(out), List(args))),
+                _ => self.line(format_args!("{} = {} {}", def(out), op.name(), List(args))),
+            },
+            Stmt::Index { out, at } => self.line(format_args!("{} = index {at}", def(out))),
+            Stmt::Load { out, buffer, at } => self.line(format_args!("{} = load {buffer}[{at}]", def(out))),
+            Stmt::Store { buffer, at, value } => self.line(format_args!("store {buffer}[{at}] = {value}")),
+            Stmt::For { index, count, reverse, carried, body, results } => {
+                let reverse = if *reverse { " reverse" } else { "" };
+                let (results, carry) = (Results(function, results), Carry(function, carried));
+                self.line(format_args!("{results}for {index} in 0..{count}{reverse}{carry} {{"))?;
+                self.inside(body)?;
+                self.line(format_args!("}}"))
+            }
+            Stmt::Pass { index, count, body, folds } => {
+                self.line(format_args!("pass {index} in 0..{count} {{"))?;
+                self.depth += 1;
+                self.stmts(body)?;
+                self.depth -= 1;
+                let folds: Vec<String> =
+                    folds.iter().map(|f| format!("{} {} -> {}", f.op, f.item, def(&f.result))).collect();
+                let fold = if folds.is_empty() { "" } else { " fold " };
+                self.line(format_args!("}}{fold}{}", List(&folds)))
+            }
+            Stmt::While { carried, test, body, results } => {
+                let (results, carry) = (Results(function, results), Carry(function, carried));
+                self.line(format_args!("{results}while{carry} test {{"))?;
+                self.inside(test)?;
+                self.line(format_args!("}} do {{"))?;
+                self.inside(body)?;
+                self.line(format_args!("}}"))
+            }
+            Stmt::If { cond, then, otherwise, results } => {
+                self.line(format_args!("{}if {cond} {{", Results(function, results)))?;
+                self.inside(then)?;
+                self.line(format_args!("}} else {{"))?;
+                self.inside(otherwise)?;
+                self.line(format_args!("}}"))
+            }
+            Stmt::Fill { buffer, at, len, value } => self.line(format_args!("fill {buffer}[{at}; {len}] = {value}")),
+            Stmt::Copy { to, to_at, from, from_at, len } => {
+                self.line(format_args!("copy {to}[{to_at}; {len}] = {from}[{from_at}]"))
+            }
+            Stmt::Reserve { buffer, len } => self.line(format_args!("reserve {buffer}, {len}")),
+            Stmt::Call { function: callee, args, buffers, results } => {
+                let sep = if buffers.is_empty() { "" } else { "; " };
+                let (results, args, buffers) = (Results(function, results), List(args), List(buffers));
+                self.line(format_args!("{results}call {callee}({args}{sep}{buffers})"))
+            }
+            Stmt::Runtime { name, ints, inputs, outputs } => {
+                let (ints, inputs, outputs) = (List(ints), List(inputs), List(outputs));
+                self.line(format_args!("runtime {name:?} ({ints}; {inputs} -> {outputs})"))
+            }
+            Stmt::Fail { when, check, lane } => self.line(format_args!("fail {when} check {check} lane {lane}")),
+        }
+    }
+}
