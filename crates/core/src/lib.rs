@@ -16,8 +16,9 @@ pub mod tree;
 pub mod types;
 pub mod value;
 
-pub use array::Array;
+pub use array::{Array, Term, promote_types};
 pub use error::{Error, ErrorKind};
+pub use ops::{check, checkpoint, cond, fori_loop, scan, scan_reverse, while_loop};
 pub use program::Program;
 pub use tree::Tree;
 pub use types::{ArrayType, Shape, Type};

@@ -58,9 +58,9 @@ pub trait Primitive {
         false
     }
 
-    /// For operations with programs inside: see [`crate::transform::split`].
-    fn split(&self, request: &mut crate::transform::SplitRequest<'_>) -> Option<crate::transform::SplitResult> {
-        let _ = request;
+    /// For operations with programs inside: the half that the `unknown` operands do not reach, and the other one.
+    fn split(&self, unknown: &[bool]) -> Option<crate::transform::SplitEquation> {
+        let _ = unknown;
         None
     }
 
@@ -113,6 +113,13 @@ pub enum Attribute {
     Type(Type),
     /// `{ ... }`
     Program(Arc<Program>),
+}
+
+impl Attribute {
+    /// Lengths or axes.
+    pub fn sizes(sizes: &[usize]) -> Attribute {
+        Attribute::Ints(sizes.iter().map(|&n| n as i64).collect())
+    }
 }
 
 /// An operand of an equation that is being transposed.

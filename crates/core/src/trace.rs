@@ -93,7 +93,7 @@ pub enum Surroundings {
 /// `prefix` parameters, then the captures, then the other parameters.
 #[track_caller]
 pub fn trace_with(types: &[Type], prefix: usize, surroundings: Surroundings, f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Traced {
-    let here = current_source().unwrap_or_else(Source::here);
+    let here = source_here();
     let mut builder = Builder::new();
     let params: Vec<Var> = types.iter().map(|ty| builder.input(ty.clone())).collect();
     let mask = match surroundings {
@@ -123,7 +123,7 @@ pub fn trace_with(types: &[Type], prefix: usize, surroundings: Surroundings, f: 
 
 /// The program of a transform's closure, which captures nothing.
 #[track_caller]
-pub(crate) fn trace_closed(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Program {
+pub fn trace_closed(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Program {
     trace_with(types, 0, Surroundings::Closed, f).program
 }
 
@@ -166,7 +166,8 @@ fn resolve(x: &Array) -> Result<Var, Error> {
     })
 }
 
-fn address(value: &Value) -> usize {
+/// Where a value's data lies: equal for clones.
+pub(crate) fn address(value: &Value) -> usize {
     match value {
         Value::Array(a) => Arc::as_ptr(&a.buffer) as usize,
         Value::List(l) => Arc::as_ptr(l) as usize,
@@ -197,9 +198,9 @@ pub(crate) fn no_value(v: &Variable, what: &str) -> Error {
 /// Records an operation in the innermost trace, or evaluates it when none is open. Panics at the caller's line with
 /// a sentence when the operands do not fit.
 #[track_caller]
-pub(crate) fn record(op: impl Into<Op>, args: &[&Array]) -> Vec<Array> {
+pub fn record(op: impl Into<Op>, args: &[&Array]) -> Vec<Array> {
     let op = op.into();
-    let source = current_source().unwrap_or_else(Source::here);
+    let source = source_here();
     match try_record(op, args, source) {
         Ok(results) => results,
         Err(error) => error.raise(),
@@ -248,7 +249,7 @@ fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Err
 
 /// Records a whole program on these arguments, equation by equation.
 #[track_caller]
-pub(crate) fn inline(program: &Program, args: &[Array]) -> Vec<Array> {
+pub fn inline(program: &Program, args: &[Array]) -> Vec<Array> {
     assert_eq!(program.inputs(), args.len());
     let mut env: Vec<Option<Array>> = args.iter().cloned().map(Some).collect();
     env.resize(program.vars(), None);
@@ -266,7 +267,7 @@ pub(crate) fn inline(program: &Program, args: &[Array]) -> Vec<Array> {
 
 /// The results of a program: inlined into the open trace, or run now.
 #[track_caller]
-pub(crate) fn apply_program(program: &Program, args: &[Array]) -> Vec<Array> {
+pub fn apply_program(program: &Program, args: &[Array]) -> Vec<Array> {
     if is_tracing() {
         return inline(program, args);
     }
@@ -293,6 +294,16 @@ pub(crate) fn with_source<R>(source: &Source, f: impl FnOnce() -> R) -> R {
 /// The place that recorded equations are attributed to, when a rule is running.
 pub(crate) fn current_source() -> Option<Source> {
     SOURCE.with_borrow(|s| s.clone())
+}
+
+/// The place of what the caller records: that of the equation whose rule is running, else the caller's line. (As a
+/// function value `Source::here` would name the standard library's line.)
+#[track_caller]
+pub(crate) fn source_here() -> Source {
+    match current_source() {
+        Some(source) => source,
+        None => Source::here(),
+    }
 }
 
 /// Runs `f`; an error raised inside comes back as `Err`, any other panic goes on.

@@ -1,1 +1,42 @@
-//! placeholder
+//! A JIT-compiling, differentiable array language in Rust.
+//!
+//! Write plain closures over [`Array`]; transform them with [`grad`], [`jvp`], [`vmap`], in any nesting and to any order;
+//! compile them to native SIMD code with [`jit`].
+//!
+//! ```
+//! use wengert::prelude::*;
+//!
+//! fn f(x: Array) -> Array { x.square() + 3.0 * &x + 5.0 }
+//! let df = grad(f);
+//! let y = jit(df)(2.0.into());
+//! assert_eq!(y.item::<f64>()?, 7.0);
+//! # Ok::<(), wengert::Error>(())
+//! ```
+
+// Lets the derive macro name this crate inside itself and its examples.
+extern crate self as wengert;
+
+mod check_grads;
+mod doors;
+pub mod execute;
+mod gradient;
+mod jit;
+mod objective;
+pub mod prelude;
+mod traced;
+mod vectorize;
+
+pub use check_grads::check_grads;
+pub use doors::{try_grad, try_jit, try_jvp, try_trace, try_value_and_grad, try_vjp, try_vmap};
+pub use gradient::{grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, value_and_grad, vjp};
+pub use jit::{interpret, jit, trace};
+pub use objective::Objective;
+pub use vectorize::{MapAxes, vmap, vmap_axes};
+pub use wengert_core::functions::*;
+pub use wengert_core::program::parse;
+pub use wengert_core::trace::concrete;
+pub use wengert_core::{
+    Array, ArrayType, DType, Element, Error, ErrorKind, Program, Scalar, Shape, Tree, Type, array, check, checkpoint, cond,
+    fori_loop, scan, scan_reverse, tree, while_loop,
+};
+pub use wengert_derive::Tree;

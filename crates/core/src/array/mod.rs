@@ -1,5 +1,10 @@
 //! `Array`: one concrete type for values and for variables of a trace.
 
+pub(crate) mod operators;
+pub(crate) mod promote;
+
+pub use promote::{Term, promote_types};
+
 use crate::error::Error;
 use crate::program::Var;
 use crate::source::Source;
@@ -54,6 +59,15 @@ impl Array {
     /// Whether it is a variable of a trace, so that its elements are not known yet.
     pub fn is_traced(&self) -> bool {
         matches!(self.0, Repr::Variable(_))
+    }
+
+    /// Whether it is the same value or variable, not merely an equal one.
+    pub(crate) fn is_same(&self, other: &Array) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Value(a), Repr::Value(b)) => trace::address(a) == trace::address(b) && a.ty() == b.ty(),
+            (Repr::Variable(a), Repr::Variable(b)) => a.trace == b.trace && a.var == b.var,
+            _ => false,
+        }
     }
 
     /// The full type; a list type only inside rules for loops.

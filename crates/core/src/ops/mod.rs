@@ -1,16 +1,32 @@
 //! The primitives: one file each (or one table for each elementwise family), and this list.
 
+mod axes;
+mod bodies;
+mod elementwise;
+mod operands;
 pub(crate) mod rules;
+mod view;
+
+pub use axes::{Axes, Integers, KeepDims, keepdims};
+pub use concatenate::{concatenate, stack};
+pub use gather::Index;
+pub use slice::{Span, Spans};
 
 use crate::array::Array;
 use crate::error::TypeError;
 use crate::primitive::{Attribute, Primitive};
 use crate::program::Program;
 use crate::types::Type;
-use crate::value::Value;
+use crate::value::{ArrayValue, Value};
 use std::ops::Deref;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar};
+
+pub use call::{call, checkpoint};
+pub use check::check;
+pub use cond::cond;
+pub use scan::{fori_loop, scan, scan_reverse};
+pub use while_loop::while_loop;
 
 /// What a primitive is besides its behaviour: its names, how it is read back, and what its laws are checked on.
 pub trait Definition: Primitive + Sized {
@@ -41,6 +57,30 @@ impl Sample {
     /// A sample that is smooth and linear in nothing.
     pub fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
         Sample { op: op.into(), args, smooth: Vec::new(), linear: Vec::new() }
+    }
+
+    /// An operand of distinct numbers of both signs where the dtype has them, none of them near 0.
+    pub(crate) fn numbers(dtype: DType, shape: &[usize]) -> Value {
+        let n: usize = shape.iter().product();
+        // Multiples of the golden ratio, modulo 1, keep apart from each other.
+        let spread = |k: usize| ((k + 1) as f64 * 0.618_033_988_749_895).fract() + 0.25;
+        let float = |k: usize| if k % 3 == 1 { -spread(k) } else { spread(k) };
+        let whole = |k: usize| (k * 7 + 3) as i64 % 23 - if dtype.is_signed() { 11 } else { 0 };
+        let number = |k: usize| match dtype {
+            DType::Bool => Scalar::new(k * k % 3 == 1),
+            DType::F32 => Scalar::new(float(k) as f32),
+            DType::F64 => Scalar::new(float(k)),
+            DType::I32 => Scalar::new(whole(k) as i32),
+            DType::I64 => Scalar::new(whole(k)),
+            DType::U8 => Scalar::new(whole(k) as u8),
+            DType::U32 => Scalar::new(whole(k) as u32),
+            DType::U64 => Scalar::new(whole(k) as u64),
+        };
+        let mut x = ArrayValue::full(shape, Scalar::zero(dtype));
+        for k in 0..n {
+            x.make_mut().set(k, number(k));
+        }
+        x.into()
     }
 
     /// Smooth in these operands.
@@ -115,6 +155,25 @@ impl Attributes {
     }
 }
 
+/// The only operand, an array.
+pub(crate) fn one_array(args: &[Type]) -> Result<&crate::types::ArrayType, TypeError> {
+    let x = one(args)?;
+    x.as_array().ok_or_else(|| TypeError::new(format!("an array was expected, this is {x}")))
+}
+
+/// The only operand.
+pub(crate) fn one(args: &[Type]) -> Result<&Type, TypeError> {
+    match args {
+        [x] => Ok(x),
+        _ => Err(TypeError::new(format!("it takes one operand, not {}", args.len()))),
+    }
+}
+
+/// No operand.
+pub(crate) fn none(args: &[Type]) -> Result<(), TypeError> {
+    if args.is_empty() { Ok(()) } else { Err(TypeError::new(format!("it takes no operands, not {}", args.len()))) }
+}
+
 /// Adds two arrays, or two lists row by row.
 #[track_caller]
 pub(crate) fn add_any(x: &Array, y: &Array) -> Array {
@@ -124,7 +183,7 @@ pub(crate) fn add_any(x: &Array, y: &Array) -> Array {
 /// Puts a batch axis of `size` in front of an array, or of every row of a list.
 #[track_caller]
 pub(crate) fn spread_any(x: &Array, size: usize) -> Array {
-    if x.ty().is_list() { crate::trace::apply(ListSpread { size }, &[x]) } else { rules::add_axis(x, 0, size) }
+    if x.ty().is_list() { crate::trace::apply(ListSpread { size, axis: 0 }, &[x]) } else { rules::add_axis(x, 0, size) }
 }
 
 /// Zeros of a type: an array, or a list of zero rows.
@@ -204,7 +263,7 @@ primitives! {
     gather: Gather;
     accumulate: Accumulate;
     dynamic_slice: DynamicSlice, DynamicUpdate;
-    rows: Rows, Stack, Nil, ListAdd, ListSpread;
+    rows: Rows, Stack, Nil, ListAdd, ListSpread, ListSum;
     scan: Loop;
     while_loop: While;
     cond: Cond;

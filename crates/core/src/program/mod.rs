@@ -7,10 +7,15 @@ mod build;
 mod hash;
 mod parse;
 mod print;
+mod rearrange;
+mod simplify;
 mod verify;
 
 pub use build::Builder;
 pub use parse::parse;
+pub(crate) use rearrange::Input;
+pub use simplify::simplify;
+pub(crate) use simplify::without_effects;
 
 use crate::ops::Op;
 use crate::primitive::Effect;

@@ -1,0 +1,69 @@
+//! The interpreted mode: a program run operation by operation through each primitive's reference.
+
+use crate::error::Error;
+use crate::primitive::Primitive;
+use crate::program::{Program, Var};
+use crate::value::Value;
+
+/// Runs a program on values. Every operation goes through [`Primitive::eval`]; nothing is fused or compiled.
+///
+/// # Errors
+/// A failed `check`, with the user's line.
+pub fn interpret(program: &Program, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+    Interpreter::new(program).run(args)
+}
+
+/// A program prepared for being run many times, as loop bodies are.
+pub(crate) struct Interpreter<'a> {
+    program: &'a Program,
+    /// For each variable, one past the last equation that reads it; `u32::MAX` for outputs.
+    last: Vec<u32>,
+}
+
+impl<'a> Interpreter<'a> {
+    pub(crate) fn new(program: &'a Program) -> Self {
+        let mut last = vec![0; program.vars()];
+        for (k, e) in program.equations().iter().enumerate() {
+            for a in &e.args {
+                last[a.index()] = k as u32 + 1;
+            }
+        }
+        for v in program.outputs() {
+            last[v.index()] = u32::MAX;
+        }
+        Interpreter { program, last }
+    }
+
+    /// Values are handed on, not shared, at their last use: an update of the last reference to an array is in place.
+    pub(crate) fn run(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        assert_eq!(args.len(), self.program.inputs(), "as many arguments as inputs");
+        let mut env: Vec<Option<Value>> = args.into_iter().map(Some).collect();
+        env.resize(self.program.vars(), None);
+        for v in 0..self.program.inputs() {
+            if self.last[v] == 0 {
+                env[v] = None;
+            }
+        }
+        for (k, e) in self.program.equations().iter().enumerate() {
+            let mut x = Vec::with_capacity(e.args.len());
+            for (i, a) in e.args.iter().enumerate() {
+                let dies = self.last[a.index()] == k as u32 + 1 && !e.args[i + 1..].contains(a);
+                let slot = &mut env[a.index()];
+                x.push(if dies { slot.take() } else { slot.clone() }.expect("defined before use, used before its end"));
+            }
+            let located = |error: Error| if error.source.is_none() { error.at(e.source.clone()) } else { error };
+            for (v, y) in e.results().zip(e.op.eval(x).map_err(located)?) {
+                debug_assert_eq!(&y.ty(), self.program.ty(v), "{} gives the type that was inferred", e.op.name());
+                if self.last[v.index()] > 0 {
+                    env[v.index()] = Some(y);
+                }
+            }
+        }
+        let outputs = self.program.outputs();
+        let take = |(i, v): (usize, &Var)| {
+            let slot = &mut env[v.index()];
+            if outputs[i + 1..].contains(v) { slot.clone() } else { slot.take() }.expect("an output is defined")
+        };
+        Ok(outputs.iter().enumerate().map(take).collect())
+    }
+}

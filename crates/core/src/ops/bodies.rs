@@ -1,0 +1,281 @@
+//! What loops, branches and calls share: operands in groups, bodies whose groups are doubled by `jvp` and halved by
+//! `split`, and lane masks.
+
+use super::rules;
+use crate::array::Array;
+use crate::error::TypeError;
+use crate::primitive::Batched;
+use crate::program::{Input, Program, simplify};
+use crate::trace::{Traced, apply};
+use crate::transform::Side;
+use crate::tree::{self, Tree};
+use crate::{Error, ErrorKind};
+use crate::types::{Shape, Type};
+use crate::value::{ArrayValue, ListValue, Value};
+use std::sync::Arc;
+use wengert_kernel::{DType, with_element};
+
+/// Cuts a slice into consecutive groups.
+pub(super) fn groups<'a, T, const N: usize>(mut xs: &'a [T], sizes: [usize; N]) -> [&'a [T]; N] {
+    let out = sizes.map(|n| {
+        let (head, tail) = xs.split_at(n);
+        xs = tail;
+        head
+    });
+    assert!(xs.is_empty(), "the groups cover all operands");
+    out
+}
+
+/// The entries whose flag is set.
+pub(super) fn chosen<T: Clone>(xs: &[T], flags: &[bool]) -> Vec<T> {
+    xs.iter().zip(flags).filter(|(_, f)| **f).map(|(x, _)| x.clone()).collect()
+}
+
+/// The entries whose flag is not set.
+pub(super) fn others<T: Clone>(xs: &[T], flags: &[bool]) -> Vec<T> {
+    xs.iter().zip(flags).filter(|(_, f)| !**f).map(|(x, _)| x.clone()).collect()
+}
+
+/// How many flags are set.
+pub(super) fn count(flags: &[bool]) -> usize {
+    flags.iter().filter(|&&f| f).count()
+}
+
+/// Which entries are there.
+pub(super) fn present<T>(xs: &[Option<T>]) -> Vec<bool> {
+    xs.iter().map(Option::is_some).collect()
+}
+
+/// The entries that are there.
+pub(super) fn some<T: Clone>(xs: &[Option<T>]) -> Vec<T> {
+    xs.iter().flatten().cloned().collect()
+}
+
+/// Positions in "all values, then the tangents of the active ones", reordered so that each group's values are followed
+/// by its tangents.
+pub(super) fn doubled(sizes: &[usize], active: &[bool]) -> Vec<usize> {
+    let total = active.len();
+    let mut tangent = total;
+    let places: Vec<Option<usize>> = active
+        .iter()
+        .map(|&a| {
+            a.then(|| {
+                tangent += 1;
+                tangent - 1
+            })
+        })
+        .collect();
+    let mut order = Vec::new();
+    let mut start = 0;
+    for n in sizes {
+        order.extend(start..start + n);
+        order.extend(places[start..start + n].iter().flatten());
+        start += n;
+    }
+    order
+}
+
+/// Tangents for a group whose flags say which have one: a missing one is zero.
+pub(super) fn filled(dx: &[Option<Array>], x: &[Array], flags: &[bool]) -> Vec<Array> {
+    let one = |((dx, x), _): ((&Option<Array>, &Array), &bool)| dx.clone().unwrap_or_else(|| super::zeros_any(&x.ty()));
+    dx.iter().zip(x).zip(flags).filter(|(_, f)| **f).map(one).collect()
+}
+
+/// The results of a group as a rule returns them: `None` where the flag is not set, else the next of `ys`.
+pub(super) fn scattered(flags: &[bool], ys: &[Array]) -> Vec<Option<Array>> {
+    let mut ys = ys.iter();
+    flags.iter().map(|&f| if f { ys.next().cloned() } else { None }).collect()
+}
+
+/// Old inputs at these positions.
+pub(super) fn old(positions: impl IntoIterator<Item = usize>) -> Vec<Input> {
+    positions.into_iter().map(Input::Old).collect()
+}
+
+/// The rank of the lanes of a body: that of its mask.
+pub(super) fn lanes(body: &Program) -> &[usize] {
+    body.input_types()[0].as_array().map_or(&[], |a| &a.shape)
+}
+
+/// Whether the types of two lists agree; the error says which `what` differs.
+pub(super) fn same_types<'a>(
+    what: &str,
+    given: impl ExactSizeIterator<Item = &'a Type>,
+    wanted: impl ExactSizeIterator<Item = &'a Type>,
+) -> Result<(), TypeError> {
+    if given.len() != wanted.len() {
+        return Err(TypeError::new(format!("{} of {what} were given, the body has {}", given.len(), wanted.len())));
+    }
+    for (i, (given, wanted)) in given.zip(wanted).enumerate() {
+        if given != wanted {
+            return Err(TypeError::new(format!("{what} {i} is {given}, the body has {wanted}")));
+        }
+    }
+    Ok(())
+}
+
+/// The mask and its lane shape, from a body's first input and the operand.
+pub(super) fn check_mask(body: &Program, mask: &Type) -> Result<Shape, TypeError> {
+    match body.input_types().first() {
+        Some(Type::Array(a)) if a.dtype == DType::Bool => same_types("mask", [mask].into_iter(), [&a.clone().into()].into_iter())
+            .map(|()| a.shape.clone()),
+        _ => Err(TypeError::new("the first input of a body is its lane mask")),
+    }
+}
+
+/// An operand under `vmap`: with the batch axis where `mapped` says so.
+pub(super) fn spread_where(x: &[Batched], mapped: &[bool], size: usize) -> Vec<Array> {
+    x.iter().zip(mapped).map(|(x, &m)| if m { x.spread(size) } else { x.array.clone() }).collect()
+}
+
+/// Results under `vmap`.
+pub(super) fn batched(ys: Vec<Array>, mapped: &[bool]) -> Vec<Batched> {
+    ys.into_iter().zip(mapped).map(|(array, &mapped)| Batched { array, mapped }).collect()
+}
+
+/// `flags` of a batch rule's operands.
+pub(super) fn mapped(x: &[Batched]) -> Vec<bool> {
+    x.iter().map(|x| x.mapped).collect()
+}
+
+/// A mask whose axes are the leading ones of `shape`, spread over all of it.
+#[track_caller]
+pub(super) fn spread_mask(mask: &Array, shape: &[usize]) -> Array {
+    let axes = (0..mask.rank()).collect();
+    if mask.rank() == shape.len() { mask.clone() } else { apply(super::Broadcast { shape: shape.into(), axes }, &[mask]) }
+}
+
+/// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row.
+pub(super) fn masked(mask: &[bool], new: Value, old: Option<&Value>) -> Value {
+    if mask.iter().all(|&m| m) {
+        return new;
+    }
+    match new {
+        Value::Array(mut new) => {
+            let lane = new.size() / mask.len().max(1);
+            with_element!(new.dtype(), T => {
+                let old = old.map(|old| old.array().slice::<T>());
+                let new = new.make_mut().as_mut_slice::<T>().expect("the dtype was inferred");
+                for (k, _) in mask.iter().enumerate().filter(|(_, m)| !**m) {
+                    let range = k * lane..(k + 1) * lane;
+                    match old {
+                        Some(old) => new[range.clone()].copy_from_slice(&old[range]),
+                        None => new[range].fill(T::default()),
+                    }
+                }
+            });
+            Value::Array(new)
+        }
+        Value::List(new) => {
+            let ListValue { element, length, rows } = Arc::unwrap_or_clone(new);
+            let old_row = |k: usize| match old {
+                Some(Value::List(old)) => old.rows.get(k),
+                _ => None,
+            };
+            let rows = rows.into_iter().enumerate().map(|(k, row)| masked(mask, row, old_row(k))).collect();
+            Value::List(Arc::new(ListValue { element, length, rows }))
+        }
+    }
+}
+
+/// A mask's lanes.
+pub(super) fn lanes_of(mask: &Value) -> Vec<bool> {
+    mask.array().slice::<bool>().to_vec()
+}
+
+/// A mask from lanes.
+pub(super) fn mask_value(lanes: &[bool], shape: &[usize]) -> Value {
+    Value::Array(ArrayValue::new(shape, lanes.to_vec()))
+}
+
+/// Row `k` of a list; a row beyond its end is zero.
+pub(super) fn row(list: &Value, k: usize) -> Value {
+    match list {
+        Value::List(l) => l.rows.get(k).cloned().unwrap_or_else(|| Value::zeros(&l.element)),
+        Value::Array(_) => unreachable!("it was inferred to be a list"),
+    }
+}
+
+/// `x & y` of two arrays of truth values.
+#[track_caller]
+pub(super) fn both(x: &Array, y: &Array) -> Array {
+    apply(super::BinaryOp(wengert_kernel::Binary::And), &[x, y])
+}
+
+/// `true`, as an array.
+#[track_caller]
+pub(super) fn truth() -> Array {
+    rules::literal(wengert_kernel::Scalar::new(true))
+}
+
+/// Which half of a split gives each result, in order.
+pub(super) fn sides(unknown: &[bool]) -> Vec<Side> {
+    let mut next = [0, 0];
+    let side = |&unknown: &bool| {
+        let n = &mut next[unknown as usize];
+        *n += 1;
+        if unknown { Side::Linear(*n - 1) } else { Side::Known(*n - 1) }
+    };
+    unknown.iter().map(side).collect()
+}
+
+/// A tree taken apart.
+pub(super) fn flattened<T: Tree>(tree: T) -> (Vec<Array>, T::Def) {
+    let mut leaves = Vec::new();
+    let def = tree.flatten(&mut leaves);
+    (leaves, def)
+}
+
+/// A tree put together from exactly its leaves.
+pub(super) fn assembled<T: Tree>(def: &T::Def, leaves: Vec<Array>) -> T {
+    T::unflatten(def, &mut leaves.into_iter())
+}
+
+/// Compares what a body returned for its carry with what went in; the sentence says what to do.
+#[track_caller]
+pub(super) fn check_carry<T: Tree>(
+    operation: &str,
+    (before, def): (&[Type], &T::Def),
+    (after, def_after): (&[Array], &T::Def),
+) {
+    let raise = |message: String| Error::new(ErrorKind::Type, format!("{operation}: {message}")).raise();
+    if def != def_after || before.len() != after.len() {
+        raise("the body returned a carry of another structure (length, keys or static fields) than it was given".into());
+    }
+    let paths = tree::leaf_paths::<T>(def, "carry");
+    for ((before, after), path) in before.iter().zip(after).zip(paths) {
+        let after = after.ty();
+        if *before == after {
+            continue;
+        }
+        let repair = if before.dtype() != after.dtype() {
+            format!("; start with {} or end the body with `.convert(DType::{:?})`", after.dtype(), before.dtype())
+        } else {
+            "; a carry keeps its shape from round to round".to_owned()
+        };
+        raise(format!("{path} is {before} at the start but the body returned {after}{repair}"));
+    }
+}
+
+/// Several traced bodies made to take the same captures, which stand after their first `prefix` inputs.
+pub(super) fn with_common_captures<const N: usize>(prefix: usize, bodies: [Traced; N]) -> (Vec<Array>, [Program; N]) {
+    let mut common: Vec<Array> = Vec::new();
+    for capture in bodies.iter().flat_map(|b| &b.captures) {
+        if !common.iter().any(|c| c.is_same(capture)) {
+            common.push(capture.clone());
+        }
+    }
+    let programs = bodies.map(|b| {
+        let own = b.captures.len();
+        let place = |c: &Array| match b.captures.iter().position(|own| own.is_same(c)) {
+            Some(i) => Input::Old(prefix + i),
+            None => Input::Unused(c.ty()),
+        };
+        let mut inputs = old(0..prefix);
+        inputs.extend(common.iter().map(place));
+        inputs.extend(old(prefix + own..b.program.inputs()));
+        let outputs: Vec<usize> = (0..b.program.outputs().len()).collect();
+        simplify(&b.program.rearranged(&inputs, &outputs))
+    });
+    (common, programs)
+}

@@ -1,0 +1,105 @@
+//! `Check`: a condition that must hold at run time.
+
+use super::{Attributes, Definition, Sample, rules};
+use crate::array::Array;
+use crate::error::{Error, ErrorKind, TypeError};
+use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive};
+use crate::trace::{current_mask, record};
+use crate::types::Type;
+use crate::value::Value;
+use std::sync::Arc;
+use wengert_kernel::DType;
+
+/// Ends the program with an error when a lane of `mask` has a false condition. Operands `mask, condition`; no results.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Check {
+    /// What the error says.
+    pub message: Arc<str>,
+}
+
+impl Check {
+    /// The error for the lane that failed, of `lanes` in all.
+    pub fn error(&self, lane: usize, lanes: usize) -> Error {
+        let place = if lanes > 1 { format!(" (lane {lane} of {lanes})") } else { String::new() };
+        Error::new(ErrorKind::Check, format!("check failed: {}{place}", self.message))
+    }
+}
+
+impl Primitive for Check {
+    fn name(&self) -> &'static str {
+        "check"
+    }
+
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        vec![("message", Attribute::Text(self.message.to_string()))]
+    }
+
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+        match args {
+            [mask, condition] if mask == condition && mask.dtype() == DType::Bool && !mask.is_list() => Ok(Vec::new()),
+            [_, condition] => Err(TypeError::new(format!(
+                "the condition is one truth value (of dtype bool, without axes), this is {condition}; use `.all()` on an array"
+            ))),
+            _ => Err(TypeError::new("it takes a mask and a condition")),
+        }
+    }
+
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        let (mask, condition) = (args[0].array().slice::<bool>(), args[1].array().slice::<bool>());
+        match mask.iter().zip(condition).position(|(&m, &c)| m && !c) {
+            Some(lane) => Err(self.error(lane, mask.len())),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn jvp(&self, x: &[Array], _: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        rules::jvp_constant(self.clone(), x)
+    }
+
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        rules::batch_all(self.clone(), x, size)
+    }
+
+    fn lower(&self) -> Lowering {
+        Lowering::Structural
+    }
+
+    fn effect(&self) -> Effect {
+        Effect::Check
+    }
+}
+
+impl Definition for Check {
+    const NAMES: &'static [&'static str] = &["check"];
+
+    fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
+        Ok(Check { message: a.text("message")?.into() })
+    }
+
+    fn samples() -> Vec<Sample> {
+        let op = || Check { message: "x is positive".into() };
+        let lanes = |x: &[bool]| Value::Array(crate::value::ArrayValue::new(&[x.len()], x.to_vec()));
+        vec![
+            Sample::new(op(), vec![Value::scalar(true), Value::scalar(true)]),
+            Sample::new(op(), vec![Value::scalar(false), Value::scalar(false)]),
+            Sample::new(op(), vec![lanes(&[true, false]), lanes(&[true, false])]),
+        ]
+    }
+}
+
+/// Ends the program with an error that names this line unless `condition`, a scalar of dtype `bool`, is true.
+///
+/// Inside compiled code it costs a comparison. In a branch or loop it counts only where the branch or round is taken,
+/// under `vmap` for each lane; of several that fail the first in the order of the program is reported, of lanes the lowest.
+///
+/// ```
+/// use wengert_core::{Array, check};
+///
+/// let x = Array::from(2.0);
+/// check(&x.gt(0.0), "x is positive");
+/// ```
+#[track_caller]
+pub fn check(condition: &Array, message: &str) {
+    let mask = current_mask();
+    record(Check { message: message.into() }, &[&mask, condition]);
+}

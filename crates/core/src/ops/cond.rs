@@ -1,0 +1,481 @@
+//! `Cond`: one of two branches.
+//!
+//! Operands in groups: `mask`, the predicate, `inv`, `gated`, `acc` (the branches only add to it). Results: `acc`, then
+//! the branches' other results. A branch takes `mask, inv, gated, acc`. Under lanes both branches run, each under its part
+//! of the mask: gated operands are zero in lanes outside of it, and so are results, which are summed.
+
+use super::bodies::*;
+use super::{Attributes, Definition, Sample};
+use crate::array::Array;
+use crate::error::{Error, ErrorKind, TypeError};
+use crate::interpret::Interpreter;
+use crate::ops::zeros_any;
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
+use crate::program::{Program, simplify};
+use crate::trace::{Surroundings, current_mask, inline, record, trace_closed, trace_with};
+use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
+use crate::tree::Tree;
+use crate::types::Type;
+use crate::value::Value;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use wengert_kernel::{Binary, DType};
+
+/// A choice between two programs.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Cond {
+    /// Where the predicate is true.
+    pub on_true: Arc<Program>,
+    /// Where it is false.
+    pub on_false: Arc<Program>,
+    /// Operands.
+    pub inv: usize,
+    /// Operands that only matter where the branch is taken.
+    pub gated: usize,
+    /// Accumulators.
+    pub acc: usize,
+}
+
+impl Cond {
+    fn sizes(&self) -> [usize; 4] {
+        [2, self.inv, self.gated, self.acc]
+    }
+
+    fn outs(&self) -> usize {
+        self.on_true.outputs().len() - self.acc
+    }
+
+    fn branches(&self) -> [&Arc<Program>; 2] {
+        [&self.on_true, &self.on_false]
+    }
+
+    /// Transforms both branches until they agree on which results have the property that the transform tells of, given
+    /// the flags of `inv` and `gated` and at least those of `acc` and the results.
+    fn agree<R>(
+        &self,
+        acc: &[bool],
+        outs: &[bool],
+        transform: impl Fn(&Arc<Program>, &[bool], &[bool]) -> (Vec<bool>, R),
+    ) -> (Vec<bool>, [R; 2]) {
+        transform::fixpoint([acc, outs].concat(), |found| {
+            let [(on_true, a), (on_false, b)] = self.branches().map(|p| transform(p, &found[..self.acc], found));
+            (on_true.iter().zip(&on_false).map(|(&a, &b)| a || b).collect(), [a, b])
+        })
+    }
+}
+
+impl Primitive for Cond {
+    fn name(&self) -> &'static str {
+        "cond"
+    }
+
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        vec![
+            ("inv", Attribute::Int(self.inv as i64)),
+            ("gated", Attribute::Int(self.gated as i64)),
+            ("acc", Attribute::Int(self.acc as i64)),
+            ("on_true", Attribute::Program(self.on_true.clone())),
+            ("on_false", Attribute::Program(self.on_false.clone())),
+        ]
+    }
+
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+        let expected: usize = self.sizes().iter().sum();
+        if args.len() != expected {
+            return Err(TypeError::new(format!("it takes {expected} operands, not {}", args.len())));
+        }
+        let lanes = check_mask(&self.on_true, &args[0])?;
+        if args[1] != Type::array(DType::Bool, &lanes) {
+            return Err(TypeError::new(format!(
+                "the predicate is one truth value (of dtype bool, without axes), this is {}; use `select` to choose element by element",
+                args[1]
+            )));
+        }
+        let inputs: Vec<&Type> = [&args[0]].into_iter().chain(&args[2..]).collect();
+        for branch in self.branches() {
+            same_types("operand", inputs.iter().copied(), branch.input_types().iter())?;
+            if branch.outputs().len() < self.acc {
+                return Err(TypeError::new("a branch returns fewer values than it accumulates"));
+            }
+        }
+        let outputs = |p: &Program| p.output_types().cloned().collect::<Vec<Type>>();
+        let (a, b) = (outputs(&self.on_true), outputs(&self.on_false));
+        same_types("result of the false branch", b.iter(), a.iter())?;
+        same_types("accumulator", args[2 + self.inv + self.gated..].iter(), a[..self.acc].iter())?;
+        Ok(a)
+    }
+
+    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        let shape = lanes(&self.on_true).to_vec();
+        let mut acc = args.split_off(2 + self.inv + self.gated);
+        let gated = args.split_off(2 + self.inv);
+        let inv = args.split_off(2);
+        let (mask, pred) = (lanes_of(&args[0]), lanes_of(&args[1]));
+        if shape.is_empty() {
+            let branch = if pred[0] { &self.on_true } else { &self.on_false };
+            let inputs = [args.swap_remove(0)].into_iter().chain(inv).chain(gated).chain(acc).collect();
+            return Interpreter::new(branch).run(inputs);
+        }
+        let mut outs: Option<Vec<Value>> = None;
+        for (branch, side) in [(&self.on_true, true), (&self.on_false, false)] {
+            let active: Vec<bool> = mask.iter().zip(&pred).map(|(&m, &p)| m && p == side).collect();
+            let gate = |x: &Value| if matches!(x, Value::Array(_)) { masked(&active, x.clone(), None) } else { x.clone() };
+            let inputs = [mask_value(&active, &shape)].into_iter().chain(inv.iter().cloned());
+            let inputs = inputs.chain(gated.iter().map(gate)).chain(acc).collect();
+            let mut results = Interpreter::new(branch).run(inputs)?;
+            let own: Vec<Value> = results.split_off(self.acc).into_iter().map(|y| masked(&active, y, None)).collect();
+            acc = results;
+            outs = Some(match outs {
+                None => own,
+                Some(first) => first.into_iter().zip(own).map(|(a, b)| sum(a, b)).collect::<Result<_, _>>()?,
+            });
+        }
+        Ok(acc.into_iter().chain(outs.expect("two branches ran")).collect())
+    }
+
+    fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        let [head, inv, gated, acc] = groups(x, self.sizes());
+        let [_, dinv, dgated, dacc] = groups(dx, self.sizes());
+        let (active_inv, active_gated) = (present(dinv), present(dgated));
+        let flags = |acc: &[bool]| [&[false][..], &active_inv, &active_gated, acc].concat();
+        let (active, branches) = self.agree(&present(dacc), &vec![false; self.outs()], |branch, acc, force| {
+            let jvp = transform::jvp(branch, &flags(acc), force);
+            (jvp.active, jvp.program)
+        });
+        let (active_acc, active_outs) = active.split_at(self.acc);
+        let inputs = doubled(&[1, self.inv, self.gated, self.acc], &flags(active_acc));
+        let outputs = doubled(&[self.acc, self.outs()], &active);
+        let [on_true, on_false] = branches.map(|p| Arc::new(p.permuted(&inputs, &outputs)));
+        let op = Cond {
+            on_true,
+            on_false,
+            inv: self.inv + count(&active_inv),
+            gated: self.gated + count(&active_gated),
+            acc: self.acc + count(active_acc),
+        };
+        let mut operands = head.to_vec();
+        operands.extend(inv.iter().cloned().chain(some(dinv)));
+        operands.extend(gated.iter().cloned().chain(some(dgated)));
+        operands.extend(acc.iter().cloned().chain(filled(dacc, acc, active_acc)));
+        let results = record(op, &operands.iter().collect::<Vec<_>>());
+        let sizes = [self.acc, count(active_acc), self.outs(), count(active_outs)];
+        let [acc, dacc, outs, douts] = groups(&results, sizes);
+        ([acc, outs].concat(), [scattered(active_acc, dacc), scattered(active_outs, douts)].concat())
+    }
+
+    fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
+        let [head, inv, gated, acc] = groups(x, self.sizes());
+        let (ct_acc, ct_outs) = ct.split_at(self.acc);
+        // Arrays among the invariants accumulate in place; lists and gated operands come out as masked results.
+        let mode = |x: &Operand, gated: bool| match x {
+            Operand::Known(_) => Mode::Known,
+            Operand::Linear(ty) if gated || ty.is_list() => Mode::Linear,
+            Operand::Linear(_) => Mode::Accumulate,
+        };
+        let modes: Vec<Mode> = [Mode::Known]
+            .into_iter()
+            .chain(inv.iter().map(|x| mode(x, false)))
+            .chain(gated.iter().map(|x| mode(x, true)))
+            .chain([Mode::Ignored].repeat(self.acc))
+            .collect();
+        let wanted = present(ct);
+        let known = |group: &[Operand]| {
+            let known = group.iter().filter(|x| !x.is_linear());
+            known.map(|x| x.known().clone()).collect::<Vec<Array>>()
+        };
+        let (known_inv, known_gated) = (known(inv), known(gated));
+        let places = |wanted: Mode| (1..modes.len()).filter(|&i| modes[i] == wanted).map(|i| i + 1).collect::<Vec<usize>>();
+        let (accumulated, returned) = (places(Mode::Accumulate), places(Mode::Linear));
+        let (some_acc, some_outs) = (some(ct_acc), some(ct_outs));
+        let sizes = [1, known_inv.len(), known_gated.len(), some_acc.len(), some_outs.len(), accumulated.len()];
+        let transposed = self.branches().map(|branch| {
+            // Inputs: mask, known inv, known gated, ct acc, ct outs, accumulators.
+            let p = transform::transpose_shared(branch, &modes, &wanted);
+            let positions: Vec<usize> = (0..p.inputs()).collect();
+            let [mask, inv, gated, ct_acc, ct_outs, new] = groups(&positions, sizes);
+            let outputs: Vec<usize> = (0..p.outputs().len()).collect();
+            Arc::new(p.permuted(&[mask, inv, ct_acc, gated, ct_outs, new].concat(), &outputs))
+        });
+        let [on_true, on_false] = transposed;
+        let op = Cond {
+            on_true,
+            on_false,
+            inv: known_inv.len() + some_acc.len(),
+            gated: known_gated.len() + some_outs.len(),
+            acc: accumulated.len(),
+        };
+        let mut operands: Vec<Array> = head.iter().map(|x| x.known().clone()).collect();
+        operands.extend(known_inv.into_iter().chain(some_acc).chain(known_gated).chain(some_outs));
+        for &i in &accumulated {
+            operands.push(into.take(i).unwrap_or_else(|| zeros_any(&x[i].ty())));
+        }
+        let results = record(op, &operands.iter().collect::<Vec<_>>());
+        for (&i, ct) in accumulated.iter().chain(&returned).zip(results) {
+            into.add(i, ct);
+        }
+        let first_acc = x.len() - acc.len();
+        for (i, ct) in ct_acc.iter().enumerate() {
+            if let Some(ct) = ct {
+                into.add(first_acc + i, ct.clone());
+            }
+        }
+    }
+
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        let flags = mapped(x);
+        let [head, inv, gated, acc] = groups(&flags, self.sizes());
+        let lanes = head.contains(&true) || !lanes(&self.on_true).is_empty();
+        let gated: Vec<bool> = gated.iter().map(|&g| g || lanes).collect();
+        let (found, branches) = self.agree(acc, &vec![lanes; self.outs()], |branch, acc, force| {
+            let batch = transform::batch(branch, &[&[lanes][..], inv, &gated, acc].concat(), size, force);
+            (batch.mapped, batch.program)
+        });
+        let [on_true, on_false] = branches;
+        let operand_flags = [&[lanes, lanes][..], inv, &gated, &found[..self.acc]].concat();
+        let operands = spread_where(x, &operand_flags, size);
+        let ys = record(Cond { on_true, on_false, ..self.clone() }, &operands.iter().collect::<Vec<_>>());
+        batched(ys, &found)
+    }
+
+    fn lower(&self) -> Lowering {
+        Lowering::Structural
+    }
+
+    fn effect(&self) -> Effect {
+        self.on_true.effect().max(self.on_false.effect())
+    }
+
+    fn programs(&self) -> SmallVec<[&Arc<Program>; 2]> {
+        SmallVec::from_slice(&[&self.on_true, &self.on_false])
+    }
+
+    fn split(&self, unknown: &[bool]) -> Option<SplitEquation> {
+        let [head, inv, gated, acc] = groups(unknown, self.sizes());
+        assert!(!head.contains(&true), "a predicate does not depend on a tangent");
+        let (found, halves) = self.agree(acc, &vec![false; self.outs()], |branch, acc, force| {
+            let split = transform::split(branch, &[&[false][..], inv, gated, acc].concat(), force);
+            (split.unknown.clone(), split)
+        });
+        let unknown_acc = &found[..self.acc];
+        let known = |f: &[bool]| f.len() - count(f);
+        let (k_inv, k_gated, k_acc) = (known(inv), known(gated), known(unknown_acc));
+        let k_outputs = known(&found);
+
+        // A residual is a known operand, or lies in a slot that both branches share when types agree (lists do not share:
+        // the rows of one branch would be read by the other).
+        #[derive(Clone, Copy)]
+        enum Kept {
+            Operand(usize),
+            Slot(usize),
+        }
+        let mut slots: Vec<Type> = Vec::new();
+        let kept: Vec<Vec<Kept>> = halves
+            .iter()
+            .map(|half| {
+                let mut taken = vec![false; slots.len()];
+                let place = |(j, r): (usize, &Residual)| match *r {
+                    Residual::Input(i) if i < 1 + k_inv + k_gated => Kept::Operand(i),
+                    _ => {
+                        let ty = &half.linear.input_types()[j];
+                        let free = (0..slots.len()).find(|&s| !taken[s] && slots[s] == *ty && !ty.is_list());
+                        let slot = free.unwrap_or_else(|| {
+                            slots.push(ty.clone());
+                            taken.push(false);
+                            slots.len() - 1
+                        });
+                        taken[slot] = true;
+                        Kept::Slot(slot)
+                    }
+                };
+                half.residuals.iter().enumerate().map(place).collect()
+            })
+            .collect();
+
+        let branch = |side: usize| {
+            let (half, kept) = (&halves[side], &kept[side]);
+            let known = simplify(&trace_closed(half.known.input_types(), |x| {
+                let results = inline(&half.known, &x);
+                let mut outputs = results[..k_outputs].to_vec();
+                for (s, ty) in slots.iter().enumerate() {
+                    let from = kept.iter().position(|k| matches!(k, Kept::Slot(slot) if *slot == s));
+                    outputs.push(from.map_or_else(|| zeros_any(ty), |j| results[k_outputs + j].clone()));
+                }
+                outputs
+            }));
+            let operand_types = &half.known.input_types()[..1 + k_inv + k_gated];
+            let tail = &half.linear.input_types()[half.residuals.len()..];
+            let [t_inv, t_gated, t_acc] = groups(tail, [count(inv), count(gated), count(unknown_acc)]);
+            let types = [&operand_types[..1 + k_inv], t_inv, &operand_types[1 + k_inv..], &slots, t_gated, t_acc].concat();
+            let linear = simplify(&trace_closed(&types, |x| {
+                let sizes = [1 + k_inv, t_inv.len(), k_gated, slots.len(), t_gated.len(), t_acc.len()];
+                let [x_inv, u_inv, x_gated, x_slots, u_gated, u_acc] = groups(&x, sizes);
+                let operands = [x_inv, x_gated].concat();
+                let residual = |k: &Kept| match *k {
+                    Kept::Operand(i) => operands[i].clone(),
+                    Kept::Slot(s) => x_slots[s].clone(),
+                };
+                let args = kept.iter().map(residual).chain([u_inv, u_gated, u_acc].concat()).collect::<Vec<Array>>();
+                inline(&half.linear, &args)
+            }));
+            (Arc::new(known), Arc::new(linear))
+        };
+        let (known_true, linear_true) = branch(0);
+        let (known_false, linear_false) = branch(1);
+        let known_op = Cond { on_true: known_true, on_false: known_false, inv: k_inv, gated: k_gated, acc: k_acc };
+        let linear_op = Cond {
+            on_true: linear_true,
+            on_false: linear_false,
+            inv: self.inv,
+            gated: self.gated + slots.len(),
+            acc: count(unknown_acc),
+        };
+        let positions: Vec<usize> = (0..unknown.len()).collect();
+        let [p_head, p_inv, p_gated, p_acc] = groups(&positions, self.sizes());
+        let known_args = [p_head, &others(p_inv, inv), &others(p_gated, gated), &others(p_acc, unknown_acc)].concat();
+        let operands = |p: Vec<usize>| p.into_iter().map(LinearArg::Operand).collect::<Vec<_>>();
+        let linear_args = [
+            operands(p_head.to_vec()),
+            operands(others(p_inv, inv)),
+            operands(chosen(p_inv, inv)),
+            operands(others(p_gated, gated)),
+            (0..slots.len()).map(|s| LinearArg::Residual(k_outputs + s)).collect(),
+            operands(chosen(p_gated, gated)),
+            operands(chosen(p_acc, unknown_acc)),
+        ]
+        .concat();
+        let results = sides(&found);
+        Some(SplitEquation { known: known_op.into(), known_args, linear: linear_op.into(), linear_args, results })
+    }
+
+    fn prune(&self, live: &[bool]) -> Option<Pruned> {
+        let (live_acc, live_outs) = live.split_at(self.acc);
+        let first_acc = 1 + self.inv + self.gated;
+        let (acc, (branches, used)) = transform::fixpoint(live_acc.to_vec(), |acc| {
+            let flags = [acc, live_outs].concat();
+            let outputs: Vec<usize> = (0..flags.len()).filter(|&i| flags[i]).collect();
+            let inputs: Vec<usize> = (0..self.on_true.inputs()).collect();
+            let branches = self.branches().map(|b| simplify(&b.permuted(&inputs, &outputs)));
+            let [a, b] = [0, 1].map(|i| branches[i].used_inputs());
+            let used: Vec<bool> = a.iter().zip(b).map(|(&a, b)| a || b).collect();
+            (used[first_acc..].to_vec(), (branches, used))
+        });
+        let kept = [&[true][..], &used[1..first_acc], &acc].concat();
+        let result_flags = [&acc, live_outs].concat();
+        if !kept.contains(&false) && !result_flags.contains(&false) {
+            return None;
+        }
+        let inputs: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();
+        let [on_true, on_false] = branches.map(|b| {
+            let all: Vec<usize> = (0..b.outputs().len()).collect();
+            Arc::new(b.permuted(&inputs, &all))
+        });
+        let op = Cond {
+            on_true,
+            on_false,
+            inv: count(&used[1..1 + self.inv]),
+            gated: count(&used[1 + self.inv..first_acc]),
+            acc: count(&acc),
+        };
+        let args = [0, 1].into_iter().chain(inputs[1..].iter().map(|i| i + 1)).collect();
+        Some(Pruned { op: op.into(), args, results: (0..result_flags.len()).filter(|&i| result_flags[i]).collect() })
+    }
+}
+
+/// The sum of two results of which one is zero in each lane: `or` for truth values, row by row for lists.
+fn sum(a: Value, b: Value) -> Result<Value, Error> {
+    let results = match (&a, a.ty().dtype()) {
+        (Value::List(_), _) => super::ListAdd.eval(vec![a, b]),
+        (_, DType::Bool) => super::BinaryOp(Binary::Or).eval(vec![a, b]),
+        _ => super::BinaryOp(Binary::Add).eval(vec![a, b]),
+    };
+    Ok(results?.remove(0))
+}
+
+impl Definition for Cond {
+    const NAMES: &'static [&'static str] = &["cond"];
+
+    fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
+        Ok(Cond {
+            on_true: a.program("on_true")?,
+            on_false: a.program("on_false")?,
+            inv: a.size("inv")?,
+            gated: a.size("gated")?,
+            acc: a.size("acc")?,
+        })
+    }
+
+    fn samples() -> Vec<Sample> {
+        // acc + x g and sin(x) g, or acc + g and x^2 g.
+        let of = |lanes: &[usize]| {
+            let own = Type::array(DType::F64, lanes);
+            let types = [Type::array(DType::Bool, lanes), Type::scalar(DType::F64), own.clone(), own];
+            let on_true = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + &x[1] * &x[2], x[1].sin() * &x[2]]);
+            let on_false = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + &x[2], x[1].square() * &x[2]]);
+            Cond { on_true: Arc::new(on_true.program), on_false: Arc::new(on_false.program), inv: 1, gated: 1, acc: 1 }
+        };
+        let mut samples = Vec::new();
+        for side in [true, false] {
+            let numbers = [0.4, 0.7, -0.2].map(Value::scalar);
+            let args = [Value::scalar(true), Value::scalar(side)].into_iter().chain(numbers).collect();
+            samples.push(Sample::new(of(&[]), args).smooth(&[2, 3, 4]));
+        }
+        let lanes = |x: [f64; 3]| Value::Array(crate::value::ArrayValue::new(&[3], x.to_vec()));
+        let mask = mask_value(&[true, true, false], &[3]);
+        let pred = mask_value(&[true, false, true], &[3]);
+        let args = vec![mask, pred, Value::scalar(0.4), lanes([0.7, 0.8, 0.9]), lanes([-0.2, 0.1, 0.3])];
+        samples.push(Sample::new(of(&[3]), args));
+        samples
+    }
+}
+
+/// Runs `on_true` where `predicate`, a scalar of dtype `bool`, is true, else `on_false`. The branches capture what they use.
+///
+/// Only the branch taken runs, and only it has a derivative: `cond(&x.gt(0.0), || x.log(), || Array::from(0.0))` has
+/// gradient 0 at 0, where a `select` would have nan. Under `vmap` with a predicate that differs by lane both branches run
+/// and each lane keeps its own.
+///
+/// # Panics
+/// When the predicate is not one truth value, or the branches return different structures, shapes or dtypes.
+///
+/// ```
+/// use wengert_core::{Array, cond};
+///
+/// let x = Array::from(-2.0);
+/// let y = cond(&x.gt(0.0), || x.log(), || Array::from(0.0));
+/// assert_eq!(y.item::<f64>()?, 0.0);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn cond<R: Tree>(predicate: &Array, on_true: impl FnOnce() -> R, on_false: impl FnOnce() -> R) -> R {
+    let mask = current_mask();
+    let mut defs: [Option<R::Def>; 2] = [None, None];
+    let [def_true, def_false] = &mut defs;
+    let types = [mask.ty()];
+    let keep = |def: &mut Option<R::Def>, result: R| {
+        let (leaves, found) = flattened(result);
+        *def = Some(found);
+        leaves
+    };
+    let on_true = trace_with(&types, 1, Surroundings::Body, |_| keep(def_true, on_true()));
+    let on_false = trace_with(&types, 1, Surroundings::Body, |_| keep(def_false, on_false()));
+    let [Some(def), Some(other)] = defs else { unreachable!("both branches were traced") };
+    check_branches::<R>(&on_true.program, &on_false.program, &def, &other);
+    let (inv, [on_true, on_false]) = with_common_captures(1, [on_true, on_false]);
+    let op = Cond { on_true: Arc::new(on_true), on_false: Arc::new(on_false), inv: inv.len(), gated: 0, acc: 0 };
+    let operands: Vec<&Array> = [&mask, predicate].into_iter().chain(&inv).collect();
+    assembled::<R>(&def, record(op, &operands))
+}
+
+#[track_caller]
+fn check_branches<R: Tree>(on_true: &Program, on_false: &Program, def: &R::Def, other: &R::Def) {
+    let raise = |message: &str| Error::new(ErrorKind::Type, format!("cond: {message}")).raise();
+    if def != other {
+        raise("the branches return different structures (lengths, keys or static fields)");
+    }
+    let paths = crate::tree::leaf_paths::<R>(def, "result");
+    for ((a, b), path) in on_true.output_types().zip(on_false.output_types()).zip(paths) {
+        if a != b {
+            raise(&format!("{path} is {a} when true and {b} when false; make both branches return one shape and dtype"));
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! `While`: rounds as long as a condition holds.
+//!
+//! Operands in groups: `mask`, `inv` (same in every round), `carry`. Results: `carry`, `ys` (lists, a row a round), `n`
+//! (the number of rounds, by lane). The condition takes `mask, inv, carry`, the body too and gives `carry, y`.
+//! Its linear half is a [`Loop`](super::Loop) over the same number of rounds that reads what the known half kept.
+
+use super::bodies::*;
+use super::{Attributes, Definition, Loop, Sample};
+use crate::array::Array;
+use crate::error::{Error, TypeError};
+use crate::interpret::Interpreter;
+use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive, Pruned};
+use crate::program::{Input, Program, simplify};
+use crate::trace::{Surroundings, current_mask, record, trace_with};
+use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
+use crate::tree::Tree;
+use crate::types::Type;
+use crate::value::{ListValue, Value};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use wengert_kernel::DType;
+
+/// A loop whose number of rounds depends on data.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct While {
+    /// `mask, inv.., carry..` to a truth value by lane.
+    pub cond: Arc<Program>,
+    /// `mask, inv.., carry..` to `carry.., y..`.
+    pub body: Arc<Program>,
+    /// Operands that are the same in every round.
+    pub inv: usize,
+    /// Carried values.
+    pub carry: usize,
+}
+
+impl While {
+    fn ys(&self) -> usize {
+        self.body.outputs().len() - self.carry
+    }
+
+    fn sizes(&self) -> [usize; 3] {
+        [1, self.inv, self.carry]
+    }
+}
+
+impl Primitive for While {
+    fn name(&self) -> &'static str {
+        "while"
+    }
+
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        vec![
+            ("inv", Attribute::Int(self.inv as i64)),
+            ("carry", Attribute::Int(self.carry as i64)),
+            ("cond", Attribute::Program(self.cond.clone())),
+            ("body", Attribute::Program(self.body.clone())),
+        ]
+    }
+
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+        if args.len() != 1 + self.inv + self.carry {
+            return Err(TypeError::new(format!("it takes {} operands, not {}", 1 + self.inv + self.carry, args.len())));
+        }
+        if self.body.outputs().len() < self.carry {
+            return Err(TypeError::new("the body returns fewer values than are carried"));
+        }
+        let lanes = check_mask(&self.body, &args[0])?;
+        same_types("operand", args.iter(), self.body.input_types().iter())?;
+        same_types("operand", args.iter(), self.cond.input_types().iter())?;
+        let truth = Type::array(DType::Bool, &lanes);
+        same_types("condition", self.cond.output_types().collect::<Vec<_>>().into_iter(), [&truth].into_iter())?;
+        let outputs: Vec<&Type> = self.body.output_types().collect();
+        let (carry, ys) = outputs.split_at(self.carry);
+        same_types("carry (as the body returns it)", carry.iter().copied(), args[1 + self.inv..].iter())?;
+        let lists = ys.iter().map(|row| Type::list((*row).clone(), None));
+        let n = Type::array(DType::I64, &lanes);
+        Ok(carry.iter().map(|ty| (*ty).clone()).chain(lists).chain([n]).collect())
+    }
+
+    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        let shape = lanes(&self.body).to_vec();
+        let mut carry = args.split_off(1 + self.inv);
+        let inv = args.split_off(1);
+        let mut active = lanes_of(&args[0]);
+        let mut trips = vec![0i64; active.len()];
+        let row_types: Vec<Type> = self.body.output_types().skip(self.carry).cloned().collect();
+        let mut ys: Vec<Vec<Value>> = vec![Vec::new(); row_types.len()];
+        let (cond, body) = (Interpreter::new(&self.cond), Interpreter::new(&self.body));
+        loop {
+            let inputs = |carry: &[Value]| {
+                let mask = mask_value(&active, &shape);
+                [mask].into_iter().chain(inv.iter().cloned()).chain(carry.iter().cloned()).collect::<Vec<Value>>()
+            };
+            let goes_on = lanes_of(&cond.run(inputs(&carry))?[0]);
+            active.iter_mut().zip(goes_on).for_each(|(a, c)| *a &= c);
+            if !active.contains(&true) {
+                break;
+            }
+            let idle = active.contains(&false);
+            let before = if idle { carry.clone() } else { Vec::new() };
+            let mut operands = vec![mask_value(&active, &shape)];
+            operands.extend(inv.iter().cloned());
+            operands.append(&mut carry);
+            let mut outputs = body.run(operands)?;
+            trips.iter_mut().zip(&active).for_each(|(n, &a)| *n += a as i64);
+            let rows = outputs.split_off(self.carry);
+            carry = outputs;
+            if idle {
+                carry = carry.into_iter().zip(&before).map(|(new, old)| masked(&active, new, Some(old))).collect();
+            }
+            for (y, row) in ys.iter_mut().zip(rows) {
+                y.push(if idle { masked(&active, row, None) } else { row });
+            }
+        }
+        let ys = ys.into_iter().zip(row_types);
+        carry.extend(ys.map(|(rows, element)| Value::List(Arc::new(ListValue { element, length: None, rows }))));
+        carry.push(Value::Array(crate::value::ArrayValue::new(&shape, trips)));
+        Ok(carry)
+    }
+
+    fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        let [_, inv, carry] = groups(x, self.sizes());
+        let [_, dinv, dcarry] = groups(dx, self.sizes());
+        let active_inv = present(dinv);
+        let flags = |carry: &[bool]| [&[false][..], &active_inv, carry].concat();
+        let ys = self.ys();
+        let (active_carry, body) = transform::fixpoint(present(dcarry), |carry| {
+            let body = transform::jvp(&self.body, &flags(carry), &[carry, &vec![false; ys]].concat());
+            (body.active[..self.carry].to_vec(), body)
+        });
+        let order = doubled(&[1, self.inv, self.carry], &flags(&active_carry));
+        let outputs = doubled(&[self.carry, ys], &body.active);
+        // The condition sees the values only.
+        let tangent_types = chosen(self.cond.input_types(), &flags(&active_carry));
+        let primals = self.cond.inputs();
+        let cond_input = |&i: &usize| if i < primals { Input::Old(i) } else { Input::Unused(tangent_types[i - primals].clone()) };
+        let doubled = While {
+            cond: Arc::new(self.cond.rearranged(&order.iter().map(cond_input).collect::<Vec<_>>(), &[0])),
+            body: Arc::new(body.program.permuted(&order, &outputs)),
+            inv: self.inv + count(&active_inv),
+            carry: self.carry + count(&active_carry),
+        };
+        let mut operands = vec![x[0].clone()];
+        operands.extend(inv.iter().cloned().chain(some(dinv)));
+        operands.extend(carry.iter().cloned().chain(filled(dcarry, carry, &active_carry)));
+        let results = record(doubled, &operands.iter().collect::<Vec<_>>());
+        let active_ys = &body.active[self.carry..];
+        let sizes = [self.carry, count(&active_carry), ys, count(active_ys), 1];
+        let [carry, dcarry, ys, dys, n] = groups(&results, sizes);
+        let dy = [scattered(&active_carry, dcarry), scattered(active_ys, dys), vec![None]].concat();
+        ([carry, ys, n].concat(), dy)
+    }
+
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        let flags = mapped(x);
+        let [mask, inv, carry] = groups(&flags, self.sizes());
+        // Once there are lanes, every later batch axis is one more axis of lanes. Whether there are is found out here: the
+        // condition may come to depend on a mapped carry.
+        let lanes = mask[0] || !lanes(&self.body).is_empty();
+        let start = [&[lanes][..], carry].concat();
+        let (found, (cond, body)) = transform::fixpoint(start, |found| {
+            let (lanes, carry) = (found[0], &found[1..]);
+            let carry: Vec<bool> = carry.iter().map(|&c| c || lanes).collect();
+            let flags = [&[lanes][..], inv, &carry].concat();
+            let cond = transform::batch(&self.cond, &flags, size, &[lanes]);
+            let force = [&carry[..], &vec![lanes; self.ys()]].concat();
+            let body = transform::batch(&self.body, &flags, size, &force);
+            ([&cond.mapped[..1], &body.mapped[..self.carry]].concat(), (cond, body))
+        });
+        let lanes = found[0];
+        let operand_flags = [&[lanes][..], inv, &body.mapped[..self.carry]].concat();
+        let operands = spread_where(x, &operand_flags, size);
+        let op = While { cond: cond.program, body: body.program, ..self.clone() };
+        let ys = record(op, &operands.iter().collect::<Vec<_>>());
+        batched(ys, &[&body.mapped[..], &[lanes]].concat())
+    }
+
+    fn lower(&self) -> Lowering {
+        Lowering::Structural
+    }
+
+    fn effect(&self) -> Effect {
+        self.cond.effect().max(self.body.effect())
+    }
+
+    fn programs(&self) -> SmallVec<[&Arc<Program>; 2]> {
+        SmallVec::from_slice(&[&self.cond, &self.body])
+    }
+
+    fn split(&self, unknown: &[bool]) -> Option<SplitEquation> {
+        let [mask, inv, carry] = groups(unknown, self.sizes());
+        assert!(!mask[0], "a lane mask does not depend on a tangent");
+        let ys = self.ys();
+        let flags = |carry: &[bool]| [&[false][..], inv, carry].concat();
+        let (carry, split) = transform::fixpoint(carry.to_vec(), |carry| {
+            let split = transform::split(&self.body, &flags(carry), &[carry, &vec![false; ys]].concat());
+            (split.unknown[..self.carry].to_vec(), split)
+        });
+        let (k_inv, k_carry) = (self.inv - count(inv), self.carry - count(&carry));
+        let k_outputs = k_carry + ys - count(&split.unknown[self.carry..]);
+
+        // A residual that is an invariant or the mask is read again; the others become rows.
+        let again = |j: usize| match split.residuals[j] {
+            Residual::Input(i) if i <= k_inv => Some(i),
+            _ => None,
+        };
+        let residuals: Vec<usize> = (0..split.residuals.len()).collect();
+        let (rows, kept): (Vec<usize>, Vec<usize>) = residuals.iter().partition(|&&j| again(j).is_none());
+        let mask_again = kept.iter().copied().find(|&j| again(j) == Some(0));
+        let inv_again: Vec<usize> = kept.iter().copied().filter(|&j| again(j) != Some(0)).collect();
+
+        let positions: Vec<usize> = (0..unknown.len()).collect();
+        let known_inputs = others(&positions, &flags(&carry));
+        let body_outputs: Vec<usize> = (0..k_outputs).chain(rows.iter().map(|j| k_outputs + j)).collect();
+        let all_inputs: Vec<usize> = (0..split.known.inputs()).collect();
+        let known = While {
+            cond: Arc::new(simplify(&self.cond.permuted(&known_inputs, &[0]))),
+            body: Arc::new(simplify(&split.known.permuted(&all_inputs, &body_outputs))),
+            inv: k_inv,
+            carry: k_carry,
+        };
+
+        let unknown_inputs: Vec<usize> = (residuals.len()..split.linear.inputs()).collect();
+        let [u_inv, u_carry] = groups(&unknown_inputs, [count(inv), count(&carry)]);
+        let mask_type = self.body.input_types()[0].clone();
+        let mut inputs = vec![mask_again.map_or(Input::Unused(mask_type), Input::Old), Input::Unused(Type::scalar(DType::I64))];
+        inputs.extend(old([&inv_again[..], u_inv, u_carry, &rows].concat()));
+        let all_outputs: Vec<usize> = (0..split.linear.outputs().len()).collect();
+        let linear = Loop {
+            body: Arc::new(split.linear.rearranged(&inputs, &all_outputs)),
+            inv: inv_again.len() + u_inv.len(),
+            acc: 0,
+            carry: u_carry.len(),
+            xs: rows.len(),
+            length: None,
+            reverse: false,
+        };
+        let [_, p_inv, p_carry] = groups(&positions, self.sizes());
+        let inv_known = others(p_inv, inv);
+        let operand = |i: usize| LinearArg::Operand(i);
+        let inv_operand = |&j: &usize| operand(inv_known[again(j).expect("it is an invariant") - 1]);
+        let n_place = k_outputs + rows.len();
+        let linear_args = [
+            vec![operand(0), LinearArg::Residual(n_place)],
+            inv_again.iter().map(inv_operand).collect(),
+            chosen(p_inv, inv).into_iter().map(operand).collect(),
+            chosen(p_carry, &carry).into_iter().map(operand).collect(),
+            (0..rows.len()).map(|r| LinearArg::Residual(k_outputs + r)).collect(),
+        ]
+        .concat();
+        let mut results = sides(&split.unknown);
+        results.push(Side::Known(n_place));
+        Some(SplitEquation { known: known.into(), known_args: known_inputs, linear: linear.into(), linear_args, results })
+    }
+
+    fn prune(&self, live: &[bool]) -> Option<Pruned> {
+        let [live_carry, live_ys, _] = groups(live, [self.carry, self.ys(), 1]);
+        let used_by_cond = self.cond.used_inputs();
+        let [_, cond_inv, cond_carry] = groups(&used_by_cond, self.sizes());
+        let start: Vec<bool> = live_carry.iter().zip(cond_carry).map(|(&l, &c)| l || c).collect();
+        let inputs: Vec<usize> = (0..self.body.inputs()).collect();
+        let (carry, (body, used)) = transform::fixpoint(start, |carry| {
+            let flags = [carry, live_ys].concat();
+            let outputs: Vec<usize> = (0..flags.len()).filter(|&i| flags[i]).collect();
+            let body = simplify(&self.body.permuted(&inputs, &outputs));
+            let used = body.used_inputs();
+            (used[1 + self.inv..].to_vec(), (body, used))
+        });
+        let [_, body_inv, _] = groups(&used, self.sizes());
+        let inv: Vec<bool> = body_inv.iter().zip(cond_inv).map(|(&b, &c)| b || c).collect();
+        let kept = [&[true][..], &inv, &carry].concat();
+        let result_flags = [&carry[..], live_ys, &[true]].concat();
+        if !kept.contains(&false) && !result_flags.contains(&false) {
+            return None;
+        }
+        let args: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();
+        let all: Vec<usize> = (0..body.outputs().len()).collect();
+        let op = While {
+            cond: Arc::new(self.cond.permuted(&args, &[0])),
+            body: Arc::new(body.permuted(&args, &all)),
+            inv: count(&inv),
+            carry: count(&carry),
+        };
+        Some(Pruned { op: op.into(), args, results: (0..result_flags.len()).filter(|&i| result_flags[i]).collect() })
+    }
+}
+
+impl Definition for While {
+    const NAMES: &'static [&'static str] = &["while"];
+
+    fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
+        Ok(While { cond: a.program("cond")?, body: a.program("body")?, inv: a.size("inv")?, carry: a.size("carry")? })
+    }
+
+    fn samples() -> Vec<Sample> {
+        // While i < k: i += 1, x = x + w sin(x), rows of cos(x).
+        let of = |lanes: &[usize]| {
+            let array = |dtype| Type::array(dtype, lanes);
+            let w = Type::scalar(DType::F64);
+            let types = [array(DType::Bool), array(DType::I64), w, array(DType::I64), array(DType::F64)];
+            let cond = trace_with(&types, 0, Surroundings::Body, |x| vec![x[3].lt(&x[1])]);
+            let body = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + 1, &x[4] + x[4].sin() * &x[2], x[4].cos()]);
+            While { cond: Arc::new(cond.program), body: Arc::new(body.program), inv: 2, carry: 2 }
+        };
+        let values = |xs: &[f64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
+        let ints = |xs: &[i64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
+        let mut samples = Vec::new();
+        for k in [0i64, 1, 4] {
+            let args = vec![Value::scalar(true), Value::scalar(k), Value::scalar(0.4), Value::scalar(0i64), Value::scalar(0.3)];
+            samples.push(Sample::new(of(&[]), args).smooth(&[2, 4]));
+        }
+        let mask = mask_value(&[true, true, false, true], &[4]);
+        let args = vec![mask, ints(&[0, 1, 3, 7]), Value::scalar(0.4), ints(&[0; 4]), values(&[0.1, 0.2, 0.3, 0.4])];
+        samples.push(Sample::new(of(&[4]), args));
+        samples
+    }
+}
+
+/// Repeats `carry = body(carry)` while `cond(carry)`, a scalar of dtype `bool`, is true.
+///
+/// The carry keeps its types from round to round. Forward and reverse mode both work, to any order: what the backward
+/// pass needs of each round is kept in a list that grows with the number of rounds. Under `vmap` every lane makes its own
+/// number of rounds.
+///
+/// # Panics
+/// When the carry changes type, or the condition is not one truth value.
+///
+/// ```
+/// use wengert_core::{Array, while_loop};
+///
+/// // Newton's method for the square root of 2.
+/// let x = while_loop(
+///     |x: Array| (x.square() - 2.0).abs().gt(1e-12),
+///     |x: Array| 0.5 * (&x + 2.0 / &x),
+///     Array::from(1.0),
+/// );
+/// assert!((x.item::<f64>()? - 2f64.sqrt()).abs() < 1e-12);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, init: C) -> C {
+    let (carry, def) = flattened(init);
+    let mask = current_mask();
+    let carry_types: Vec<Type> = carry.iter().map(Array::ty).collect();
+    let types: Vec<Type> = [mask.ty()].into_iter().chain(carry_types.iter().cloned()).collect();
+    let state = |mut inputs: Vec<Array>| assembled::<C>(&def, inputs.split_off(1));
+    let cond = trace_with(&types, 1, Surroundings::Body, |inputs| vec![cond(state(inputs))]);
+    let body = trace_with(&types, 1, Surroundings::Body, |inputs| {
+        let (next, next_def) = flattened(body(state(inputs)));
+        check_carry::<C>("while_loop", (&carry_types, &def), (&next, &next_def));
+        next
+    });
+    let (inv, [cond, body]) = with_common_captures(1, [cond, body]);
+    let op = While { cond: Arc::new(cond), body: Arc::new(body), inv: inv.len(), carry: carry.len() };
+    let operands: Vec<&Array> = [&mask].into_iter().chain(&inv).chain(&carry).collect();
+    let mut results = record(op, &operands);
+    results.truncate(carry.len());
+    assembled::<C>(&def, results)
+}

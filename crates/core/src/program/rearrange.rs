@@ -1,0 +1,54 @@
+//! The same equations with other inputs and outputs: how loops regroup what a transform of their body gave.
+
+use super::{Builder, Program, Var};
+use crate::types::Type;
+
+/// An input of a rearranged program.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// The input of the old program at this position.
+    Old(usize),
+    /// A new input that nothing reads.
+    Unused(Type),
+}
+
+impl Program {
+    /// The program with these inputs and with the old outputs at these positions. Old inputs left out must be unused.
+    pub(crate) fn rearranged(&self, inputs: &[Input], outputs: &[usize]) -> Program {
+        let mut b = Builder::new();
+        const NONE: Var = Var(u32::MAX);
+        let mut env = vec![NONE; self.vars()];
+        for input in inputs {
+            match input {
+                Input::Old(i) => env[*i] = b.input(self.ty(Var(*i as u32)).clone()),
+                Input::Unused(ty) => drop(b.input(ty.clone())),
+            }
+        }
+        for e in self.equations() {
+            let args = e.args.iter().map(|a| env[a.index()]).collect();
+            for (old, new) in e.results().zip(b.copy(e, args, self)) {
+                env[old.index()] = new;
+            }
+        }
+        let outputs: Vec<Var> = outputs.iter().map(|&i| env[self.outputs()[i].index()]).collect();
+        b.finish(&outputs)
+    }
+
+    /// The program with its inputs permuted: new input `k` is old input `inputs[k]`; outputs likewise.
+    pub(crate) fn permuted(&self, inputs: &[usize], outputs: &[usize]) -> Program {
+        let inputs: Vec<Input> = inputs.iter().map(|&i| Input::Old(i)).collect();
+        self.rearranged(&inputs, outputs)
+    }
+
+    /// Which inputs some equation or output reads.
+    pub(crate) fn used_inputs(&self) -> Vec<bool> {
+        let mut used = vec![false; self.inputs()];
+        let read = self.equations().iter().flat_map(|e| &e.args).chain(self.outputs());
+        for v in read {
+            if v.index() < used.len() {
+                used[v.index()] = true;
+            }
+        }
+        used
+    }
+}

@@ -1,0 +1,66 @@
+//! The `try_*` doors: errors of operations returned rather than raised.
+//!
+//! Inside a door an error unwinds silently to it; other panics go on.
+
+use crate::{Objective, grad, jit, jvp, trace, value_and_grad, vjp, vmap};
+use std::sync::Arc;
+use wengert_core::trace::door;
+use wengert_core::{Error, Program, Tree};
+
+/// [`trace`], with errors returned.
+///
+/// # Errors
+/// Shapes and dtypes that do not fit, with the operation and the user's line.
+pub fn try_trace<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: &A) -> Result<Arc<Program>, Error> {
+    door(|| trace(f, args))
+}
+
+/// [`jit`], with errors returned: of shapes and dtypes, failed checks, memory refused.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let f = try_jit(|(a, b): (Array, Array)| a + b);
+/// let error = f((Array::from([1.0, 2.0]), Array::from([1.0, 2.0, 3.0]))).unwrap_err();
+/// assert!(error.to_string().contains("add"));
+/// ```
+pub fn try_jit<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R, Error> {
+    let f = jit(f);
+    move |args| door(|| f(args))
+}
+
+/// [`grad`], with errors returned.
+pub fn try_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<A, Error> {
+    let f = grad(f);
+    move |args| door(|| f(args))
+}
+
+/// [`value_and_grad`], with errors returned.
+pub fn try_value_and_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<(R, A), Error> {
+    let f = value_and_grad(f);
+    move |args| door(|| f(args))
+}
+
+/// [`jvp`], with errors returned.
+pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<(R, R), Error> {
+    let f = jvp(f);
+    move |args, tangents| door(|| f(args, tangents))
+}
+
+/// [`vjp`], with errors returned.
+///
+/// # Errors
+/// Those of the function and of its derivative.
+pub fn try_vjp<A: Tree, R: Tree>(
+    f: impl Fn(A) -> R,
+    args: A,
+) -> Result<(R, impl Fn(R) -> Result<A, Error>), Error> {
+    let (y, pullback) = door(|| vjp(f, args))?;
+    Ok((y, move |ct| door(|| pullback(ct))))
+}
+
+/// [`vmap`], with errors returned.
+pub fn try_vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R, Error> {
+    let f = vmap(f);
+    move |args| door(|| f(args))
+}

@@ -1,0 +1,118 @@
+//! Programs made executable, and the process-wide cache of machine code.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wengert_compile::Compiled;
+use wengert_core::value::{ArrayValue, Value};
+use wengert_core::{Array, ArrayType, Error, ErrorKind, Program, Type};
+use wengert_kernel::buffer::Buffer;
+use wengert_kernel::routine::Status;
+
+/// A program compiled to machine code.
+pub struct Executable {
+    code: wengert_native::Code,
+    compiled: Compiled,
+    outputs: Vec<ArrayType>,
+}
+
+/// Programs whose code is kept at once; the one used longest ago goes first.
+const CAPACITY: usize = 1024;
+
+static COMPILED: AtomicU64 = AtomicU64::new(0);
+
+/// How many programs this process has compiled to machine code.
+pub fn compilations() -> u64 {
+    COMPILED.load(Ordering::Relaxed)
+}
+
+struct Entry {
+    code: Arc<OnceLock<Result<Arc<Executable>, Error>>>,
+    used: u64,
+}
+
+#[derive(Default)]
+struct Cache {
+    entries: HashMap<Arc<Program>, Entry>,
+    clock: u64,
+}
+
+impl Cache {
+    fn entry(&mut self, program: &Arc<Program>) -> Arc<OnceLock<Result<Arc<Executable>, Error>>> {
+        self.clock += 1;
+        if let Some(entry) = self.entries.get_mut(program) {
+            entry.used = self.clock;
+            return entry.code.clone();
+        }
+        if self.entries.len() >= CAPACITY {
+            let oldest = self.entries.iter().min_by_key(|(_, e)| e.used).map(|(p, _)| p.clone());
+            oldest.and_then(|p| self.entries.remove(&p));
+        }
+        let code = Arc::new(OnceLock::new());
+        self.entries.insert(program.clone(), Entry { code: code.clone(), used: self.clock });
+        code
+    }
+}
+
+/// The machine code of a program. Structurally equal programs are compiled once in the process; whoever comes second waits.
+pub fn executable(program: &Arc<Program>) -> Result<Arc<Executable>, Error> {
+    static CACHE: OnceLock<Mutex<Cache>> = OnceLock::new();
+    let cache = CACHE.get_or_init(Mutex::default);
+    // A panic while the lock is held leaves the table as it was before: it is used again.
+    let code = cache.lock().unwrap_or_else(PoisonError::into_inner).entry(program);
+    code.get_or_init(|| Executable::new(program).map(Arc::new)).clone()
+}
+
+impl Executable {
+    /// Compiles a program whose outputs are arrays.
+    pub fn new(program: &Program) -> Result<Executable, Error> {
+        let array = |ty: &Type| match ty {
+            Type::Array(a) => Ok(a.clone()),
+            Type::List(_) => Err(Error::new(ErrorKind::Type, "a compiled program returns arrays, not lists of rows")),
+        };
+        let outputs = program.output_types().map(array).collect::<Result<_, _>>()?;
+        let compiled = wengert_compile::compile(program, &wengert_compile::Options::default());
+        let code = wengert_native::compile(&compiled.routine, &wengert_native::Options::default())
+            .map_err(|e| Error::new(ErrorKind::Type, format!("machine code could not be made: {e}")))?;
+        COMPILED.fetch_add(1, Ordering::Relaxed);
+        Ok(Executable { code, compiled, outputs })
+    }
+
+    /// The loops that were compiled.
+    pub fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
+    /// Runs the program.
+    ///
+    /// # Errors
+    /// A failed `check`, or memory refused.
+    pub fn run(&self, args: &[Array]) -> Result<Vec<Array>, Error> {
+        let mut inputs = Vec::with_capacity(args.len());
+        for x in args {
+            match x.value("calling a compiled function")? {
+                Value::Array(a) => inputs.push(a.buffer),
+                Value::List(_) => unreachable!("a compiled program takes arrays"),
+            }
+        }
+        let mut outputs = Vec::with_capacity(self.outputs.len());
+        for ty in &self.outputs {
+            let buffer = Buffer::try_zeros(ty.dtype, ty.size());
+            let refused = || memory_refused((ty.size() * ty.dtype.size()) as u64);
+            outputs.push(buffer.ok_or_else(refused)?);
+        }
+        match self.code.run(&inputs, &mut outputs) {
+            Status::Fine => {}
+            Status::Check { check, lane } => return Err(self.compiled.check_error(check, lane)),
+            Status::Memory { bytes } => return Err(memory_refused(bytes)),
+        }
+        let array = |(buffer, ty): (Buffer, &ArrayType)| {
+            Array::from_value(Value::Array(ArrayValue { shape: ty.shape.clone(), buffer: Arc::new(buffer) }))
+        };
+        Ok(outputs.into_iter().zip(&self.outputs).map(array).collect())
+    }
+}
+
+fn memory_refused(bytes: u64) -> Error {
+    Error::new(ErrorKind::Memory, format!("{bytes} bytes of memory could not be had; the arguments are untouched"))
+}

@@ -1,0 +1,133 @@
+//! `vmap`: a function on one example made to work on a batch.
+
+use crate::traced::{assemble, raise, trace_types};
+use wengert_core::trace::{Surroundings, apply_program};
+use wengert_core::transform;
+use wengert_core::{Array, Tree, Type, tree};
+
+/// The function on every row: maps over the leading axis of all arrays of the argument, and stacks the results along a
+/// new leading axis. What the closure captures is shared by all rows.
+///
+/// # Panics
+/// When the leading axes have different lengths, or an array is a scalar.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let f = |(w, x): (Array, Array)| w.dot(&x);
+/// let w = array![[1.0, 0.0], [0.0, 1.0]];
+/// let x = array![[2.0, 3.0], [4.0, 5.0]];
+/// assert_eq!(vmap(f)((w, x)).to_vec::<f64>()?, [2.0, 5.0]);
+/// # Ok::<(), wengert::Error>(())
+/// ```
+pub fn vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
+    vmap_axes(f, 0, 0)
+}
+
+/// Which axis of each array is mapped: one for all, or one for each leaf in order, where `None` means shared by all rows
+/// (an argument) or not stacked because equal in all rows (a result).
+pub trait MapAxes: Clone {
+    /// The axis of leaf `i` of `n`; the error says how many were given.
+    fn axis(&self, i: usize, n: usize) -> Result<Option<usize>, usize>;
+}
+
+impl MapAxes for usize {
+    fn axis(&self, _: usize, _: usize) -> Result<Option<usize>, usize> {
+        Ok(Some(*self))
+    }
+}
+
+impl<const N: usize> MapAxes for [Option<usize>; N] {
+    fn axis(&self, i: usize, n: usize) -> Result<Option<usize>, usize> {
+        if n == N { Ok(self[i]) } else { Err(N) }
+    }
+}
+
+impl MapAxes for Vec<Option<usize>> {
+    fn axis(&self, i: usize, n: usize) -> Result<Option<usize>, usize> {
+        if n == self.len() { Ok(self[i]) } else { Err(self.len()) }
+    }
+}
+
+/// [`vmap`] along other axes than the first.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// // The columns of `x`, one `w` for all of them; results as columns.
+/// let f = |(w, x): (Array, Array)| w * x;
+/// let y = vmap_axes(f, [None, Some(1)], 1)((Array::from([1.0, 2.0]), array![[1.0, 10.0], [1.0, 10.0]]));
+/// assert_eq!(y, array![[1.0, 10.0], [2.0, 20.0]]);
+/// ```
+pub fn vmap_axes<A: Tree, R: Tree>(
+    f: impl Fn(A) -> R,
+    inputs: impl MapAxes,
+    outputs: impl MapAxes,
+) -> impl Fn(A) -> R {
+    move |args| mapped(&f, &inputs, &outputs, args)
+}
+
+#[track_caller]
+fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs: &impl MapAxes, args: A) -> R {
+    let mut leaves = Vec::new();
+    let def = args.flatten(&mut leaves);
+    let axes: Vec<Option<usize>> = (0..leaves.len()).map(|i| axis_of(inputs, i, leaves.len(), "argument")).collect();
+    let mut size: Option<(usize, String)> = None;
+    let names = tree::leaf_paths::<A>(&def, "x");
+    for ((leaf, axis), name) in leaves.iter_mut().zip(&axes).zip(names) {
+        let Some(axis) = *axis else { continue };
+        let shape = leaf.shape();
+        let Some(&n) = shape.get(axis) else {
+            raise(format!("vmap: {name} is {}, which has no axis {axis} to map over; capture it in the closure to share it", leaf.ty()))
+        };
+        match &size {
+            Some((size, first)) if *size != n => raise(format!(
+                "vmap: {first} has {size} rows to map over and {name}, {}, has {n}; they must be equal",
+                leaf.ty()
+            )),
+            Some(_) => {}
+            None => size = Some((n, name)),
+        }
+        *leaf = moved(leaf, axis, 0);
+    }
+    let Some((size, _)) = size else { raise("vmap: no array of the argument is mapped".into()) };
+    let row = |(leaf, axis): (&Array, &Option<usize>)| match axis {
+        Some(_) => Type::array(leaf.dtype(), &leaf.shape()[1..]),
+        None => leaf.ty(),
+    };
+    let types: Vec<Type> = leaves.iter().zip(&axes).map(row).collect();
+    let (program, captures, result) = trace_types::<A, R>(f, &types, &def, Surroundings::Inherit);
+    let n = program.outputs().len();
+    let wanted: Vec<Option<usize>> = (0..n).map(|i| axis_of(outputs, i, n, "result")).collect();
+    let force: Vec<bool> = wanted.iter().map(Option::is_some).collect();
+    let flags: Vec<bool> = captures.iter().map(|_| false).chain(axes.iter().map(Option::is_some)).collect();
+    let batch = transform::batch(&program, &flags, size, &force);
+    let mut results = apply_program(&batch.program, &[captures, leaves].concat());
+    for (i, (y, axis)) in results.iter_mut().zip(wanted).enumerate() {
+        match axis {
+            Some(axis) if axis > 0 => *y = moved(y, 0, axis),
+            None if batch.mapped[i] => raise(format!("vmap: result {i} differs from row to row, so it needs an output axis")),
+            _ => {}
+        }
+    }
+    assemble::<R>(&result, results)
+}
+
+#[track_caller]
+fn axis_of(axes: &impl MapAxes, i: usize, n: usize, what: &str) -> Option<usize> {
+    axes.axis(i, n).unwrap_or_else(|given| raise(format!("vmap: {given} axes were given, but the {what} has {n} arrays")))
+}
+
+/// The array with one axis moved, the others in their order.
+#[track_caller]
+fn moved(x: &Array, from: usize, to: usize) -> Array {
+    if from == to {
+        return x.clone();
+    }
+    let mut axes: Vec<usize> = (0..x.rank()).filter(|&a| a != from).collect();
+    if to > axes.len() {
+        raise(format!("vmap: the result {} has no place for an axis {to}", x.ty()));
+    }
+    axes.insert(to, from);
+    x.permute(&axes)
+}
