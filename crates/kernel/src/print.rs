@@ -285,3 +285,88 @@ impl Printer<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+
+    #[test]
+    fn indices_read_like_formulas() {
+        let (x, y) = (Value(1), Value(2));
+        let of = |offset| Affine::constant(offset);
+        assert_eq!(of(0).to_string(), "0");
+        assert_eq!(of(-3).to_string(), "-3");
+        assert_eq!(of(8).plus(x, 1).plus(y, 4).to_string(), "%1 + 4*%2 + 8");
+        assert_eq!(of(-8).plus(x, -1).plus(y, -4).to_string(), "-%1 - 4*%2 - 8");
+        assert_eq!(of(i64::MIN).plus(x, i64::MIN).to_string(), format!("-{0}*%1 - {0}", 1u64 << 63));
+    }
+
+    /// The text of the whole language, as people see it.
+    #[test]
+    fn every_statement_in_print() {
+        let text = r#"routine arena 192
+buffer b0: f64[100] input 0
+buffer b1: f64[100] output 0
+buffer b2: f64[16] arena 64
+buffer b3: f64[0] growable
+buffer b4: f64[0] param 0
+
+function f0 "push" (%0: i64, %1: f64; b4) {
+  %2: i64 = index %0 + 1
+  reserve b4, %2
+  store b4[%0] = %1
+  yield %2
+}
+
+function f1 "main" () {
+  spare %30: u8
+  %0: i64 = const 0
+  %1: f64 = const -2.5
+  %2: bool = is_finite %1
+  fail %2 check 3 lane %0
+  %3: i64 = call f0(%0, %1; b3)
+  fill b2[0; 16] = %1
+  copy b2[%0 + 8; %3] = b0[%0]
+  pass %4 in 0..100 {
+    %5: f64 = load b0[%4]
+    %6: f64 = fma %5, %5, %1
+    store b1[%4] = %6
+  } fold add %5 -> %7: f64, max %6 -> %8: f64
+  %9: f64, %10: i64 = for %11 in 0..%3 reverse carry (%12: f64 = %7, %13: i64 = %0) {
+    %14: i64 = convert i64 %12
+    yield %8, %14
+  }
+  %15: f64 = while carry (%16: f64 = %9) test {
+    %17: bool = lt %16, %1
+    yield %17
+  } do {
+    %18: f64 = add %16, %9
+    yield %18
+  }
+  %19: f64 = if %2 {
+    yield %15
+  } else {
+    yield %9
+  }
+  for %20 in 0..4 {
+    runtime "gemm" (2, -8; b0[4*%20; 4], b0[0; 8] -> b2[0; 8])
+  }
+}
+"#;
+        let text = text.replace("%30", "%21");
+        let routine = Routine::parse(&text).unwrap();
+        assert_eq!(routine.to_string(), text);
+        assert_eq!(crate::verify::verify(&routine), Ok(()));
+    }
+
+    #[test]
+    fn broken_routines_print_too() {
+        let out = Value(7);
+        let body = Block { stmts: vec![Stmt::Index { out, at: Affine::value(Value(9)) }], yields: vec![] };
+        let function = Function { name: "f".into(), types: vec![DType::Bool], body, ..Function::default() };
+        let routine = Routine { functions: vec![function], ..Routine::default() };
+        assert!(routine.to_string().contains("%7: ? = index %9"));
+        assert!(crate::verify::verify(&routine).is_err());
+    }
+}
