@@ -1,0 +1,315 @@
+//! `gather`: rows at computed positions. And the methods that index: `at`, `get_or`, `take`.
+
+use super::accumulate::Accumulate;
+use super::axes::{Integers, one_axis};
+use super::operands::{accept, arrays, result};
+use super::view::{blank, copy, elements};
+use super::{Attributes, Broadcast, Definition, Sample, rules};
+use crate::array::Array;
+use crate::array::promote::{Term, fit};
+use crate::error::{Error, TypeError};
+use crate::primitive::{Attribute, Batched, Cotangents, IndexMode, Lowering, Operand, Primitive};
+use crate::trace::apply;
+use crate::types::{ArrayType, Shape, Type};
+use crate::value::{ArrayValue, Value};
+use wengert_kernel::reduce::identity;
+use wengert_kernel::{Binary, DType, Scalar};
+
+/// Operands `x: [batch.., n, rest..]` and `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices, which are `i64`,
+/// are clamped to `0..n`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Gather {
+    /// Number of leading batch axes.
+    pub batch: usize,
+}
+
+/// The shape of the rows of `x` that `i` names, when `i` fits.
+pub(super) fn check_indices(x: &ArrayType, i: &ArrayType, batch: usize) -> Result<Shape, TypeError> {
+    if i.dtype != DType::I64 {
+        return Err(TypeError::new(format!("indices are i64, not {i}")));
+    }
+    if x.rank() <= batch || i.rank() < batch || x.shape[..batch] != i.shape[..batch] {
+        return Err(TypeError::new(format!(
+            "{x} and the indices {i} do not share {batch} leading axes with one more to index"
+        )));
+    }
+    Ok(i.shape.iter().chain(&x.shape[batch + 1..]).copied().collect())
+}
+
+/// Which indices are within an axis of length `n`.
+#[track_caller]
+pub(super) fn inside(indices: &Array, n: usize) -> Array {
+    indices.ge(0) & indices.lt(&rules::literal(Scalar::new(n as i64)))
+}
+
+/// An array of the leading axes of `shape`, repeated along the others.
+#[track_caller]
+pub(super) fn spread_over_rest(x: &Array, shape: &[usize]) -> Array {
+    apply(Broadcast { shape: shape.into(), axes: (0..x.rank()).collect() }, &[x])
+}
+
+impl Primitive for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        vec![("batch", Attribute::Int(self.batch as i64))]
+    }
+
+    fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+        let [x, i] = arrays(args)?;
+        let shape = check_indices(x, i, self.batch)?;
+        if x.shape[self.batch] == 0 && i.size() > 0 {
+            return Err(TypeError::new(format!("axis {} of {x} is empty, no index is within it", self.batch)));
+        }
+        result(x.dtype, shape)
+    }
+
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        let (x, i) = (args[0].array(), args[1].array());
+        let n = x.shape[self.batch];
+        let rest = &x.shape[self.batch + 1..];
+        let row: usize = rest.iter().product();
+        let lanes: usize = x.shape[..self.batch].iter().product();
+        let per_lane = i.size().checked_div(lanes).unwrap_or(0);
+        let shape: Shape = i.shape.iter().chain(rest).copied().collect();
+        let mut y = blank(x.dtype(), &shape)?;
+        let indices = elements::<i64>(i);
+        let place = |(k, &i): (usize, &i64)| k / per_lane * n + i.clamp(0, n as i64 - 1) as usize;
+        let from = indices.iter().enumerate().map(place).flat_map(|p| p * row..(p + 1) * row);
+        copy(y.make_mut(), 0.., &x.buffer, from);
+        Ok(vec![y.into()])
+    }
+
+    fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        rules::jvp_linear(self.clone(), x, dx)
+    }
+
+    fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
+        let Some(ct) = &ct[0] else { return };
+        let sum = into.take(0).unwrap_or_else(|| super::zeros_any(&x[0].ty()));
+        let op = Accumulate { batch: self.batch, mode: IndexMode::Clamp };
+        into.add(0, apply(op, &[&sum, x[1].known(), ct]));
+    }
+
+    fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        if self.batch == 0 && !x[0].mapped {
+            // One table for all lanes: their indices are more indices.
+            return vec![Batched::mapped(apply(self.clone(), &[&x[0].array, &x[1].array]))];
+        }
+        rules::batch_all(Gather { batch: self.batch + 1 }, x, size)
+    }
+
+    fn lower(&self) -> Lowering {
+        Lowering::Gather { batch: self.batch }
+    }
+}
+
+impl Definition for Gather {
+    const NAMES: &'static [&'static str] = &["gather"];
+
+    fn parse(_: &str, attributes: &Attributes) -> Result<Self, TypeError> {
+        Ok(Gather { batch: attributes.size("batch")? })
+    }
+
+    fn samples() -> Vec<Sample> {
+        let sample = |dtype, batch, x: &[usize], index: &[usize], indices: Vec<i64>| {
+            let args = vec![Sample::numbers(dtype, x), ArrayValue::new(index, indices).into()];
+            let sample = Sample::new(Gather { batch }, args);
+            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
+        };
+        vec![
+            sample(DType::F64, 0, &[5], &[4], vec![1, 3, 1, 1]),
+            sample(DType::F64, 0, &[5], &[6], vec![-1, 5, 0, i64::MIN, i64::MAX, 4]),
+            sample(DType::F64, 0, &[3, 2], &[], vec![1]),
+            sample(DType::F64, 0, &[3, 2], &[2, 3], vec![2, 0, 2, 9, -4, 1]),
+            sample(DType::F64, 1, &[2, 3], &[2, 2], vec![0, 0, 7, 1]),
+            sample(DType::F64, 1, &[2, 3, 2], &[2], vec![2, 1]),
+            sample(DType::F64, 2, &[2, 1, 3, 2], &[2, 1, 3], vec![0, 2, 0, -1, 1, 1]),
+            sample(DType::F64, 0, &[3], &[0], vec![]),
+            sample(DType::F64, 0, &[0, 2], &[0], vec![]),
+            sample(DType::F64, 0, &[3, 0], &[2], vec![0, 5]),
+            sample(DType::F64, 1, &[0, 3], &[0, 2], vec![]),
+            sample(DType::F32, 0, &[3, 17], &[4], vec![0, 2, 0, 0]),
+            sample(DType::I64, 0, &[3], &[7], vec![0, 1, 2, 0, 1, 0, 3]),
+            sample(DType::Bool, 0, &[3], &[2], vec![2, 1]),
+        ]
+    }
+}
+
+/// A position along an axis: a number, or an array of integers. Negative ones count from the end, once.
+#[derive(Clone)]
+pub enum Index {
+    /// A number known when the function is traced.
+    Fixed(i64),
+    /// Any number of positions, to be computed.
+    Computed(Array),
+}
+
+impl From<Array> for Index {
+    fn from(i: Array) -> Index {
+        Index::Computed(i)
+    }
+}
+
+impl From<&Array> for Index {
+    fn from(i: &Array) -> Index {
+        Index::Computed(i.clone())
+    }
+}
+
+impl From<i32> for Index {
+    fn from(i: i32) -> Index {
+        Index::Fixed(i.into())
+    }
+}
+
+impl From<i64> for Index {
+    fn from(i: i64) -> Index {
+        Index::Fixed(i)
+    }
+}
+
+impl From<usize> for Index {
+    fn from(i: usize) -> Index {
+        Index::Fixed(i.try_into().unwrap_or(i64::MAX))
+    }
+}
+
+impl Index {
+    /// As `i64`, counted from the front of an axis of length `n`. What is outside stays outside.
+    #[track_caller]
+    pub(super) fn resolved(&self, n: usize) -> Array {
+        match self {
+            Index::Fixed(i) => rules::literal(Scalar::new(counted(*i, n))),
+            Index::Computed(i) => {
+                let refusal = TypeError::new(format!("positions are integers, not {}", i.ty()));
+                accept(if i.dtype().is_integer() { Ok(()) } else { Err(refusal) }, "index", i);
+                let i = i.convert(DType::I64);
+                let from_end = &i + rules::literal(Scalar::new(n as i64));
+                i.lt(0).select(from_end, i)
+            }
+        }
+    }
+}
+
+/// A position counted from the front.
+fn counted(i: i64, n: usize) -> i64 {
+    if i < 0 { i + n as i64 } else { i }
+}
+
+impl Array {
+    /// Row `index` along axis 0, or the rows at an array of indices: the shape of the indices, then that of a row.
+    ///
+    /// Negative indices count from the end once; what is then outside is moved to the nearest end, and so is its
+    /// cotangent. See [`Array::get_or`] for a value instead.
+    ///
+    /// # Panics
+    /// When the array is a scalar, or has no rows at all.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let x = Array::from([[1, 2], [3, 4], [5, 6]]);
+    /// assert_eq!(x.at(1), Array::from([3, 4]));
+    /// assert_eq!(x.at(-1), Array::from([5, 6]));
+    /// assert_eq!(x.at(&Array::from([2, 0, 9])), Array::from([[5, 6], [1, 2], [5, 6]]));
+    /// ```
+    #[track_caller]
+    pub fn at(&self, index: impl Into<Index>) -> Array {
+        let n = accept(rows(&self.array_type()), "at", self);
+        match index.into() {
+            Index::Fixed(i) if n > 0 => self.slice(counted(i, n).clamp(0, n as i64 - 1)),
+            index => apply(Gather { batch: 0 }, &[self, &index.resolved(n)]),
+        }
+    }
+
+    /// As [`Array::at`], with rows of `fill` where the index is outside; these have no derivative with respect to the array.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let x = Array::from([1.0, 2.0]);
+    /// assert_eq!(x.get_or(&Array::from([1, 2, -3]), 0.5), Array::from([2.0, 0.5, 0.5]));
+    /// ```
+    #[track_caller]
+    pub fn get_or(&self, index: impl Into<Index>, fill: impl Into<Term>) -> Array {
+        let n = accept(rows(&self.array_type()), "get_or", self);
+        let fill = match fill.into() {
+            Term::Array(fill) => fill.convert(self.dtype()),
+            number => fit("get_or", &number, self.dtype(), &[]),
+        };
+        let index = index.into().resolved(n);
+        let shape: Shape = index.shape().iter().chain(&self.shape()[1..]).copied().collect();
+        if n == 0 {
+            return fill.broadcast_to(shape);
+        }
+        let read = apply(Gather { batch: 0 }, &[self, &index]);
+        spread_over_rest(&inside(&index, n), &shape).select(read, fill)
+    }
+
+    /// The elements at `indices` along an axis, whose place the axes of the indices take. Negative indices count from the
+    /// end once; what is then outside gives NaN (the least value of a signed integer, the greatest of an unsigned, `true`),
+    /// with derivative 0, as in JAX.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let x = Array::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// assert_eq!(x.take(&Array::from([2, 0]), 1), Array::from([[3.0, 1.0], [6.0, 4.0]]));
+    /// ```
+    #[track_caller]
+    pub fn take(&self, indices: impl Into<Index>, axis: impl Integers) -> Array {
+        let axis = accept(one_axis(&axis, self.rank()), "take", self);
+        let fill = match self.dtype() {
+            DType::Bool => Scalar::new(true),
+            DType::F32 => Scalar::new(f32::NAN),
+            DType::F64 => Scalar::new(f64::NAN),
+            dtype => identity(if dtype.is_signed() { Binary::Max } else { Binary::Min }, dtype),
+        };
+        let rows = self.move_axis(axis, 0).get_or(indices, rules::literal(fill));
+        let index = rows.rank() + 1 - self.rank();
+        let order: Vec<usize> = (index..index + axis).chain(0..index).chain(index + axis..rows.rank()).collect();
+        rows.permute(order)
+    }
+}
+
+/// The length of the first axis.
+fn rows(x: &ArrayType) -> Result<usize, TypeError> {
+    x.shape.first().copied().ok_or_else(|| TypeError::new("a scalar has no rows"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::door;
+
+    #[test]
+    fn outside_is_the_nearest_end() {
+        let x = Array::from([1, 2, 3]);
+        for (i, y) in [(0, 1), (2, 3), (3, 3), (-1, 3), (-3, 1), (-4, 1), (i64::MAX, 3), (i64::MIN, 1)] {
+            assert_eq!(x.at(i), Array::from(y), "{i}");
+            assert_eq!(x.at(&Array::from(i)), Array::from(y), "{i}");
+        }
+        assert_eq!(x.at(&Array::from([[0i64, 1], [2, 2]])), Array::from([[1, 2], [3, 3]]));
+    }
+
+    #[test]
+    fn nothing_to_index() {
+        let empty = Array::from([1, 2]).slice(0..0);
+        let message = door(|| empty.at(0)).unwrap_err().message;
+        assert!(message.contains("axis 0 of i32[0] is empty"), "{message}");
+        assert_eq!(empty.get_or(0, 7), Array::from(7));
+        assert_eq!(empty.at(&Array::from([0i64]).slice(0..0)).size(), 0);
+        assert!(door(|| Array::from(1.0).at(0)).unwrap_err().message.contains("a scalar has no rows"));
+        let message = door(|| Array::from([1, 2]).at(&Array::from(1.0))).unwrap_err().message;
+        assert!(message.contains("positions are integers, not f64[]"), "{message}");
+    }
+
+    #[test]
+    fn take_fills_what_is_outside() {
+        let x = Array::from([[1, 2], [3, 4]]);
+        assert_eq!(x.take(5, 0), Array::from([i32::MIN, i32::MIN]));
+        assert_eq!(x.take(-1, -1), Array::from([2, 4]));
+        assert_eq!(x.take(&Array::from([[1], [-3]]), 1), Array::from([[[2], [i32::MIN]], [[4], [i32::MIN]]]));
+        assert_eq!(Array::from([1.0]).take(1, 0).is_nan(), Array::from(true));
+    }
+}
