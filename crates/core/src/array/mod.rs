@@ -1,8 +1,16 @@
 //! `Array`: one concrete type for values and for variables of a trace.
 
+#[cfg(feature = "approx")]
+mod approx;
+mod convert;
+mod create;
+mod display;
 pub(crate) mod operators;
 pub(crate) mod promote;
 
+pub use create::{
+    Nested, arange, eye, full, full_like, linspace, ones, ones_like, ones_of, zeros, zeros_like, zeros_of,
+};
 pub use promote::{Term, promote_types};
 
 use crate::error::Error;

@@ -1,0 +1,308 @@
+//! Printing arrays the way NumPy prints them.
+//!
+//! All numbers of an array share one layout: positional or scientific, aligned at the point. Numbers have as many
+//! digits as tell them apart from others of their dtype, but at most eight after the point; long arrays show three
+//! items at each end of an axis. The rules are those of NumPy's documented `set_printoptions`, with Rust's `true`,
+//! `false` for truth values.
+
+use super::{Array, Repr};
+use crate::value::{ArrayValue, Value};
+use std::fmt;
+use wengert_kernel::{DType, Scalar};
+
+/// An array of more elements is summarised.
+const THRESHOLD: usize = 1000;
+/// How many items at each end of an axis a summary shows.
+const EDGE: usize = 3;
+/// Lines are broken before they are longer.
+const WIDTH: usize = 75;
+/// Most digits after the point.
+const PRECISION: usize = 8;
+
+/// Like NumPy's `print`. With a precision such as `{:.3}` every number has so many digits after the point.
+///
+/// ```
+/// use wengert_core::array;
+///
+/// assert_eq!(array![1.0, 2.5, 3.0].to_string(), "[1.  2.5 3. ]");
+/// assert_eq!(array![[1, 20], [3, 4]].to_string(), "[[ 1 20]\n [ 3  4]]");
+/// assert_eq!(format!("{:.2}", array![1.0, 2.5]), "[1.00 2.50]");
+/// ```
+impl fmt::Display for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().map_or(Digits::AtMost(PRECISION), Digits::Exactly);
+        match &self.0 {
+            Repr::Variable(v) => write!(f, "traced {}", v.ty),
+            Repr::Value(Value::Array(value)) => f.write_str(&layout(value, digits, 0)),
+            Repr::Value(list) => write!(f, "{}", list.ty()),
+        }
+    }
+}
+
+/// Dtype, shape and the elements with all their digits: `Array(f64[2], [1.  2.5])`.
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().map_or(Digits::AtMost(usize::MAX), Digits::Exactly);
+        match &self.0 {
+            Repr::Variable(v) => write!(f, "Array(traced {})", v.ty),
+            Repr::Value(Value::Array(value)) => {
+                let head = format!("Array({}, ", value.ty());
+                write!(f, "{head}{})", layout(value, digits, head.len()))
+            }
+            Repr::Value(list) => write!(f, "Array({})", list.ty()),
+        }
+    }
+}
+
+/// Digits after the point.
+#[derive(Clone, Copy)]
+enum Digits {
+    AtMost(usize),
+    Exactly(usize),
+}
+
+/// The text of an array whose first line begins in a column.
+fn layout(value: &ArrayValue, digits: Digits, column: usize) -> String {
+    if value.shape.is_empty() {
+        return scalar(value.get(0), digits);
+    }
+    if value.size() == 0 {
+        return "[]".to_owned();
+    }
+    let summary = value.size() > THRESHOLD;
+    let mut shown = Vec::new();
+    each_shown(&value.shape, summary, 0, &mut |i| shown.push(value.get(i)));
+    let words = words(value.dtype(), &shown, digits);
+    let mut writer = Writer { words: words.iter(), shape: &value.shape, summary, out: String::new() };
+    writer.axis(0, column + 1, WIDTH);
+    writer.out
+}
+
+/// The positions along an axis that are shown, and where the dots go.
+fn shown_items(n: usize, summary: bool) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
+    if summary && n > 2 * EDGE { (0..EDGE, Some(n - EDGE..n)) } else { (0..n, None) }
+}
+
+/// Calls `f` with the row-major position of every element that is shown.
+fn each_shown(shape: &[usize], summary: bool, start: usize, f: &mut impl FnMut(usize)) {
+    let Some((&n, inner)) = shape.split_first() else { return f(start) };
+    let (head, tail) = shown_items(n, summary);
+    let stride: usize = inner.iter().product();
+    for i in head.chain(tail.into_iter().flatten()) {
+        each_shown(inner, summary, start + i * stride, f);
+    }
+}
+
+struct Writer<'a> {
+    /// The elements that are shown, in order.
+    words: std::slice::Iter<'a, String>,
+    shape: &'a [usize],
+    summary: bool,
+    out: String,
+}
+
+impl Writer<'_> {
+    /// Writes the items along an axis, and all inside them, in brackets. Further lines begin at `indent`.
+    fn axis(&mut self, axis: usize, indent: usize, width: usize) {
+        self.out.push('[');
+        if axis + 1 == self.shape.len() {
+            self.row(indent, width);
+        } else {
+            let (head, tail) = shown_items(self.shape[axis], self.summary);
+            let between = "\n".repeat(self.shape.len() - 1 - axis) + &" ".repeat(indent);
+            for i in head {
+                if i > 0 {
+                    self.out.push_str(&between);
+                }
+                self.axis(axis + 1, indent + 1, width - 1);
+            }
+            if let Some(tail) = tail {
+                self.out.push_str(&between);
+                self.out.push_str("...");
+                for _ in tail {
+                    self.out.push_str(&between);
+                    self.axis(axis + 1, indent + 1, width - 1);
+                }
+            }
+        }
+        self.out.push(']');
+    }
+
+    /// The elements along the last axis, on as many lines as they need.
+    fn row(&mut self, indent: usize, width: usize) {
+        let (head, tail) = shown_items(*self.shape.last().expect("a row has an axis"), self.summary);
+        let mut row: Vec<&str> = self.words.by_ref().take(head.len()).map(String::as_str).collect();
+        if let Some(tail) = tail {
+            row.push("...");
+            row.extend(self.words.by_ref().take(tail.len()).map(String::as_str));
+        }
+        // The closing bracket has its place too.
+        let width = width.saturating_sub(1);
+        let mut column = indent;
+        for (i, word) in row.into_iter().enumerate() {
+            let length = word.chars().count();
+            if column + length > width && column > indent {
+                self.out.truncate(self.out.trim_end().len());
+                self.out.push('\n');
+                self.out.push_str(&" ".repeat(indent));
+                column = indent;
+            } else if i > 0 {
+                self.out.push(' ');
+            }
+            self.out.push_str(word);
+            column += length + 1;
+        }
+    }
+}
+
+/// The elements as words of one width.
+fn words(dtype: DType, elements: &[Scalar], digits: Digits) -> Vec<String> {
+    if dtype.is_float() {
+        return FloatLayout::of(elements, digits).words(elements);
+    }
+    let words: Vec<String> = elements.iter().map(Scalar::to_string).collect();
+    let width = words.iter().map(String::len).max().unwrap_or(0);
+    words.into_iter().map(|word| format!("{word:>width$}")).collect()
+}
+
+/// A number on its own.
+fn scalar(x: Scalar, digits: Digits) -> String {
+    let magnitude = to_f64(x).abs();
+    match digits {
+        _ if !x.dtype.is_float() => x.to_string(),
+        _ if !magnitude.is_finite() => special(x),
+        Digits::Exactly(n) => positional(x, Digits::Exactly(n)),
+        Digits::AtMost(_) if magnitude == 0.0 || (1e-4..1e16).contains(&magnitude) => {
+            let text = positional(x, Digits::AtMost(usize::MAX));
+            if text.ends_with('.') { text + "0" } else { text }
+        }
+        Digits::AtMost(_) => {
+            let (mantissa, exponent) = scientific(x, Digits::AtMost(usize::MAX));
+            format!("{}{}", mantissa.trim_end_matches('.'), exponent_text(exponent, 2))
+        }
+    }
+}
+
+/// How the floats of one array are written.
+struct FloatLayout {
+    digits: Digits,
+    scientific: bool,
+    /// Width up to the point.
+    left: usize,
+    /// Width of the digits after the point.
+    right: usize,
+    /// Digits of the exponent.
+    exponent: usize,
+}
+
+impl FloatLayout {
+    fn of(elements: &[Scalar], digits: Digits) -> Self {
+        let finite: Vec<Scalar> = elements.iter().copied().filter(|&x| to_f64(x).is_finite()).collect();
+        let sizes = || finite.iter().map(|&x| to_f64(x).abs()).filter(|&x| x > 0.0);
+        let (max, min) = (sizes().fold(0.0, f64::max), sizes().fold(f64::INFINITY, f64::min));
+        let scientific = max >= 1e8 || min < 1e-4 || max / min > 1e3;
+        let mut layout = FloatLayout { digits, scientific, left: 0, right: 0, exponent: 2 };
+        for &x in &finite {
+            let text = if scientific {
+                let (mantissa, exponent) = self::scientific(x, digits);
+                layout.exponent = layout.exponent.max(exponent.unsigned_abs().to_string().len());
+                mantissa
+            } else {
+                positional(x, digits)
+            };
+            let (left, right) = split(&text);
+            layout.left = layout.left.max(left.len());
+            layout.right = layout.right.max(right.len());
+        }
+        let tail = layout.width() - layout.left;
+        for &x in elements.iter().filter(|&&x| !to_f64(x).is_finite()) {
+            layout.left = layout.left.max(special(x).len().saturating_sub(tail));
+        }
+        layout
+    }
+
+    /// With the point, which a number of no digits after it has only where digits are not prescribed.
+    fn width(&self) -> usize {
+        let point = !matches!(self.digits, Digits::Exactly(0)) as usize;
+        self.left + point + self.right + if self.scientific { 2 + self.exponent } else { 0 }
+    }
+
+    fn words(&self, elements: &[Scalar]) -> Vec<String> {
+        elements.iter().map(|&x| self.word(x)).collect()
+    }
+
+    fn word(&self, x: Scalar) -> String {
+        let width = self.width();
+        if !to_f64(x).is_finite() {
+            return format!("{:>width$}", special(x));
+        }
+        let right = self.right;
+        let (text, exponent) = if self.scientific {
+            let (mantissa, exponent) = scientific(x, self.digits);
+            (mantissa, Some(exponent))
+        } else {
+            (positional(x, self.digits), None)
+        };
+        let (whole, fraction) = split(&text);
+        let point = if text.contains('.') { "." } else { "" };
+        let word = match exponent {
+            Some(e) => format!("{whole}{point}{fraction:0<right$}{}", exponent_text(e, self.exponent)),
+            None => format!("{whole}{point}{fraction:<right$}"),
+        };
+        format!("{word:>width$}")
+    }
+}
+
+fn split(text: &str) -> (&str, &str) {
+    text.split_once('.').unwrap_or((text, ""))
+}
+
+fn to_f64(x: Scalar) -> f64 {
+    x.get::<f32>().map_or_else(|| x.get::<f64>().unwrap_or(0.0), f64::from)
+}
+
+fn special(x: Scalar) -> String {
+    let x = to_f64(x);
+    if x.is_nan() { "nan".to_owned() } else { x.to_string() }
+}
+
+/// `2.5`, `3.`: the fewest digits that read back as the same number, if they are not too many.
+fn positional(x: Scalar, digits: Digits) -> String {
+    let shortest = match x.get::<f32>() {
+        Some(x) => x.to_string(),
+        None => to_f64(x).to_string(),
+    };
+    let fraction = split(&shortest).1.len();
+    match digits {
+        Digits::Exactly(n) => format!("{:.n$}", to_f64(x)),
+        Digits::AtMost(n) if fraction > n => format!("{:.n$}", to_f64(x)).trim_end_matches('0').to_owned(),
+        Digits::AtMost(_) if fraction == 0 => shortest + ".",
+        Digits::AtMost(_) => shortest,
+    }
+}
+
+/// The same with one digit before the point, and the exponent.
+fn scientific(x: Scalar, digits: Digits) -> (String, i32) {
+    let shortest = match x.get::<f32>() {
+        Some(x) => format!("{x:e}"),
+        None => format!("{:e}", to_f64(x)),
+    };
+    let fraction = shortest.split_once('e').map_or(0, |(mantissa, _)| split(mantissa).1.len());
+    let (text, trim) = match digits {
+        Digits::Exactly(n) => (format!("{:.n$e}", to_f64(x)), false),
+        Digits::AtMost(n) if fraction > n => (format!("{:.n$e}", to_f64(x)), true),
+        Digits::AtMost(_) => (shortest, true),
+    };
+    let (mantissa, exponent) = text.split_once('e').expect("scientific notation has an exponent");
+    let exponent = exponent.parse().expect("an exponent is an integer");
+    match (trim, mantissa.contains('.')) {
+        (true, true) => (mantissa.trim_end_matches('0').to_owned(), exponent),
+        (true, false) => (format!("{mantissa}."), exponent),
+        (false, _) => (mantissa.to_owned(), exponent),
+    }
+}
+
+fn exponent_text(exponent: i32, digits: usize) -> String {
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("e{sign}{:0>digits$}", exponent.unsigned_abs())
+}
