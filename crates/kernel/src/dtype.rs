@@ -260,3 +260,40 @@ impl Scalar {
         Some(Scalar { dtype, bits })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_read_back() {
+        let bits = [0, 1, u64::MAX, f64::NAN.to_bits(), f64::MIN.to_bits(), 1 << 63, 1 << 31, 0x7fc0_0000, 0xff80_0000];
+        for dtype in DType::ALL {
+            assert_eq!(DType::from_name(&dtype.to_string()), Some(dtype));
+            for bits in bits {
+                let scalar = with_element!(dtype, T => Scalar::new(<T as Element>::from_bits(bits)));
+                assert_eq!(Scalar::parse(&scalar.to_string(), dtype), Some(scalar), "{scalar:?}");
+            }
+        }
+        assert_eq!(Scalar::new(2.0f64).to_string(), "2.0");
+        assert_eq!(Scalar::new(-0.0f32).to_string(), "-0.0");
+        assert_eq!(Scalar::new(f64::NAN).to_string(), "nan");
+        for (text, dtype) in [("256", DType::U8), ("-1", DType::U64), ("1.5", DType::I32), ("1", DType::Bool)] {
+            assert_eq!(Scalar::parse(text, dtype), None);
+        }
+    }
+
+    #[test]
+    fn scalars_know_their_dtype() {
+        assert_eq!(Scalar::new(7u8).get::<u8>(), Some(7));
+        assert_eq!(Scalar::new(7u8).get::<i32>(), None);
+        assert_eq!(Scalar::new(-1i32).bits, 0xffff_ffff);
+        for dtype in DType::ALL {
+            with_element!(dtype, T => {
+                let zero = Scalar::zero(dtype).get::<T>().unwrap();
+                assert_eq!(T::DTYPE.size(), size_of::<T>());
+                assert!(zero < Scalar::one(dtype).get::<T>().unwrap());
+            });
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! The order of reductions. Floats do not add associatively, so the order is part of the language: the reference
 //! evaluation and the interpreter of routines call these functions, machine code restates them.
 //!
-//! **Last axis** (the elements of one result lie side by side, or come one by one from a [`Pass`]); [`fold_last`]:
+//! **Last axis** (the elements of one result lie side by side, or come one by one from a [`Pass`]), [`fold_last`]:
 //! 1. Elements are cut into blocks of [`BLOCK`], the last one shorter.
-//! 2. Within a block there are `lanes = LANE_BYTES / size` accumulators (32 of `f32`, 16 of `f64`), each starting at the
+//! **Last axis** (the elements of one result lie side by side or come one by one, from a [`Pass`]), [`fold_last`]:
 //!    identity. Element `i` of the block goes to lane `i % lanes`, in order: `acc = op(acc, element)`.
 //! 3. A block ends with a tree: for `half` = lanes/2, lanes/4, .., 1: `acc[j] = op(acc[j], acc[j + half])` for all
 //!    `j < half`. `acc[0]` is the block's result. Lanes that saw no element take part with the identity.

@@ -194,9 +194,9 @@ pub enum Stmt {
         /// The carried values after the last round.
         results: Vec<Value>,
     },
-    /// The vector loop: `count` independent rounds of straight-line code (`Const`, `Let`, `Index`, `Load`, `Store` only),
-    /// which a backend may run in any order and in lanes, with reductions in the fixed order beside it.
-    /// No round reads an element that another round writes.
+    /// The vector loop: `count` independent rounds of straight-line code (`Const`, `Let`, `Index`, `Load`, `Store`
+    /// only), which a backend may run in any order and in lanes, with reductions in the fixed order beside it.
+    /// No round reads or writes an element that another round writes.
     Pass {
         /// The counter, `i64`, 0 to `count - 1`.
         index: Value,

@@ -559,7 +559,8 @@ mod tests {
                 }
             }
         }
-        // Unary: 3 on 7 dtypes, not on 6, 19 on 2. Binary: 8 on 7, 1 on 2, 3 on 6, 2 on 5. Compare 6 x 8, select 8, fma 2.
+        // Unary: 3 on 7 dtypes, 1 on 6, 19 on 2. Binary: 8 on 7, 1 on 2, 3 on 6, 2 on 5. Compare: 6 on 8.
+        // Select: 8, fma: 2, convert: 8 from 8.
         assert_eq!(taken, 21 + 6 + 38 + 56 + 2 + 18 + 10 + 48 + 8 + 2 + 64);
     }
 

@@ -409,3 +409,190 @@ impl<'a> Checker<'a> {
 fn ensure(condition: bool, message: impl FnOnce() -> String) -> Checked {
     if condition { Ok(()) } else { Err(message()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::Scalar;
+
+    const BUFFERS: &str = "routine arena 128
+        buffer b0: f64[10] input 0
+        buffer b1: f64[10] output 0
+        buffer b2: f32[16] arena 64
+        buffer b3: f64[0] growable
+        buffer b4: f64[5] param 0
+        buffer b5: f64[5] param 1
+        function f0 \"copy\" (; b4, b5) { copy b4[0; 5] = b5[0] }";
+
+    /// The judgement on the body of an entry that may name the buffers above.
+    fn body(text: &str) -> Result<(), String> {
+        let text = format!("{BUFFERS} function f1 \"main\" () {{ {text} }}");
+        verify(&Routine::parse(&text).expect(&text))
+    }
+
+    fn rejected(text: &str, because: &str) {
+        let message = body(text).expect_err(text);
+        assert!(message.contains(because), "{text}: {message}");
+        assert!(message.starts_with("in f1 \"main\" at "), "{message}");
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(body("%0: f64 = const 1.0 %1: f64 = exp %0"), Ok(()));
+        rejected("%0: f64 = exp %1 %1: f64 = const 1.0", "%1 is not defined here");
+        rejected("%0: f64 = const 1.0 %0: f64 = const 1.0", "%0 is defined twice");
+        rejected("%0: f64 = const 1.0 %1: f32 = exp %0", "%1 is f64, not f32");
+        rejected("%0: f64 = const 1.0 %1: f64 = not %0", "not does not take [F64]");
+        rejected("%0: bool = const true if %0 { %1: bool = not %0 } else { %2: bool = not %1 }", "%1 is not defined");
+        rejected("%0: bool = const true if %0 { %1: bool = not %0 } else { } %2: bool = not %1", "%1 is not defined");
+    }
+
+    #[test]
+    fn constants_have_the_bits_of_their_dtype() {
+        let mut routine = Routine::parse("routine arena 0 function f0 \"f\" () { %0: u8 = const 255 }").unwrap();
+        assert_eq!(verify(&routine), Ok(()));
+        for (dtype, bits) in [(DType::U8, 256), (DType::Bool, 2), (DType::F32, 1 << 32)] {
+            let value = Scalar { dtype, bits };
+            routine.functions[0].types = vec![dtype];
+            routine.functions[0].body.stmts = vec![Stmt::Const { out: Value(0), value }];
+            assert!(verify(&routine).unwrap_err().contains(" is no "), "{dtype}");
+            routine.functions[0].body.stmts = vec![Stmt::Const { out: Value(0), value: Scalar { bits: 1, ..value } }];
+            assert_eq!(verify(&routine), Ok(()));
+        }
+    }
+
+    #[test]
+    fn buffers_and_indices() {
+        assert_eq!(body("%0: f64 = load b0[3] store b1[4] = %0 fill b1[0; 10] = %0 copy b1[0; 9] = b0[1]"), Ok(()));
+        rejected("%0: f32 = load b0[3]", "%0 is f64, not f32");
+        rejected("%0: f64 = load b9[3]", "there is no b9");
+        rejected("%0: f64 = load b4[3]", "b4 is another function's parameter");
+        rejected("%0: f64 = load b0[%0]", "%0 is not defined here");
+        rejected("%0: f64 = load b0[1] %1: f64 = load b0[%0]", "%0 is f64, not i64");
+        rejected("%0: f64 = load b0[1] store b0[1] = %0", "b0 is an input and read only");
+        rejected("%0: f64 = load b0[1] store b2[1] = %0", "%0 is f64, not f32");
+        rejected("copy b2[0; 4] = b0[0]", "f64 is copied to f32");
+        rejected("runtime \"f\" (; -> b0[0; 4])", "b0 is an input and read only");
+        rejected("%0: i64 = const 5 reserve b1, %0", "b1 is not growable");
+        rejected("%0: f64 = const 5.0 reserve b3, %0", "%0 is f64, not i64");
+        let affine = Affine { offset: 0, terms: [(Value(0), 1), (Value(0), 1)].into_iter().collect() };
+        let mut routine =
+            Routine::parse("routine arena 0 function f0 \"f\" () { %0: i64 = const 0 %1: i64 = index %0 }").unwrap();
+        routine.functions[0].body.stmts[1] = Stmt::Index { out: Value(1), at: affine };
+        assert!(verify(&routine).unwrap_err().contains("%0 stands twice"));
+    }
+
+    #[test]
+    fn loops_and_branches() {
+        let start = "%0: f64 = const 0.0 %1: i64 = const 3 %2: bool = const true";
+        let with = |text: &str| body(&format!("{start} {text}"));
+        let rejected = |text: &str, because: &str| rejected(&format!("{start} {text}"), because);
+        assert_eq!(with("%3: f64 = for %4 in 0..%1 carry (%5: f64 = %0) { yield %5 } %6: f64 = neg %3"), Ok(()));
+        rejected("%3: f64 = for %4 in 0..%1 carry (%5: f64 = %0) { yield %1 }", "%1 is i64, not f64");
+        rejected("%3: f64 = for %4 in 0..%1 carry (%5: f64 = %0) { }", "0 values, not 1");
+        rejected("for %4 in 0..%1 carry (%3: f64 = %0) { yield %3 }", "1 results, not 0");
+        rejected("%3: f32 = for %4 in 0..%1 carry (%5: f64 = %0) { yield %5 }", "%3 is f64, not f32");
+        rejected("for %3 in 0..%0 { }", "%0 is f64, not i64");
+        rejected("for %3 in 0..9223372036854775808 { }", "rounds are too many");
+        rejected("for %3 in 0..3 { } %4: i64 = neg %3", "%3 is not defined here");
+        let whole = "%3: f64 = while carry (%4: f64 = %0) test { %5: bool = lt %4, %0 yield %5 } do { yield %4 }";
+        assert_eq!(with(whole), Ok(()));
+        rejected(&whole.replace("yield %5", "yield %0"), "%0 is f64, not bool");
+        rejected(&whole.replace("yield %5", ""), "0 values, not 1");
+        rejected(&whole.replace("do { yield %4", "do { yield %5"), "%5 is not defined here");
+        assert_eq!(with("%3: f64 = if %2 { yield %0 } else { yield %0 }"), Ok(()));
+        rejected("%3: f64 = if %2 { yield %0 } else { yield %1 }", "%1 is i64, not f64");
+        rejected("%3: f64 = if %1 { yield %0 } else { yield %0 }", "%1 is i64, not bool");
+        rejected("fail %1 check 0 lane %1", "%1 is i64, not bool");
+        rejected("fail %2 check 0 lane %0", "%0 is f64, not i64");
+    }
+
+    #[test]
+    fn passes_are_straight_lines() {
+        assert_eq!(body("pass %0 in 0..9 { %1: f64 = load b0[%0] } fold max %1 -> %2: f64 %3: f64 = neg %2"), Ok(()));
+        rejected("pass %0 in 0..9 { for %1 in 0..2 { } }", "`for %1 in 0..2 {` does not belong in a pass");
+        rejected("pass %0 in 0..9 { } fold sub %0 -> %1: i64", "no reduction of i64 by sub");
+        rejected("pass %0 in 0..9 { } fold add %0 -> %1: f64", "%1 is i64, not f64");
+        rejected("pass %0 in 0..9 { } fold add %0 -> %1: i64, add %1 -> %2: i64", "%1 is not defined here");
+        rejected("pass %0 in 0..9 { %1: f64 = load b0[%0] } %2: f64 = neg %1", "%1 is not defined here");
+    }
+
+    #[test]
+    fn calls() {
+        assert_eq!(body("call f0(; b1, b0)"), Ok(()));
+        assert_eq!(body("call f0(; b3, b1)"), Ok(()));
+        rejected("call f0(; b0, b1)", "b0 is an input and read only");
+        rejected("call f0(; b1, b1)", "b1 goes by two names in f0, which changes it");
+        rejected("call f0(; b1)", "f0 takes 2 buffers, not 1");
+        rejected("call f0(; b1, b2)", "b2 is f32, the parameter f64");
+        rejected("call f1()", "f1 does not stand before its caller");
+        rejected("%0: f64 = call f0(; b1, b0)", "0 results, not 1");
+        rejected("%0: i64 = const 1 call f0(%0; b1, b0)", "1 values, not 0");
+    }
+
+    #[test]
+    fn demands_reach_through_calls() {
+        let text = |callee: &str, call: &str| {
+            let text = format!(
+                "routine arena 0
+                 buffer b0: f64[4] input 0
+                 buffer b1: f64[0] growable
+                 buffer b2: f64[4] param 0
+                 buffer b3: f64[4] param 0
+                 function f0 \"inner\" (; b2) {{ {callee} }}
+                 function f1 \"middle\" (; b3) {{ call f0(; b3) }}
+                 function f2 \"main\" () {{ call f1(; {call}) }}"
+            );
+            verify(&Routine::parse(&text).unwrap())
+        };
+        let write = "%0: f64 = const 0.0 store b2[0] = %0";
+        assert_eq!(text("", "b0"), Ok(()));
+        assert_eq!(text(write, "b1"), Ok(()));
+        assert!(text(write, "b0").unwrap_err().contains("b0 is an input"));
+        let grow = "%0: i64 = const 9 reserve b2, %0";
+        assert_eq!(text(grow, "b1"), Ok(()));
+        assert!(text(grow, "b0").unwrap_err().contains("b0 is not growable"));
+        let by_name = "%0: f64 = load b1[0] store b2[0] = %0";
+        assert!(text(by_name, "b1").unwrap_err().contains("b1 goes by two names in f1"));
+    }
+
+    #[test]
+    fn memory() {
+        let of = |buffers: &str| {
+            verify(&Routine::parse(&format!("routine arena 128 {buffers} function f0 \"f\" () {{ }}")).unwrap())
+        };
+        assert_eq!(of("buffer b0: f64[8] arena 0 buffer b1: f64[16] arena 0 buffer b2: f64[8] arena 64"), Ok(()));
+        assert!(of("buffer b0: f64[8] arena 8").unwrap_err().contains("not aligned"));
+        assert!(of("buffer b0: f64[9] arena 64").unwrap_err().contains("ends outside"));
+        assert!(of("buffer b0: u8[0] arena 18446744073709551552").unwrap_err().contains("ends outside"));
+        assert!(of("buffer b0: f64[2305843009213693952] input 0").unwrap_err().contains("too large"));
+        assert!(of("buffer b0: u8[1] output 0 buffer b1: u8[1] output 0").unwrap_err().contains("another's"));
+        assert!(of("buffer b0: u8[1] growable").unwrap_err().contains("length must be 0"));
+        assert!(of("buffer b0: u8[1] param 0").unwrap_err().contains("parameter of exactly one"));
+        let entry = |text: &str| verify(&Routine::parse(&format!("routine arena 0 {text}")).unwrap());
+        assert_eq!(entry(""), Err("a routine needs a function".into()));
+        let message = Err("the entry has parameters or results".into());
+        assert_eq!(entry("function f0 \"f\" (%0: i64) { }"), message);
+        assert_eq!(entry("function f0 \"f\" () { %0: i64 = const 1 yield %0 }"), message);
+        let message = entry("buffer b0: u8[1] param 1 function f0 \"g\" (; b0) { } function f1 \"f\" () { }");
+        assert_eq!(message, Err("in f0 \"g\": b0 is not stored as its parameter 0".into()));
+    }
+
+    #[test]
+    fn nesting_is_limited_and_length_is_not() {
+        let nested = |n: usize| {
+            let mut block = Block::default();
+            for _ in 1..n {
+                let stmt = Stmt::If { cond: Value(0), then: block, otherwise: Block::default(), results: vec![] };
+                block = Block { stmts: vec![stmt], yields: vec![] };
+            }
+            block.stmts.insert(0, Stmt::Const { out: Value(0), value: Scalar::new(true) });
+            let function = Function { types: vec![DType::Bool], body: block, ..Function::default() };
+            verify(&Routine { functions: vec![function], ..Routine::default() })
+        };
+        assert_eq!(nested(MAX_NESTING), Ok(()));
+        assert!(nested(MAX_NESTING + 1).unwrap_err().contains("nested deeper than 256"));
+        let long: String = (1..50_000).map(|i| format!("%{i}: i64 = neg %{}\n", i - 1)).collect();
+        assert_eq!(body(&format!("%0: i64 = const 0 {long}")), Ok(()));
+    }
+}

@@ -1,0 +1,165 @@
+//! `exp`, `expm1` and the functions made of them: `sinh`, `cosh`, `tanh`, `logistic`.
+//!
+//! Argument reduction by Cody and Waite (Software Manual for the Elementary Functions, 1980): x = n log 2 + r with
+//! |r| <= log 2 / 2, so that e^x = 2^n (1 + r + r^2 q(r)). The polynomials q are minimax, by the Remez algorithm; their
+//! relative error in e^r is below 2^-29 (`f32`) and 2^-60 (`f64`). What rounding loses of r and of 1 + r is carried
+//! along as the low part of a [`Pair`].
+
+use super::real::{Pair, Real, at_least, at_most, polynomial};
+
+/// Constants of a type.
+pub(super) trait Exponential: Real {
+    const LOG2_E: Self;
+    /// q.
+    const COEFFICIENTS: &'static [Self];
+    /// Above, e^x is infinite; 2^n still is the square of a number.
+    const EXP_HIGHEST: Self;
+    /// Below, e^x rounds to 0.
+    const EXP_LOWEST: Self;
+    /// Below, e^x - 1 rounds to -1.
+    const EXPM1_LOWEST: Self;
+    /// Above, sinh and cosh are infinite; 2^n / 4 still is a number.
+    const SINH_HIGHEST: Self;
+    /// Above, tanh rounds to 1.
+    const TANH_HIGHEST: Self;
+    /// Below, sinh and expm1 of x round to x; squares of such numbers may vanish.
+    const TINY: Self;
+}
+
+impl Exponential for f32 {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    const COEFFICIENTS: &'static [f32] =
+        &[0.5, 0.16666666, 0.04166629, 0.008333499, 0.0013944868, 0.00019789995];
+    const EXP_HIGHEST: f32 = 89.0;
+    const EXP_LOWEST: f32 = -104.0;
+    const EXPM1_LOWEST: f32 = -20.0;
+    const SINH_HIGHEST: f32 = 89.5;
+    const TANH_HIGHEST: f32 = 10.0;
+    const TINY: f32 = 1e-12;
+}
+
+impl Exponential for f64 {
+    const LOG2_E: f64 = std::f64::consts::LOG2_E;
+    const COEFFICIENTS: &'static [f64] = &[
+        0.5,
+        0.16666666666666682,
+        0.04166666666666608,
+        0.008333333333316787,
+        0.0013888888889119883,
+        0.0001984126989701319,
+        2.4801586921121867e-05,
+        2.755723421846623e-06,
+        2.755758468674236e-07,
+        2.511226553250537e-08,
+        2.0826223984435595e-09,
+    ];
+    const EXP_HIGHEST: f64 = 710.0;
+    const EXP_LOWEST: f64 = -746.0;
+    const EXPM1_LOWEST: f64 = -40.0;
+    const SINH_HIGHEST: f64 = 710.5;
+    const TANH_HIGHEST: f64 = 20.0;
+    const TINY: f64 = 1e-30;
+}
+
+/// `e^x = 2^n (1 + r + rest)`.
+struct Reduced<R> {
+    n: R,
+    r: R,
+    rest: R,
+}
+
+impl<R: Exponential> Reduced<R> {
+    #[inline(always)]
+    fn new(x: R) -> Self {
+        let n = x.mul_add(R::LOG2_E, R::SHIFT) - R::SHIFT;
+        let high = (-n).mul_add(R::LN2_HIGH, x);
+        let Pair { high: r, low } = Pair::ordered(high, -(n * R::LN2_LOW));
+        Reduced { n, r, rest: (r * r).mul_add(polynomial(r, R::COEFFICIENTS), low) }
+    }
+
+    /// e^x / 2^n.
+    #[inline(always)]
+    fn power(&self) -> Pair<R> {
+        Pair::ordered(R::ONE, self.r).plus(self.rest)
+    }
+
+    /// (e^x - 1) 2^shift, when 2^(n + shift) is a normal number.
+    #[inline(always)]
+    fn power_minus_one(&self, shift: R) -> Pair<R> {
+        let scale = R::power_of_two(self.n + shift);
+        // 0 for n = 0, else larger than what is added.
+        let whole = scale - R::power_of_two(shift);
+        let Pair { high, low } = Pair::ordered(whole, scale * self.r);
+        Pair { high, low: scale.mul_add(self.rest, low) }
+    }
+
+    /// y 2^n, also where that is subnormal or infinite.
+    #[inline(always)]
+    fn scale(&self, y: R) -> R {
+        let half = self.n.mul_add(R::HALF, R::SHIFT) - R::SHIFT;
+        y * R::power_of_two(half) * R::power_of_two(self.n - half)
+    }
+}
+
+#[inline(always)]
+pub(super) fn exp<R: Exponential>(x: R) -> R {
+    let reduced = Reduced::new(at_least(at_most(x, R::EXP_HIGHEST), R::EXP_LOWEST));
+    reduced.scale(reduced.power().rounded())
+}
+
+#[inline(always)]
+pub(super) fn expm1<R: Exponential>(x: R) -> R {
+    // Half of the result, for 2^n may be too large a number.
+    let half = Reduced::new(at_least(at_most(x, R::EXP_HIGHEST), R::EXPM1_LOWEST)).power_minus_one(-R::ONE);
+    if x.magnitude() < R::TINY { x } else { half.rounded() * R::TWO }
+}
+
+/// With t = e^|x| - 1: sinh |x| = (t + t / (1 + t)) / 2.
+#[inline(always)]
+pub(super) fn sinh<R: Exponential>(x: R) -> R {
+    let reduced = Reduced::new(at_most(x.magnitude(), R::SINH_HIGHEST));
+    let quarter = reduced.power_minus_one(-R::TWO);
+    let four = R::TWO + R::TWO;
+    // The second summand is 1/4 to the last bit long before 4 `quarter` overflows.
+    let large = quarter.high > R::SHIFT * R::SHIFT;
+    let high = if large { R::SHIFT * R::SHIFT } else { quarter.high };
+    let low = if large { R::ZERO } else { quarter.low };
+    let second = Pair { high, low }.over(Pair::sum(R::ONE, four * high).plus(four * low));
+    let half = Pair::ordered(quarter.high, second).plus(quarter.low).rounded();
+    if x.magnitude() < R::TINY { x } else { (half * R::TWO).with_sign_of(x) }
+}
+
+/// cosh x = (e^|x| + 1 / e^|x|) / 2.
+#[inline(always)]
+pub(super) fn cosh<R: Exponential>(x: R) -> R {
+    let reduced = Reduced::new(at_most(x.magnitude(), R::SINH_HIGHEST));
+    let power = reduced.power();
+    let Pair { high, low } = Pair::ordered(power.high, power.low);
+    let scale = R::power_of_two(reduced.n - R::TWO);
+    let (high, low) = (high * scale, low * scale);
+    let sixteenth = R::power_of_two(-(R::TWO + R::TWO));
+    Pair::ordered(high, sixteenth / high).plus(low).rounded() * R::TWO
+}
+
+/// With t = e^|2x| - 1: tanh |x| = t / (t + 2).
+#[inline(always)]
+pub(super) fn tanh<R: Exponential>(x: R) -> R {
+    let reduced = Reduced::new(at_most(x.magnitude(), R::TANH_HIGHEST) * R::TWO);
+    let t = reduced.power_minus_one(R::ZERO);
+    t.over(Pair::sum(R::TWO, t.high).plus(t.low)).with_sign_of(x)
+}
+
+/// With p = e^-|x|: 1 / (1 + p), or p / (1 + p) for negative x.
+#[inline(always)]
+pub(super) fn logistic<R: Exponential>(x: R) -> R {
+    let reduced = Reduced::new(at_least(-x.magnitude(), R::EXP_LOWEST));
+    let power = reduced.power();
+    let power = Pair::ordered(power.high, power.low);
+    // Where this vanishes, so does its part in the sum.
+    let scale = reduced.scale(R::ONE);
+    let sum = Pair::ordered(R::ONE, power.high * scale).plus(power.low * scale);
+    let high = if x < R::ZERO { power.high } else { R::ONE };
+    let low = if x < R::ZERO { power.low } else { R::ZERO };
+    let quotient = Pair { high, low }.over(sum);
+    if x < R::ZERO { reduced.scale(quotient) } else { quotient }
+}
