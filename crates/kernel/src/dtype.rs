@@ -290,9 +290,11 @@ mod tests {
         assert_eq!(Scalar::new(-1i32).bits, 0xffff_ffff);
         for dtype in DType::ALL {
             with_element!(dtype, T => {
-                let zero = Scalar::zero(dtype).get::<T>().unwrap();
+                let one = Scalar::one(dtype).get::<T>().unwrap();
                 assert_eq!(T::DTYPE.size(), size_of::<T>());
-                assert!(zero < Scalar::one(dtype).get::<T>().unwrap());
+                assert_eq!(crate::scalar::convert::<T, u8>(one), 1);
+                assert_eq!(Scalar::new(one), Scalar::one(dtype));
+                assert_ne!(Scalar::zero(dtype), Scalar::one(dtype));
             });
         }
     }

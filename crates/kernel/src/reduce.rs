@@ -3,8 +3,8 @@
 //!
 //! **Last axis** (the elements of one result lie side by side, or come one by one from a [`Pass`]), [`fold_last`]:
 //! 1. Elements are cut into blocks of [`BLOCK`], the last one shorter.
-//! **Last axis** (the elements of one result lie side by side or come one by one, from a [`Pass`]), [`fold_last`]:
-//!    identity. Element `i` of the block goes to lane `i % lanes`, in order: `acc = op(acc, element)`.
+//! 2. Within a block there are `lanes = LANE_BYTES / size` accumulators (32 of `f32`, 16 of `f64`), each starting at
+//!    the identity. Element `i` of the block goes to lane `i % lanes`, in order: `acc = op(acc, element)`.
 //! 3. A block ends with a tree: for `half` = lanes/2, lanes/4, .., 1: `acc[j] = op(acc[j], acc[j + half])` for all
 //!    `j < half`. `acc[0]` is the block's result. Lanes that saw no element take part with the identity.
 //! 4. Blocks are combined in pairs, as [`Pairwise`] says.
