@@ -28,8 +28,7 @@ pub(super) trait Exponential: Real {
 
 impl Exponential for f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    const COEFFICIENTS: &'static [f32] =
-        &[0.5, 0.16666666, 0.04166629, 0.008333499, 0.0013944868, 0.00019789995];
+    const COEFFICIENTS: &'static [f32] = &[0.5, 0.16666666, 0.04166629, 0.008333499, 0.0013944868, 0.00019789995];
     const EXP_HIGHEST: f32 = 89.0;
     const EXP_LOWEST: f32 = -104.0;
     const EXPM1_LOWEST: f32 = -20.0;
@@ -118,7 +117,7 @@ pub(super) fn expm1<R: Exponential>(x: R) -> R {
 #[inline(always)]
 pub(super) fn sinh<R: Exponential>(x: R) -> R {
     let reduced = Reduced::new(at_most(x.magnitude(), R::SINH_HIGHEST));
-    let quarter = reduced.power_minus_one(-R::TWO);
+    let quarter = reduced.power_minus_one(-R::TWO).renewed();
     let four = R::TWO + R::TWO;
     // The second summand is 1/4 to the last bit long before 4 `quarter` overflows.
     let large = quarter.high > R::SHIFT * R::SHIFT;
@@ -133,8 +132,7 @@ pub(super) fn sinh<R: Exponential>(x: R) -> R {
 #[inline(always)]
 pub(super) fn cosh<R: Exponential>(x: R) -> R {
     let reduced = Reduced::new(at_most(x.magnitude(), R::SINH_HIGHEST));
-    let power = reduced.power();
-    let Pair { high, low } = Pair::ordered(power.high, power.low);
+    let Pair { high, low } = reduced.power().renewed();
     let scale = R::power_of_two(reduced.n - R::TWO);
     let (high, low) = (high * scale, low * scale);
     let sixteenth = R::power_of_two(-(R::TWO + R::TWO));
@@ -145,7 +143,7 @@ pub(super) fn cosh<R: Exponential>(x: R) -> R {
 #[inline(always)]
 pub(super) fn tanh<R: Exponential>(x: R) -> R {
     let reduced = Reduced::new(at_most(x.magnitude(), R::TANH_HIGHEST) * R::TWO);
-    let t = reduced.power_minus_one(R::ZERO);
+    let t = reduced.power_minus_one(R::ZERO).renewed();
     t.over(Pair::sum(R::TWO, t.high).plus(t.low)).with_sign_of(x)
 }
 
@@ -153,8 +151,7 @@ pub(super) fn tanh<R: Exponential>(x: R) -> R {
 #[inline(always)]
 pub(super) fn logistic<R: Exponential>(x: R) -> R {
     let reduced = Reduced::new(at_least(-x.magnitude(), R::EXP_LOWEST));
-    let power = reduced.power();
-    let power = Pair::ordered(power.high, power.low);
+    let power = reduced.power().renewed();
     // Where this vanishes, so does its part in the sum.
     let scale = reduced.scale(R::ONE);
     let sum = Pair::ordered(R::ONE, power.high * scale).plus(power.low * scale);

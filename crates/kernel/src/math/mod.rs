@@ -1,10 +1,18 @@
 //! The elementary functions of one number: the only source of what `exp`, `sin`, ... mean.
 //!
-//! The interpreters, constant folding and scalar machine code call these, so all give the same bits on every machine.
-//! Accuracy is that of the `libm` crate (musl's and CORE-MATH's algorithms, mostly below 1 ulp); roundings, square
-//! root, remainder and fma are exact as IEEE 754 demands.
+//! The interpreters, constant folding, scalar machine code and vector loops run these, so all give the same bits on
+//! every machine. Most functions stand in the files beside this one, written without branches so that loops over them
+//! become vector code: within 1 ulp, `cosh` and `expm1` within 2. The rest are those of the `libm` crate (musl's and
+//! CORE-MATH's algorithms, mostly below 1 ulp). Roundings, square root, remainder and fma are exact as IEEE 754
+//! demands.
+
+mod exp;
+mod log;
+mod real;
+mod trigonometry;
 
 use crate::dtype::Element;
+use trigonometry::Circular;
 
 /// `f32` and `f64`.
 ///
@@ -73,12 +81,45 @@ pub trait Float: Element + PartialOrd {
     fn fma(x: Self, y: Self, z: Self) -> Self;
 }
 
+/// The functions whose branch-free part does not cover every argument, for loops over many elements.
+///
+/// Where `is_near`, `sin_near` is `sin`, bit for bit, and so on; elsewhere it is some number.
+pub trait Near: Float {
+    /// No larger than the branch-free parts can take, or not finite.
+    fn is_near(x: Self) -> bool;
+    /// Sine.
+    fn sin_near(x: Self) -> Self;
+    /// Cosine.
+    fn cos_near(x: Self) -> Self;
+    /// Tangent.
+    fn tan_near(x: Self) -> Self;
+}
+
 macro_rules! float {
-    ($t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*) => {
+    ($t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*; $($far:ident $near:ident = $libm3:ident),*) => {
+        impl Near for $t {
+            #[inline(always)]
+            fn is_near(x: $t) -> bool {
+                // One comparison for each, so that vectors can do it.
+                !(x.abs() > <$t as Circular>::LIMIT) | !(x.abs() < $t::INFINITY)
+            }
+            $(
+                #[inline(always)]
+                fn $near(x: $t) -> $t {
+                    trigonometry::$far(x)
+                }
+            )*
+        }
+
         impl Float for $t {
             $(
                 fn $name(x: $t) -> $t {
                     libm::$libm(x)
+                }
+            )*
+            $(
+                fn $far(x: $t) -> $t {
+                    if <$t>::is_near(x) { <$t>::$near(x) } else { libm::$libm3(x) }
                 }
             )*
             $(
@@ -110,10 +151,37 @@ macro_rules! float {
             fn round(x: $t) -> $t {
                 x.round_ties_even()
             }
+            #[inline(always)]
+            fn exp(x: $t) -> $t {
+                exp::exp(x)
+            }
+            #[inline(always)]
+            fn expm1(x: $t) -> $t {
+                exp::expm1(x)
+            }
+            #[inline(always)]
+            fn sinh(x: $t) -> $t {
+                exp::sinh(x)
+            }
+            #[inline(always)]
+            fn cosh(x: $t) -> $t {
+                exp::cosh(x)
+            }
+            #[inline(always)]
+            fn tanh(x: $t) -> $t {
+                exp::tanh(x)
+            }
+            #[inline(always)]
             fn logistic(x: $t) -> $t {
-                // The exponential of a negative number only: it cannot overflow.
-                let e = <$t as Float>::exp(-x.abs());
-                if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+                exp::logistic(x)
+            }
+            #[inline(always)]
+            fn log(x: $t) -> $t {
+                log::log(x)
+            }
+            #[inline(always)]
+            fn log1p(x: $t) -> $t {
+                log::log1p(x)
             }
             fn is_finite(x: $t) -> bool {
                 x.is_finite()
@@ -135,12 +203,12 @@ macro_rules! float {
 }
 
 float! {
-    f32: exp = expf, expm1 = expm1f, log = logf, log1p = log1pf, sin = sinf, cos = cosf, tan = tanf, asin = asinf,
-    acos = acosf, atan = atanf, sinh = sinhf, cosh = coshf, tanh = tanhf; pow = powf, atan2 = atan2f
+    f32: asin = asinf, acos = acosf, atan = atanf; pow = powf, atan2 = atan2f;
+    sin sin_near = sinf, cos cos_near = cosf, tan tan_near = tanf
 }
 float! {
-    f64: exp = exp, expm1 = expm1, log = log, log1p = log1p, sin = sin, cos = cos, tan = tan, asin = asin,
-    acos = acos, atan = atan, sinh = sinh, cosh = cosh, tanh = tanh; pow = pow, atan2 = atan2
+    f64: asin = asin, acos = acos, atan = atan; pow = pow, atan2 = atan2;
+    sin sin_near = sin, cos cos_near = cos, tan tan_near = tan
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(super) trait Real:
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
+    + 'static
 {
     const ZERO: Self;
     const HALF: Self;
@@ -52,68 +53,68 @@ macro_rules! real {
             const FRACTION: u32 = $t::MANTISSA_DIGITS - 1;
             const BIAS: $bits = $t::MAX_EXP as $bits - 1;
 
-        impl Real for $t {
-            const ZERO: $t = 0.0;
-            const HALF: $t = 0.5;
-            const ONE: $t = 1.0;
-            const TWO: $t = 2.0;
-            const INFINITY: $t = $t::INFINITY;
-            const NAN: $t = $t::NAN;
-            const SHIFT: $t = 1.5 / $t::EPSILON;
-            const LN2_HIGH: $t = $ln2_high;
-            const LN2_LOW: $t = $ln2_low;
+            impl Real for $t {
+                const ZERO: $t = 0.0;
+                const HALF: $t = 0.5;
+                const ONE: $t = 1.0;
+                const TWO: $t = 2.0;
+                const INFINITY: $t = $t::INFINITY;
+                const NAN: $t = $t::NAN;
+                const SHIFT: $t = 1.5 / $t::EPSILON;
+                const LN2_HIGH: $t = $ln2_high;
+                const LN2_LOW: $t = $ln2_low;
 
-            #[inline(always)]
-            fn mul_add(self, y: $t, z: $t) -> $t {
-                $t::mul_add(self, y, z)
-            }
+                #[inline(always)]
+                fn mul_add(self, y: $t, z: $t) -> $t {
+                    $t::mul_add(self, y, z)
+                }
 
-            #[inline(always)]
-            fn magnitude(self) -> $t {
-                self.abs()
-            }
+                #[inline(always)]
+                fn magnitude(self) -> $t {
+                    self.abs()
+                }
 
-            #[inline(always)]
-            fn with_sign_of(self, sign: $t) -> $t {
-                self.copysign(sign)
-            }
+                #[inline(always)]
+                fn with_sign_of(self, sign: $t) -> $t {
+                    self.copysign(sign)
+                }
 
-            #[inline(always)]
-            fn times_sign_of(self, sign: $t) -> $t {
-                $t::from_bits(self.to_bits() ^ (sign.to_bits() & (1 << ($bits::BITS - 1))))
-            }
+                #[inline(always)]
+                fn times_sign_of(self, sign: $t) -> $t {
+                    $t::from_bits(self.to_bits() ^ (sign.to_bits() & (1 << ($bits::BITS - 1))))
+                }
 
-            #[inline(always)]
-            fn power_of_two(n: $t) -> $t {
-                // The lowest bits of the sum are the exponent as a float stores it.
-                $t::from_bits((n + (Self::SHIFT + BIAS as $t)).to_bits() << FRACTION)
-            }
+                #[inline(always)]
+                fn power_of_two(n: $t) -> $t {
+                    // The lowest bits of the sum are the exponent as a float stores it.
+                    $t::from_bits((n + (Self::SHIFT + BIAS as $t)).to_bits() << FRACTION)
+                }
 
-            #[inline(always)]
-            fn split(self) -> ($t, $t) {
-                // Counted from sqrt(1/2), the exponent field changes where m wraps around.
-                let lowest = std::f64::consts::FRAC_1_SQRT_2 as $t;
-                let from_lowest = self.to_bits() - lowest.to_bits() + (BIAS << FRACTION);
-                let m = $t::from_bits((from_lowest & ((1 << FRACTION) - 1)) + lowest.to_bits());
-                // An integer in the lowest bits of 2^p makes a float without a conversion.
-                let integers = 1.0 / $t::EPSILON;
-                let biased = $t::from_bits((from_lowest >> FRACTION) | integers.to_bits());
-                (m, biased - (integers + BIAS as $t))
-            }
+                #[inline(always)]
+                fn split(self) -> ($t, $t) {
+                    // Counted from sqrt(1/2), the exponent field changes where m wraps around.
+                    let lowest = std::f64::consts::FRAC_1_SQRT_2 as $t;
+                    let from_lowest = self.to_bits().wrapping_sub(lowest.to_bits()).wrapping_add(BIAS << FRACTION);
+                    let m = $t::from_bits((from_lowest & ((1 << FRACTION) - 1)) + lowest.to_bits());
+                    // An integer in the lowest bits of 2^p makes a float without a conversion.
+                    let integers = 1.0 / $t::EPSILON;
+                    let biased = $t::from_bits((from_lowest >> FRACTION) | integers.to_bits());
+                    (m, biased - (integers + BIAS as $t))
+                }
 
-            #[inline(always)]
-            fn normalized(self) -> ($t, $t) {
-                let subnormal = self < $t::MIN_POSITIVE;
-                let scaled = self * (2.0 / $t::EPSILON);
-                (if subnormal { scaled } else { self }, if subnormal { FRACTION as $t + 1.0 } else { 0.0 })
-            }
+                #[inline(always)]
+                fn normalized(self) -> ($t, $t) {
+                    let subnormal = self < $t::MIN_POSITIVE;
+                    let scaled = self * (2.0 / $t::EPSILON);
+                    (if subnormal { scaled } else { self }, if subnormal { FRACTION as $t + 1.0 } else { 0.0 })
+                }
 
-            #[inline(always)]
-            fn quadrant(self, more: u8) -> (bool, $t) {
-                let n = self.to_bits() + more as $bits;
-                (n & 1 != 0, $t::from_bits((n & 2) << ($bits::BITS - 2)))
+                #[inline(always)]
+                fn quadrant(self, more: u8) -> (bool, $t) {
+                    let n = self.to_bits().wrapping_add(more as $bits);
+                    (n & 1 != 0, $t::from_bits((n & 2) << ($bits::BITS - 2)))
+                }
             }
-        }
         };
     };
 }
@@ -145,7 +146,7 @@ fn horner<R: Real>(x: R, coefficients: &[R], step: usize) -> R {
     sum
 }
 
-/// A number as the sum of a float and a much smaller rest.
+/// A number as the sum of a float and a smaller rest.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<R> {
     pub(super) high: R,
@@ -174,7 +175,13 @@ impl<R: Real> Pair<R> {
         Pair { low: self.low + low, ..self }
     }
 
-    /// `self / y`, rounded, from the rounded quotient and what it leaves of `self`.
+    /// The same sum with a low part below the last bit of the high one.
+    #[inline(always)]
+    pub(super) fn renewed(self) -> Pair<R> {
+        Pair::ordered(self.high, self.low)
+    }
+
+    /// `self / y` for renewed pairs, rounded, from the rounded quotient and what it leaves of `self`.
     #[inline(always)]
     pub(super) fn over(self, y: Pair<R>) -> R {
         let inverse = R::ONE / y.high;

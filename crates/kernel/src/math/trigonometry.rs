@@ -113,9 +113,7 @@ pub(super) fn cos<R: Circular>(x: R) -> R {
 pub(super) fn tan<R: Circular>(x: R) -> R {
     let (r, n) = reduce(x);
     let (odd, _) = n.quadrant(0);
-    let (sine, cosine) = (sine(r), cosine(r));
-    let sine = Pair::ordered(sine.high, sine.low);
-    let cosine = Pair::ordered(cosine.high, cosine.low);
+    let (sine, cosine) = (sine(r).renewed(), cosine(r).renewed());
     let y = choose(odd, cosine, sine).over(choose(odd, sine, cosine));
     let y = if odd { -y } else { y };
     if x == R::ZERO { x } else { y }
