@@ -1,0 +1,684 @@
+//! Statements as instructions: one function of a routine becomes one machine function.
+//!
+//! Every machine function takes the address of the call's block and its scalar parameters, and returns a status.
+//! Scalars are SSA values. Addresses are a base, the varying terms and a constant that goes into the instruction.
+
+use crate::frame::{CAPACITY, CHECK, CHECK_NUMBER, FINE, INPUTS, LANE, OUTPUTS};
+use crate::host;
+use crate::scalar::scalar_type;
+use crate::unit::{Unit, visit};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    AbiParam, AliasRegionData, Block as Label, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData,
+    SigRef, Signature, StackSlotData, StackSlotKind, Type, UserExternalName, Value as Ssa, types,
+};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::FunctionBuilder;
+use std::collections::HashMap;
+use wengert_kernel::routine::{
+    Affine, Block, BufferId, Carried, Count, Function, FunctionId, Span, Stmt, Storage, Value,
+};
+
+/// More buffers than this are looked up where they are used, not at the head of a function or loop.
+const MOST_BASES: usize = 24;
+
+/// Copies and fills of at most this many bytes are written out.
+const INLINE_BYTES: u64 = 128;
+
+/// One machine function in the making.
+pub(crate) struct Emitter<'a, 'f> {
+    /// Where instructions go.
+    pub b: FunctionBuilder<'f>,
+    /// The routine.
+    pub unit: &'a Unit<'a>,
+    /// The function.
+    pub function: &'a Function,
+    id: FunctionId,
+    frame: Ssa,
+    values: Vec<Option<Ssa>>,
+    bases: HashMap<BufferId, Ssa>,
+    /// Buffers whose base was looked up, in order, with the scope's depth; the end of a scope cuts this list.
+    base_order: Vec<(BufferId, usize)>,
+    depth: usize,
+    callees: HashMap<FunctionId, FuncRef>,
+    signatures: HashMap<(Vec<Type>, Option<Type>), SigRef>,
+    failure: Option<Label>,
+    flags: Flags,
+    target: TargetFrontendConfig,
+}
+
+/// Properties of memory accesses.
+#[derive(Clone, Copy)]
+struct Flags {
+    /// Elements of buffers: any alignment.
+    element: MemFlagsData,
+    /// Words of the call's block.
+    word: MemFlagsData,
+    /// Words that do not change while the function runs.
+    constant: MemFlagsData,
+}
+
+/// The signature of a function of the routine.
+pub(crate) fn signature(function: &Function, call_conv: CallConv) -> Signature {
+    let mut signature = Signature::new(call_conv);
+    signature.params.push(AbiParam::new(types::I64));
+    signature.params.extend(function.params.iter().map(|&p| AbiParam::new(scalar_type(function.dtype(p)))));
+    signature.returns.push(AbiParam::new(types::I32));
+    signature
+}
+
+/// Emits a whole function.
+pub(crate) fn emit(mut b: FunctionBuilder<'_>, unit: &Unit<'_>, id: FunctionId, target: TargetFrontendConfig) {
+    let function = unit.function(id);
+    let entry = b.create_block();
+    b.append_block_params_for_function_params(entry);
+    b.switch_to_block(entry);
+    let params = b.block_params(entry).to_vec();
+    let mut region = |number, name: &'static str| {
+        let data = AliasRegionData { user_id: number, description: name.into() };
+        Some(b.func.dfg.alias_regions.insert(data))
+    };
+    let word = MemFlagsData::trusted().with_alias_region(region(0, "frame"));
+    let flags = Flags {
+        element: MemFlagsData::new().with_notrap().with_alias_region(region(1, "buffers")),
+        word,
+        constant: MemFlagsData::trusted().with_readonly().with_can_move(),
+    };
+    let mut emitter = Emitter {
+        b,
+        unit,
+        function,
+        id,
+        frame: params[0],
+        values: vec![None; function.types.len()],
+        bases: HashMap::new(),
+        base_order: Vec::new(),
+        depth: 0,
+        callees: HashMap::new(),
+        signatures: HashMap::new(),
+        failure: None,
+        flags,
+        target,
+    };
+    for (&param, &ssa) in function.params.iter().zip(&params[1..]) {
+        emitter.set(param, ssa);
+    }
+    emitter.finish();
+}
+
+impl<'a> Emitter<'a, '_> {
+    fn finish(mut self) {
+        let body = &self.function.body;
+        self.find_bases(body);
+        self.block(body);
+        for (i, &result) in body.yields.iter().enumerate() {
+            let (ssa, at) = (self.get(result), self.unit.layout.result(self.id, i));
+            self.store_word(ssa, at);
+        }
+        let fine = self.b.ins().iconst(types::I32, FINE as i64);
+        self.b.ins().return_(&[fine]);
+        if let Some(failure) = self.failure {
+            self.b.switch_to_block(failure);
+            let status = self.b.block_params(failure)[0];
+            self.b.ins().return_(&[status]);
+        }
+        self.b.seal_all_blocks();
+        self.b.finalize(self.target);
+    }
+
+    /// The instruction value of a scalar.
+    pub fn get(&self, value: Value) -> Ssa {
+        self.values[value.0 as usize].unwrap_or_else(|| panic!("v{} is used before its definition", value.0))
+    }
+
+    /// Binds a scalar.
+    pub fn set(&mut self, value: Value, ssa: Ssa) {
+        self.values[value.0 as usize] = Some(ssa);
+    }
+
+    fn get_all(&self, values: &[Value]) -> Vec<Ssa> {
+        values.iter().map(|&v| self.get(v)).collect()
+    }
+
+    fn block(&mut self, block: &'a Block) {
+        self.stmts(&block.stmts);
+    }
+
+    fn stmts(&mut self, stmts: &'a [Stmt]) {
+        for stmt in stmts {
+            self.stmt(stmt);
+        }
+    }
+
+    /// A block whose finds of buffer addresses hold inside only.
+    fn scoped(&mut self, block: &'a Block) {
+        self.depth += 1;
+        self.block(block);
+        self.depth -= 1;
+        while let Some((buffer, _)) = self.base_order.pop_if(|(_, depth)| *depth > self.depth) {
+            self.bases.remove(&buffer);
+        }
+    }
+
+    /// One statement.
+    pub fn stmt(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::Const { out, value } => {
+                let ssa = self.constant(*value);
+                self.set(*out, ssa);
+            }
+            Stmt::Let { out, op, args } => {
+                let dtype = self.function.dtype(args[args.len() - 1]);
+                let operands: smallvec::SmallVec<[Ssa; 3]> = args.iter().map(|&v| self.get(v)).collect();
+                let ssa = self.scalar_op(*op, dtype, &operands);
+                self.set(*out, ssa);
+            }
+            Stmt::Index { out, at } => {
+                let ssa = self.affine(at);
+                self.set(*out, ssa);
+            }
+            Stmt::Load { out, buffer, at } => {
+                let (address, offset) = self.address(*buffer, at);
+                let ty = scalar_type(self.unit.buffer(*buffer).dtype);
+                let ssa = self.load_element(ty, address, offset);
+                self.set(*out, ssa);
+            }
+            Stmt::Store { buffer, at, value } => {
+                let (address, offset) = self.address(*buffer, at);
+                let ssa = self.get(*value);
+                self.store_element(ssa, address, offset);
+            }
+            Stmt::For { index, count, reverse, carried, body, results } => {
+                self.for_loop(*index, *count, *reverse, carried, body, results)
+            }
+            Stmt::Pass { index, count, body, folds } => self.pass(*index, *count, body, folds),
+            Stmt::While { carried, test, body, results } => self.while_loop(carried, test, body, results),
+            Stmt::If { cond, then, otherwise, results } => self.branch(*cond, then, otherwise, results),
+            Stmt::Fill { buffer, at, len, value } => self.fill(*buffer, at, *len, *value),
+            Stmt::Copy { to, to_at, from, from_at, len } => self.copy(*to, to_at, *from, from_at, *len),
+            Stmt::Reserve { buffer, len } => self.reserve(*buffer, *len),
+            Stmt::Call { function, args, buffers, results } => self.call(*function, args, buffers, results),
+            Stmt::Runtime { name, ints, inputs, outputs } => self.runtime(name, ints, inputs, outputs),
+            Stmt::Fail { when, check, lane } => self.fail(*when, *check, *lane),
+        }
+    }
+
+    // Control flow.
+
+    fn for_loop(
+        &mut self,
+        index: Value,
+        count: Count,
+        reverse: bool,
+        carried: &[Carried],
+        body: &'a Block,
+        results: &[Value],
+    ) {
+        let mut state: Vec<Ssa> = carried.iter().map(|c| self.get(c.init)).collect();
+        let rounds = match count {
+            Count::Const(0) => {
+                self.bind(results, &state);
+                return;
+            }
+            Count::Const(1) => {
+                let zero = self.b.ins().iconst(types::I64, 0);
+                self.set(index, zero);
+                self.bind_params(carried, &state);
+                self.block(body);
+                let state = self.get_all(&body.yields);
+                self.bind(results, &state);
+                return;
+            }
+            Count::Const(n) => self.b.ins().iconst(types::I64, n as i64),
+            Count::Value(v) => self.get(v),
+        };
+        self.enter_loop(&[body]);
+        let (head, exit) = (self.b.create_block(), self.b.create_block());
+        let first = if reverse { self.b.ins().iadd_imm_s(rounds, -1) } else { self.b.ins().iconst(types::I64, 0) };
+        let i = self.b.append_block_param(head, types::I64);
+        let inner = self.state_params(head, carried);
+        let after = self.state_params(exit, carried);
+        let mut args = vec![first];
+        args.extend(&state);
+        if matches!(count, Count::Const(_)) {
+            self.jump(head, &args);
+        } else {
+            let any = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, rounds, 0);
+            self.branch_to(any, head, &args, exit, &state);
+        }
+        self.b.switch_to_block(head);
+        self.set(index, i);
+        self.bind_params(carried, &inner);
+        self.scoped(body);
+        state = self.get_all(&body.yields);
+        let next = self.b.ins().iadd_imm_s(i, if reverse { -1 } else { 1 });
+        let again = if reverse {
+            self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, next, 0)
+        } else {
+            self.b.ins().icmp(IntCC::SignedLessThan, next, rounds)
+        };
+        let mut args = vec![next];
+        args.extend(&state);
+        self.branch_to(again, head, &args, exit, &state);
+        self.b.switch_to_block(exit);
+        self.bind(results, &after);
+    }
+
+    fn while_loop(&mut self, carried: &[Carried], test: &'a Block, body: &'a Block, results: &[Value]) {
+        self.enter_loop(&[test, body]);
+        let (head, round, exit) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let init: Vec<Ssa> = carried.iter().map(|c| self.get(c.init)).collect();
+        self.jump(head, &init);
+        let state = self.state_params(head, carried);
+        self.b.switch_to_block(head);
+        self.bind_params(carried, &state);
+        self.scoped(test);
+        let again = self.get(test.yields[0]);
+        self.branch_to(again, round, &[], exit, &[]);
+        self.b.switch_to_block(round);
+        self.scoped(body);
+        let next = self.get_all(&body.yields);
+        self.jump(head, &next);
+        self.b.switch_to_block(exit);
+        self.bind(results, &state);
+    }
+
+    fn branch(&mut self, cond: Value, then: &'a Block, otherwise: &'a Block, results: &[Value]) {
+        let (yes, no, join) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let after: Vec<Ssa> = results
+            .iter()
+            .map(|&r| self.b.append_block_param(join, scalar_type(self.function.dtype(r))))
+            .collect();
+        let cond = self.get(cond);
+        self.branch_to(cond, yes, &[], no, &[]);
+        for (label, block) in [(yes, then), (no, otherwise)] {
+            self.b.switch_to_block(label);
+            self.scoped(block);
+            let yields = self.get_all(&block.yields);
+            self.jump(join, &yields);
+        }
+        self.b.switch_to_block(join);
+        self.bind(results, &after);
+    }
+
+    fn fail(&mut self, when: Value, check: u32, lane: Value) {
+        let (failed, go_on) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(failed);
+        let when = self.get(when);
+        self.branch_to(when, failed, &[], go_on, &[]);
+        self.b.switch_to_block(failed);
+        let lane = self.get(lane);
+        self.store_word(lane, LANE);
+        let number = self.b.ins().iconst(types::I32, check as i64);
+        self.store_word(number, CHECK_NUMBER);
+        let status = self.b.ins().iconst(types::I32, CHECK as i64);
+        self.b.ins().return_(&[status]);
+        self.b.switch_to_block(go_on);
+    }
+
+    /// Returns a status that is not fine.
+    fn propagate(&mut self, status: Ssa) {
+        let failure = *self.failure.get_or_insert_with(|| {
+            let label = self.b.create_block();
+            self.b.set_cold_block(label);
+            self.b.append_block_param(label, types::I32);
+            label
+        });
+        let go_on = self.b.create_block();
+        self.branch_to(status, failure, &[status], go_on, &[]);
+        self.b.switch_to_block(go_on);
+    }
+
+    fn bind(&mut self, values: &[Value], ssa: &[Ssa]) {
+        for (&value, &ssa) in values.iter().zip(ssa) {
+            self.set(value, ssa);
+        }
+    }
+
+    fn bind_params(&mut self, carried: &[Carried], ssa: &[Ssa]) {
+        for (carried, &ssa) in carried.iter().zip(ssa) {
+            self.set(carried.param, ssa);
+        }
+    }
+
+    fn state_params(&mut self, label: Label, carried: &[Carried]) -> Vec<Ssa> {
+        let types = carried.iter().map(|c| scalar_type(self.function.dtype(c.param)));
+        types.map(|ty| self.b.append_block_param(label, ty)).collect()
+    }
+
+    /// An unconditional jump.
+    pub fn jump(&mut self, label: Label, args: &[Ssa]) {
+        let args: Vec<BlockArg> = args.iter().map(|&a| a.into()).collect();
+        self.b.ins().jump(label, &args);
+    }
+
+    /// A conditional jump.
+    pub fn branch_to(&mut self, cond: Ssa, yes: Label, yes_args: &[Ssa], no: Label, no_args: &[Ssa]) {
+        let yes_args: Vec<BlockArg> = yes_args.iter().map(|&a| a.into()).collect();
+        let no_args: Vec<BlockArg> = no_args.iter().map(|&a| a.into()).collect();
+        self.b.ins().brif(cond, yes, &yes_args, no, &no_args);
+    }
+
+    // Calls.
+
+    fn call(&mut self, callee: FunctionId, args: &[Value], buffers: &[BufferId], results: &[Value]) {
+        self.bind_buffers(callee, buffers);
+        let function = self.unit.function(callee);
+        let reference = match self.callees.get(&callee) {
+            Some(&reference) => reference,
+            None => {
+                let signature = self.b.import_signature(signature(function, self.target.default_call_conv));
+                let name = UserExternalName { namespace: 0, index: callee.0 };
+                let name = ExternalName::user(self.b.func.declare_imported_user_function(name));
+                let data = ExtFuncData { name, signature, colocated: true, patchable: false };
+                let reference = self.b.import_function(data);
+                self.callees.insert(callee, reference);
+                reference
+            }
+        };
+        let mut operands = vec![self.frame];
+        operands.extend(self.get_all(args));
+        let call = self.b.ins().call(reference, &operands);
+        let status = self.b.inst_results(call)[0];
+        let effects = self.unit.effects(callee);
+        if effects.fails {
+            self.propagate(status);
+        }
+        if effects.reserves {
+            self.forget_moving_bases();
+        }
+        for (i, &result) in results.iter().enumerate() {
+            let ty = scalar_type(self.function.dtype(result));
+            let ssa = self.load_word(ty, self.unit.layout.result(callee, i));
+            self.set(result, ssa);
+        }
+    }
+
+    fn bind_buffers(&mut self, callee: FunctionId, buffers: &[BufferId]) {
+        let layout = &self.unit.layout;
+        let params = &self.unit.function(callee).buffer_params;
+        for (i, (&param, &bound)) in params.iter().zip(buffers).enumerate() {
+            let at = layout.param(callee, i as u32);
+            let word = if !self.unit.moves(param) {
+                self.base(bound).0
+            } else if self.unit.moves(bound) {
+                self.cell(bound)
+            } else {
+                let (base, own) = (self.base(bound).0, layout.param_own_cell(callee, i as u32));
+                self.store_word(base, own);
+                self.b.ins().iadd_imm_s(self.frame, own as i64)
+            };
+            self.store_word(word, at);
+        }
+    }
+
+    /// The address of the word that holds the address of a buffer that moves.
+    fn cell(&mut self, buffer: BufferId) -> Ssa {
+        match self.unit.buffer(buffer).storage {
+            Storage::Param(i) => {
+                let at = self.unit.layout.param(self.id, i) as i32;
+                self.b.ins().load(types::I64, self.flags.constant, self.frame, at)
+            }
+            _ => {
+                let at = self.unit.layout.descriptor(buffer) as i64;
+                self.b.ins().iadd_imm_s(self.frame, at)
+            }
+        }
+    }
+
+    fn reserve(&mut self, buffer: BufferId, len: Value) {
+        let cell = self.cell(buffer);
+        let len = self.get(len);
+        let (grow, go_on) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(grow);
+        let capacity = self.b.ins().load(types::I64, self.flags.word, cell, CAPACITY as i32);
+        let short = self.b.ins().icmp(IntCC::SignedGreaterThan, len, capacity);
+        self.branch_to(short, grow, &[], go_on, &[]);
+        self.b.switch_to_block(grow);
+        let size = self.b.ins().iconst(types::I64, self.unit.buffer(buffer).dtype.size() as i64);
+        let status =
+            self.call_host(host::reserve as *const u8, &[self.frame, cell, len, size], Some(types::I32));
+        self.propagate(status);
+        self.jump(go_on, &[]);
+        self.b.switch_to_block(go_on);
+        self.forget_moving_bases();
+    }
+
+    fn runtime(&mut self, name: &str, ints: &[i64], inputs: &[Span], outputs: &[Span]) {
+        let function = wengert_runtime::lookup(name).unwrap_or_else(|| panic!("no function {name} in the runtime"));
+        let ints: Box<[i64]> = ints.into();
+        let ints_at = self.b.ins().iconst(types::I64, ints.as_ptr() as i64);
+        self.unit.constants.borrow_mut().push(ints);
+        let mut addresses = |spans: &[Span]| {
+            let slot = self.stack_slot((spans.len() * 8).max(8));
+            let list = self.b.ins().stack_addr(types::I64, slot, 0);
+            for (i, span) in spans.iter().enumerate() {
+                let (address, offset) = self.address(span.buffer, &span.at);
+                let address = self.b.ins().iadd_imm_s(address, offset as i64);
+                self.store_element(address, list, (i * 8) as i32);
+            }
+            list
+        };
+        let (inputs, outputs) = (addresses(inputs), addresses(outputs));
+        self.call_host(function as *const u8, &[ints_at, inputs, outputs], None);
+    }
+
+    /// A place in the machine function's own stack frame, aligned for vectors.
+    pub fn stack_slot(&mut self, bytes: usize) -> cranelift_codegen::ir::StackSlot {
+        self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes as u32, 4))
+    }
+
+    /// Calls a function of the host. Operands are 32 bits wide or more.
+    pub fn call_host(&mut self, function: *const u8, args: &[Ssa], result: Option<Type>) -> Ssa {
+        let params: Vec<Type> = args.iter().map(|&a| self.b.func.dfg.value_type(a)).collect();
+        let key = (params, result);
+        let signature = match self.signatures.get(&key) {
+            Some(&signature) => signature,
+            None => {
+                let mut signature = Signature::new(self.target.default_call_conv);
+                signature.params.extend(key.0.iter().map(|&ty| AbiParam::new(ty)));
+                signature.returns.extend(result.map(AbiParam::new));
+                let reference = self.b.import_signature(signature);
+                self.signatures.insert(key, reference);
+                reference
+            }
+        };
+        let address = self.b.ins().iconst(types::I64, function as i64);
+        let call = self.b.ins().call_indirect(signature, address, args);
+        self.b.inst_results(call).first().copied().unwrap_or(address)
+    }
+
+    // Memory.
+
+    fn fill(&mut self, buffer: BufferId, at: &Affine, len: Count, value: Value) {
+        let (address, offset) = self.address(buffer, at);
+        let size = self.unit.buffer(buffer).dtype.size() as u64;
+        let value = self.get(value);
+        let n = match len {
+            Count::Const(n) if n * size <= INLINE_BYTES && n <= 16 => {
+                for i in 0..n {
+                    self.store_element(value, address, offset + (i * size) as i32);
+                }
+                return;
+            }
+            Count::Const(n) => self.b.ins().iconst(types::I64, n as i64),
+            Count::Value(v) => self.get(v),
+        };
+        let (function, bits) = match size {
+            1 => (host::fill::<u8> as *const u8, types::I8),
+            4 => (host::fill::<u32> as *const u8, types::I32),
+            _ => (host::fill::<u64> as *const u8, types::I64),
+        };
+        let ty = self.b.func.dfg.value_type(value);
+        let mut value = if ty == bits { value } else { self.b.ins().bitcast(bits, MemFlagsData::new(), value) };
+        if bits == types::I8 {
+            value = self.b.ins().uextend(types::I32, value);
+        }
+        let address = self.b.ins().iadd_imm_s(address, offset as i64);
+        self.call_host(function, &[address, value, n], None);
+    }
+
+    fn copy(&mut self, to: BufferId, to_at: &Affine, from: BufferId, from_at: &Affine, len: Count) {
+        let (to_address, to_offset) = self.address(to, to_at);
+        let (from_address, from_offset) = self.address(from, from_at);
+        let size = self.unit.buffer(to).dtype.size() as u64;
+        let n = match len {
+            Count::Const(n) if n.saturating_mul(size) <= INLINE_BYTES => {
+                let mut done = 0;
+                let vector = if self.unit.features.vector { &[(16, types::I64X2)][..] } else { &[] };
+                let scalar = [(8, types::I64), (4, types::I32), (1, types::I8)];
+                for &(bytes, ty) in vector.iter().chain(&scalar) {
+                    while n * size - done >= bytes {
+                        let x = self.load_element(ty, from_address, from_offset + done as i32);
+                        self.store_element(x, to_address, to_offset + done as i32);
+                        done += bytes;
+                    }
+                }
+                return;
+            }
+            Count::Const(n) => self.b.ins().iconst(types::I64, n as i64),
+            Count::Value(v) => self.get(v),
+        };
+        let to = self.b.ins().iadd_imm_s(to_address, to_offset as i64);
+        let from = self.b.ins().iadd_imm_s(from_address, from_offset as i64);
+        let size = self.b.ins().iconst(types::I64, size as i64);
+        self.call_host(host::copy as *const u8, &[to, from, n, size], None);
+    }
+
+    /// Reads an element or a vector of them.
+    pub fn load_element(&mut self, ty: Type, address: Ssa, offset: i32) -> Ssa {
+        self.b.ins().load(ty, self.flags.element, address, offset)
+    }
+
+    /// Writes an element or a vector of them.
+    pub fn store_element(&mut self, value: Ssa, address: Ssa, offset: i32) {
+        self.b.ins().store(self.flags.element, value, address, offset);
+    }
+
+    fn load_word(&mut self, ty: Type, at: usize) -> Ssa {
+        self.b.ins().load(ty, self.flags.word, self.frame, at as i32)
+    }
+
+    fn store_word(&mut self, value: Ssa, at: usize) {
+        self.b.ins().store(self.flags.word, value, self.frame, at as i32);
+    }
+
+    /// A linear form, in elements.
+    pub fn affine(&mut self, at: &Affine) -> Ssa {
+        let mut sum = None;
+        for &(value, coefficient) in &at.terms {
+            let term = self.scaled(value, coefficient);
+            sum = Some(sum.map_or(term, |sum| self.b.ins().iadd(sum, term)));
+        }
+        match sum {
+            Some(sum) if at.offset == 0 => sum,
+            Some(sum) => self.b.ins().iadd_imm_s(sum, at.offset),
+            None => self.b.ins().iconst(types::I64, at.offset),
+        }
+    }
+
+    fn scaled(&mut self, value: Value, factor: i64) -> Ssa {
+        let x = self.get(value);
+        self.scale(x, factor)
+    }
+
+    /// `x * factor`.
+    pub fn scale(&mut self, x: Ssa, factor: i64) -> Ssa {
+        match factor {
+            1 => x,
+            -1 => self.b.ins().ineg(x),
+            f if f > 0 && f.count_ones() == 1 => self.b.ins().ishl_imm_u(x, f.trailing_zeros() as i64),
+            f => self.b.ins().imul_imm_s(x, f),
+        }
+    }
+
+    /// An element's address, as a value and an offset that an instruction can hold.
+    pub fn address(&mut self, buffer: BufferId, at: &Affine) -> (Ssa, i32) {
+        let size = self.unit.buffer(buffer).dtype.size() as i64;
+        let (mut address, mut offset) = self.base(buffer);
+        offset = offset.wrapping_add(at.offset.wrapping_mul(size));
+        for &(value, coefficient) in &at.terms {
+            let term = self.scaled(value, coefficient.wrapping_mul(size));
+            address = self.b.ins().iadd(address, term);
+        }
+        // Room for the offsets of unrolled rounds.
+        if offset.unsigned_abs() < 1 << 30 {
+            (address, offset as i32)
+        } else {
+            (self.b.ins().iadd_imm_s(address, offset), 0)
+        }
+    }
+
+    /// Where a buffer begins: a value and a constant to add.
+    fn base(&mut self, buffer: BufferId) -> (Ssa, i64) {
+        if let Storage::Arena(at) = self.unit.buffer(buffer).storage {
+            return (self.frame, (self.unit.layout.arena + at) as i64);
+        }
+        if let Some(&base) = self.bases.get(&buffer) {
+            return (base, 0);
+        }
+        let base = self.find_base(buffer);
+        self.bases.insert(buffer, base);
+        self.base_order.push((buffer, self.depth));
+        (base, 0)
+    }
+
+    fn find_base(&mut self, buffer: BufferId) -> Ssa {
+        let Flags { word, constant, .. } = self.flags;
+        let (table, i) = match self.unit.buffer(buffer).storage {
+            Storage::Input(i) => (INPUTS, i),
+            Storage::Output(i) => (OUTPUTS, i),
+            Storage::Param(_) if self.unit.moves(buffer) => {
+                let cell = self.cell(buffer);
+                return self.b.ins().load(types::I64, word, cell, 0);
+            }
+            Storage::Param(i) => {
+                let at = self.unit.layout.param(self.id, i) as i32;
+                return self.b.ins().load(types::I64, constant, self.frame, at);
+            }
+            Storage::Growable => {
+                let at = self.unit.layout.descriptor(buffer);
+                return self.load_word(types::I64, at);
+            }
+            Storage::Arena(_) => unreachable!("the arena needs no look-up"),
+        };
+        let table = self.b.ins().load(types::I64, constant, self.frame, table as i32);
+        self.b.ins().load(types::I64, constant, table, i as i32 * 8)
+    }
+
+    /// Before a loop: addresses that may change inside are forgotten, the others looked up once.
+    fn enter_loop(&mut self, blocks: &[&'a Block]) {
+        if blocks.iter().any(|b| self.unit.block_effects(b).reserves) {
+            self.forget_moving_bases();
+        } else {
+            blocks.iter().for_each(|b| self.find_bases(b));
+        }
+    }
+
+    /// Looks up the buffers that a block uses, when they are few.
+    fn find_bases(&mut self, block: &'a Block) {
+        let reserves = self.unit.block_effects(block).reserves;
+        let mut used: Vec<BufferId> = Vec::new();
+        let mut see = |stmt: &Stmt| match stmt {
+            Stmt::Load { buffer, .. } | Stmt::Store { buffer, .. } | Stmt::Fill { buffer, .. } => used.push(*buffer),
+            Stmt::Copy { to, from, .. } => used.extend([*to, *from]),
+            _ => {}
+        };
+        visit(block, &mut |stmt| match stmt {
+            Stmt::Pass { body, .. } => body.iter().for_each(&mut see),
+            _ => see(stmt),
+        });
+        used.sort();
+        used.dedup();
+        used.retain(|&b| !(reserves && self.unit.moves(b)));
+        if used.len() <= MOST_BASES {
+            used.into_iter().for_each(|b| _ = self.base(b));
+        }
+    }
+
+    fn forget_moving_bases(&mut self) {
+        let unit = self.unit;
+        self.bases.retain(|&buffer, _| !unit.moves(buffer));
+        self.base_order.retain(|&(buffer, _)| !unit.moves(buffer));
+    }
+}
