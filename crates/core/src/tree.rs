@@ -416,3 +416,88 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::DefaultHasher;
+
+    fn leaf(x: f64) -> Array {
+        Array::from(x)
+    }
+
+    fn hash<T: Tree>(tree: &T) -> u64 {
+        let mut h = DefaultHasher::new();
+        fingerprint(tree, &mut h);
+        h.finish()
+    }
+
+    fn values<T: Tree>(tree: &T) -> Vec<f64> {
+        let mut out = Vec::new();
+        tree.visit(&mut |x| out.push(x.item().unwrap()));
+        out
+    }
+
+    /// Taking apart and putting together is the identity; the other methods agree with these two.
+    fn laws<T: Tree + Clone>(tree: T, expected: &[f64], paths: &[&str]) -> T::Def {
+        assert_eq!(values(&tree), expected);
+        let mut leaves = Vec::new();
+        let def = tree.clone().flatten(&mut leaves);
+        assert_eq!(leaves.iter().map(|x| x.item().unwrap()).collect::<Vec<f64>>(), expected);
+        let types = leaf_types(&tree);
+        assert_eq!(types, leaves.iter().map(Array::ty).collect::<Vec<_>>());
+        assert_eq!(leaf_paths::<T>(&def, "x"), paths);
+        assert!(fits(&tree, &def, &types));
+        assert!(!fits(&tree, &def, &[types.clone(), vec![leaf(0.0).ty()]].concat()));
+        if !types.is_empty() {
+            assert!(!fits(&tree, &def, &types[1..]));
+            assert!(!fits(&tree, &def, &vec![Array::from(1).ty(); types.len()]));
+        }
+        let again = T::unflatten(&def, &mut leaves.into_iter());
+        assert_eq!(values(&again), expected);
+        assert!(again.matches(&def));
+        assert_eq!(hash(&again), hash(&tree));
+        assert!(again.flatten(&mut Vec::new()) == def);
+        def
+    }
+
+    #[test]
+    fn laws_hold_for_every_kind_of_tree() {
+        laws(leaf(1.0), &[1.0], &["x"]);
+        laws((), &[], &[]);
+        laws((leaf(1.0),), &[1.0], &["x.0"]);
+        laws((leaf(1.0), (leaf(2.0), leaf(3.0))), &[1.0, 2.0, 3.0], &["x.0", "x.1.0", "x.1.1"]);
+        let eight = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+        let [a, b, c, d, e, f, g, h] = eight.map(leaf);
+        let paths = ["x.0", "x.1", "x.2", "x.3", "x.4", "x.5", "x.6", "x.7"];
+        laws((a, b, c, d, e, f, g, h), &eight, &paths);
+        laws(
+            vec![(leaf(1.0), leaf(2.0)), (leaf(3.0), leaf(4.0))],
+            &[1.0, 2.0, 3.0, 4.0],
+            &["x[0].0", "x[0].1", "x[1].0", "x[1].1"],
+        );
+        laws(Vec::<Array>::new(), &[], &[]);
+        laws([leaf(1.0), leaf(2.0)], &[1.0, 2.0], &["x[0]", "x[1]"]);
+        laws(vec![None, Some(Box::new(leaf(1.0)))], &[1.0], &["x[1]"]);
+        let entries = [("b", leaf(2.0)), ("a", leaf(1.0)), ("c", leaf(3.0))];
+        let paths = ["x[\"a\"]", "x[\"b\"]", "x[\"c\"]"];
+        laws(BTreeMap::from(entries.clone()), &[1.0, 2.0, 3.0], &paths);
+        laws(HashMap::from(entries), &[1.0, 2.0, 3.0], &paths);
+    }
+
+    #[test]
+    fn other_trees_do_not_match() {
+        let def = laws(vec![Some(leaf(1.0))], &[1.0], &["x[0]"]);
+        for other in [vec![], vec![None], vec![Some(leaf(1.0)), None]] {
+            assert!(!other.matches(&def));
+            assert_ne!(hash(&other), hash(&vec![Some(leaf(1.0))]));
+        }
+        let def = laws(BTreeMap::from([(1, leaf(1.0))]), &[1.0], &["x[1]"]);
+        assert!(!BTreeMap::from([(2, leaf(1.0))]).matches(&def));
+        let def = laws(HashMap::from([(1, leaf(1.0))]), &[1.0], &["x[1]"]);
+        assert!(!HashMap::from([(2, leaf(1.0))]).matches(&def));
+        assert_ne!(hash(&leaf(1.0)), hash(&Array::from(1f32)), "the fingerprint has the dtype");
+        assert_ne!(hash(&leaf(1.0)), hash(&Array::from([1.0])), "and the shape");
+        assert_eq!(hash(&leaf(1.0)), hash(&leaf(2.0)));
+    }
+}

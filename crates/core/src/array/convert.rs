@@ -80,3 +80,28 @@ impl Array {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::array;
+    use crate::trace::{Surroundings, trace_with};
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let x = array![1.0, 2.0];
+        let expected = "`to_vec::<f32>` of an array of dtype f64; use `to_vec::<f64>`, or `convert` the array first";
+        assert_eq!(x.to_vec::<f32>().unwrap_err().message, expected);
+        assert_eq!(x.item::<f64>().unwrap_err().message, "`item` takes the only element of an array; f64[2] has 2");
+        assert_eq!(array![[3u8]].item::<u8>(), Ok(3));
+        assert_eq!(array![true, false].as_slice::<bool>(), Ok(&[true, false][..]));
+    }
+
+    #[test]
+    fn a_traced_array_has_no_elements() {
+        trace_with(&[array![1.0].ty()], 0, Surroundings::Inherit, |x| {
+            let error = x[0].item::<f64>().unwrap_err();
+            assert!(error.message.starts_with("`item` needs the value of a traced array f64[1]"), "{error}");
+            x
+        });
+    }
+}

@@ -403,3 +403,86 @@ fn to_integer(x: Scalar) -> i128 {
         i128::from(x.bits)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::door;
+
+    #[test]
+    fn data_of_every_nesting() {
+        assert_eq!(array![[[1u8, 2]], [[3, 4]]].shape().as_slice(), [2, 1, 2]);
+        assert_eq!(Array::from(vec![vec![1, 2], vec![3, 4]]), array![[1, 2], [3, 4]]);
+        assert_eq!(Array::from(&[1.0, 2.0][..]), array![1.0, 2.0]);
+        assert_eq!(Array::from(vec![[true, false]]), array![[true, false]]);
+        assert_eq!(Array::from([&[1u64][..], &[2]]), array![[1u64], [2]]);
+        assert_eq!(array![].shape().as_slice(), [0]);
+        assert_eq!(Array::from(Vec::<[f32; 3]>::new()).array_type(), ArrayType::new(DType::F32, &[0, 3]));
+        assert_eq!(Array::from([[0i64; 3]; 0]).array_type(), ArrayType::new(DType::I64, &[0, 3]));
+        assert_eq!(Array::from(vec![1.0; 10_000]).to_vec::<f64>().unwrap(), vec![1.0; 10_000]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of 2 and of 1")]
+    fn ragged_data_is_refused() {
+        let _ = Array::from(vec![vec![1, 2], vec![3]]);
+    }
+
+    #[test]
+    fn a_shape_must_fit_its_data() {
+        let message = |shape: &[i64]| Array::from_shape_vec(shape, vec![1.0; 6]).unwrap_err().message;
+        assert_eq!(message(&[4]), "an array f64[4] has 4 elements, 6 are given");
+        assert_eq!(message(&[-1, 6]), "a length in [-1, 6] is negative");
+        assert!(message(&[1 << 40, 1 << 40]).contains("larger than memory"));
+        assert!(message(&[1 << 40, 1 << 40, 0]).contains("larger than memory"));
+        assert!(Array::from_shape_vec((0, 1usize << 62), Vec::<f64>::new()).is_ok());
+        assert!(Array::from_shape_vec((), vec![1.0]).is_ok());
+    }
+
+    #[test]
+    fn a_size_is_checked_before_memory_is_asked_for() {
+        let error = door(|| zeros((1usize << 40, 1usize << 40))).unwrap_err();
+        assert!(error.message.contains("f64[1099511627776,1099511627776]"), "{error}");
+    }
+
+    #[test]
+    fn ranges() {
+        assert_eq!(arange(5, 0, -2), array![5, 3, 1]);
+        assert_eq!(arange(0.0, 1.0, 0.25), array![0.0, 0.25, 0.5, 0.75]);
+        assert_eq!(arange(0.5f32, -1.0, -1.0), array![0.5f32, -0.5]);
+        assert_eq!(arange(3u8, 3, 1).size(), 0);
+        assert_eq!(arange(u64::MAX - 1, u64::MAX, 1), array![u64::MAX - 1]);
+        assert_eq!(arange(i64::MIN, i64::MAX, i64::MAX), array![i64::MIN, -1, i64::MAX - 1]);
+        for error in [
+            door(|| arange(0, 1, 0)),
+            door(|| arange(0.0, 1.0, 0.0)),
+            door(|| arange(0.0, f64::NAN, 1.0)),
+            door(|| arange(0.0, f64::INFINITY, 1.0)),
+            door(|| arange(-1e300, 1e300, 1e-300)),
+        ] {
+            assert!(error.unwrap_err().message.starts_with("arange: there is no range"));
+        }
+    }
+
+    #[test]
+    fn evenly_spread() {
+        assert_eq!(linspace(1.0, 2.0, 0).size(), 0);
+        assert_eq!(linspace(1.0, 2.0, 1), array![1.0]);
+        assert_eq!(linspace(3.0, 1.0, 3), array![3.0, 2.0, 1.0]);
+        let last = linspace(0.0, 0.1, 8).to_vec::<f64>().unwrap()[7];
+        assert_eq!(last, 0.1, "the end is exact");
+        assert_eq!(linspace(-f64::MAX, f64::MAX, 3), array![-f64::MAX, 0.0, f64::MAX]);
+        assert!(door(|| linspace(0, 1, 2)).is_err());
+    }
+
+    #[test]
+    fn filled() {
+        assert_eq!(full((), 2.5), Array::from(2.5));
+        assert_eq!(full((2, 0), 1).shape().as_slice(), [2, 0]);
+        assert_eq!(ones_of(DType::F32, [1, 2]), array![[1f32, 1.0]]);
+        assert_eq!(zeros_of(DType::Bool, 1), array![false]);
+        assert_eq!(full_like(&array![1, 2], 2.9), array![2, 2]);
+        assert_eq!(eye(0).shape().as_slice(), [0, 0]);
+        assert!(door(|| zeros(-1)).is_err());
+    }
+}

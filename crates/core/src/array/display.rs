@@ -306,3 +306,135 @@ fn exponent_text(exponent: i32, digits: usize) -> String {
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("e{sign}{:0>digits$}", exponent.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::array::arange;
+    use crate::{Array, array};
+
+    /// What `print` of NumPy 2.4.6 writes.
+    #[test]
+    fn numpy_prints_the_same() {
+        let cases = [
+            (Array::from(7.0), "7.0"),
+            (Array::from(1e16), "1e+16"),
+            (Array::from(1e-05), "1e-05"),
+            (Array::from(0.1f32), "0.1"),
+            (Array::from(0.1), "0.1"),
+            (Array::from(123456789.125), "123456789.125"),
+            (Array::from(-0.0), "-0.0"),
+            (Array::from(1000000000000000.0), "1000000000000000.0"),
+            (Array::from(0.3333333333333333), "0.3333333333333333"),
+            (Array::from(3), "3"),
+            (Array::from(3.3333333333333335e-11), "3.3333333333333335e-11"),
+            (Array::from(1e20f32), "1e+20"),
+            (array![1.0, 2.5, 3.0], "[1.  2.5 3. ]"),
+            (array![[1.0, 2.0], [3.0, 4.0]], "[[1. 2.]\n [3. 4.]]"),
+            (array![0.3333333333333333, 0.6666666666666666], "[0.33333333 0.66666667]"),
+            (array![0.33333334f32, 0.6666667f32], "[0.33333334 0.6666667 ]"),
+            (array![10000000000.0, 1.0], "[1.e+10 1.e+00]"),
+            (array![1e-05, 1.0], "[1.e-05 1.e+00]"),
+            (array![0.001, 1.5], "[1.0e-03 1.5e+00]"),
+            (array![f64::NAN, 1.0], "[nan  1.]"),
+            (array![f64::NAN, f64::INFINITY, f64::NEG_INFINITY], "[ nan  inf -inf]"),
+            (array![f64::NEG_INFINITY, 1.25], "[-inf 1.25]"),
+            (array![1e-300, 1e300, 0.0], "[1.e-300 1.e+300 0.e+000]"),
+            (array![-1.5, 22.25], "[-1.5  22.25]"),
+            (array![100000000.0, 200000000.0], "[1.e+08 2.e+08]"),
+            (array![99999999.0], "[99999999.]"),
+            (array![0.00011, 0.1], "[0.00011 0.1    ]"),
+            (array![100000.0, f64::NAN, 1e-05, f64::NEG_INFINITY], "[1.e+05    nan 1.e-05   -inf]"),
+            (array![[[1, 2], [3, 4]], [[5, 6], [7, -8]]], "[[[ 1  2]\n  [ 3  4]]\n\n [[ 5  6]\n  [ 7 -8]]]"),
+            (array![[[1.5]]], "[[[1.5]]]"),
+            (array![1.123456789123, 2.0], "[1.12345679 2.        ]"),
+            (array![16777216.0f32, 1.0f32], "[1.6777216e+07 1.0000000e+00]"),
+            (array![1e-08, 1e-09], "[1.e-08 1.e-09]"),
+            (array![0.0, 0.0], "[0. 0.]"),
+            (array![-0.0, 0.5], "[-0.   0.5]"),
+            (array![1.999999999], "[2.]"),
+            (array![100000000.12345679], "[1.e+08]"),
+            (array![1.123456789e-07], "[1.12345679e-07]"),
+            (array![9999999999.9], "[1.e+10]"),
+        ];
+        for (x, expected) in cases {
+            assert_eq!(x.to_string(), expected);
+        }
+    }
+
+    /// Long arrays: broken lines, summaries.
+    #[test]
+    fn numpy_lays_out_the_same() {
+        let cases = [
+            (arange(0, 1001, 1), "[   0    1    2 ...  998  999 1000]"),
+            (
+                arange(0, 40, 1),
+                "[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39]",
+            ),
+            (
+                arange(0.0, 30.0, 0.5),
+                "[ 0.   0.5  1.   1.5  2.   2.5  3.   3.5  4.   4.5  5.   5.5  6.   6.5\n  7.   7.5  8.   8.5  9.   9.5 10.  10.5 11.  11.5 12.  12.5 13.  13.5\n 14.  14.5 15.  15.5 16.  16.5 17.  17.5 18.  18.5 19.  19.5 20.  20.5\n 21.  21.5 22.  22.5 23.  23.5 24.  24.5 25.  25.5 26.  26.5 27.  27.5\n 28.  28.5 29.  29.5]",
+            ),
+            (
+                arange(0, 2000, 1).reshape((2, 1000)),
+                "[[   0    1    2 ...  997  998  999]\n [1000 1001 1002 ... 1997 1998 1999]]",
+            ),
+            (
+                arange(0, 60, 1).reshape((2, 30)),
+                "[[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n  24 25 26 27 28 29]\n [30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53\n  54 55 56 57 58 59]]",
+            ),
+            (
+                arange(0, 100000, 1).reshape((2, 2, 25000)),
+                "[[[    0     1     2 ... 24997 24998 24999]\n  [25000 25001 25002 ... 49997 49998 49999]]\n\n [[50000 50001 50002 ... 74997 74998 74999]\n  [75000 75001 75002 ... 99997 99998 99999]]]",
+            ),
+        ];
+        for (x, expected) in cases {
+            assert_eq!(x.to_string(), expected);
+        }
+    }
+
+    /// NumPy's `array2string(x, precision=p, floatmode='fixed')`.
+    #[test]
+    fn a_precision_is_a_number_of_digits() {
+        let cases = [
+            (array![1.0, 2.5, 3.0], 3, "[1.000 2.500 3.000]"),
+            (array![1.23456, 1000000000.0], 2, "[1.23e+00 1.00e+09]"),
+            (array![f64::NAN, 2.5], 1, "[nan 2.5]"),
+            (array![[0.125]], 2, "[[0.12]]"),
+        ];
+        for (x, precision, expected) in cases {
+            assert_eq!(format!("{x:.precision$}"), expected);
+        }
+        assert_eq!(format!("{:.0}", array![1.5, 2.5]), "[2 2]");
+        assert_eq!(format!("{:.2}", Array::from(0.125)), "0.12");
+        assert_eq!(format!("{:.2}", array![7]), "[7]");
+    }
+
+    #[test]
+    fn every_number_of_a_dtype() {
+        assert_eq!(array![u64::MAX, 0].to_string(), "[18446744073709551615                    0]");
+        assert_eq!(Array::from(i64::MIN).to_string(), "-9223372036854775808");
+        assert_eq!(array![true, false].to_string(), "[ true false]");
+        assert_eq!(array![f64::MAX, f64::MIN_POSITIVE].to_string(), "[1.79769313e+308 2.22507386e-308]");
+        assert_eq!(array![f32::MAX].to_string(), "[3.4028235e+38]");
+        assert_eq!(Array::from(5e-324).to_string(), "5e-324");
+        assert_eq!(Array::from_slice::<f64>(&[0, 3], &[]).to_string(), "[]");
+    }
+
+    #[test]
+    fn debug_has_type_and_all_digits() {
+        assert_eq!(format!("{:?}", Array::from(7.0)), "Array(f64[], 7.0)");
+        assert_eq!(format!("{:?}", array![1.0 / 3.0]), "Array(f64[1], [0.3333333333333333])");
+        let expected = "Array(i32[2,2], [[1 2]\n                 [3 4]])";
+        assert_eq!(format!("{:?}", array![[1, 2], [3, 4]]), expected);
+    }
+
+    #[test]
+    fn a_traced_array_prints_its_type() {
+        use crate::trace::{Surroundings, trace_with};
+        trace_with(&[array![1.0].ty()], 0, Surroundings::Inherit, |x| {
+            assert_eq!(x[0].to_string(), "traced f64[1]");
+            assert_eq!(format!("{:?}", x[0]), "Array(traced f64[1])");
+            x
+        });
+    }
+}

@@ -11,8 +11,7 @@ pub use loss::{cross_entropy, mean_squared_error};
 use crate::array::{Array, Term};
 use crate::error::{Error, ErrorKind, TypeError};
 use crate::ops::Axes;
-use crate::source::Source;
-use crate::trace::current_source;
+use crate::trace::source_here;
 use crate::types::Shape;
 use wengert_kernel::DType;
 
@@ -126,6 +125,5 @@ fn resolve(axes: impl Axes, function: &str, x: &Array) -> (Shape, bool) {
 /// Raises an error about an operand at the caller's line.
 #[track_caller]
 fn refuse(function: &str, message: &str, x: &Array) -> ! {
-    let source = current_source().unwrap_or_else(Source::here);
-    Error::new(ErrorKind::Type, format!("{function}: {message}\n  operand 0: {}", x.ty())).at(source).raise()
+    Error::new(ErrorKind::Type, format!("{function}: {message}\n  operand 0: {}", x.ty())).at(source_here()).raise()
 }
