@@ -1,1 +1,80 @@
-//! placeholder
+//! From a wengert program to loops: fusion, layout and the buffer plan.
+//!
+//! [`compile`] turns a [`Program`] into a [`Routine`] of the loop language. It knows nothing of machine code.
+//!
+//! A program is lowered block by block, a block being the program itself or the body of a loop, a branch or a function:
+//! `nodes` finds each variable's elements as strides over something stored (`index`), so that views cost nothing, and
+//! plans what is computed where (`groups`); `storage` decides what is kept where, and what is updated in place; then
+//! `block` writes the statements: loop nests (`loops`), control flow (`control`, `lists`, `calls`), and the rest
+//! (`reduce`, `update`, `dot`). `buffers` lays out the arena in the end.
+
+mod block;
+mod buffers;
+mod calls;
+mod control;
+mod dot;
+mod emit;
+mod groups;
+mod index;
+mod lanes;
+mod lists;
+mod loops;
+mod nodes;
+mod open;
+mod pipeline;
+mod reduce;
+mod report;
+mod rewrite;
+mod storage;
+mod update;
+
+pub use report::Report;
+
+use wengert_core::ops::Check;
+use wengert_core::source::Source;
+use wengert_core::{Error, Program};
+use wengert_kernel::routine::Routine;
+
+/// How to compile.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Options {
+    /// Verify the program after each pass and the routine at the end; a mistake is a panic.
+    pub verify: bool,
+}
+
+/// A program as loops.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The loops. Input `i` of the routine is input `i` of the program, output `k` its output `k`.
+    pub routine: Routine,
+    /// What failed, by the number in [`Status::Check`](wengert_kernel::routine::Status::Check).
+    pub checks: Vec<CheckSite>,
+    /// In numbers.
+    pub report: Report,
+}
+
+/// A check of the program.
+#[derive(Clone, Debug)]
+pub struct CheckSite {
+    /// What is checked.
+    pub check: Check,
+    /// Lanes of the batch it is in.
+    pub lanes: usize,
+    /// The user's line.
+    pub source: Source,
+}
+
+impl CheckSite {
+    /// The error for the lane that failed.
+    pub fn error(&self, lane: i64) -> Error {
+        self.check.error(lane as usize, self.lanes).at(self.source.clone())
+    }
+}
+
+/// Compiles a program whose inputs and outputs are arrays (or lists of known length, which are arrays with one more axis).
+///
+/// # Panics
+/// When an input or output is a list of unknown length.
+pub fn compile(program: &Program, options: &Options) -> Compiled {
+    pipeline::compile(program, options)
+}

@@ -1,0 +1,77 @@
+//! The passes, in order.
+
+use crate::block::{Bound, run};
+use crate::emit::Emitter;
+use crate::index::{Access, Root};
+use crate::lists::dense_type;
+use crate::storage::{Dest, Place};
+use crate::{Compiled, Options, buffers, calls, lanes, open};
+use std::sync::Arc;
+use wengert_core::program::{Program, Var};
+use wengert_kernel::routine::{Affine, Storage};
+use wengert_kernel::{Scalar, verify};
+
+/// From programs to programs, one after the other.
+const PASSES: [(&str, fn(&Arc<Program>) -> Arc<Program>); 2] =
+    [("lanes", lanes::without_lanes), ("open", open::opened)];
+
+/// All passes.
+pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
+    let mut program = Arc::new(program.clone());
+    for (name, pass) in PASSES {
+        program = pass(&program);
+        if options.verify {
+            program.verify().unwrap_or_else(|error| panic!("after the pass `{name}`: {error}"));
+        }
+    }
+    let mut e = lower(&program);
+    buffers::plan(&mut e.routine, &mut e.report);
+    if options.verify {
+        verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
+    }
+    Compiled { routine: e.routine, checks: e.checks, report: e.report }
+}
+
+/// A program as statements; the arena is not planned yet.
+fn lower(program: &Program) -> Emitter {
+    let mut e = Emitter::default();
+    for callee in open::called(program) {
+        let function = calls::define(&mut e, &callee);
+        e.functions.insert(callee, function);
+    }
+    e.begin_function("main");
+    let mut used = vec![false; program.vars()];
+    let read = program.equations().iter().flat_map(|e| &e.args).chain(program.outputs());
+    read.for_each(|v| used[v.index()] = true);
+    let ty = |v: Var| {
+        let ty = program.ty(v);
+        dense_type(ty).unwrap_or_else(|| panic!("a compiled program takes and gives arrays, not {ty}"))
+    };
+    let mut inputs = Vec::new();
+    for i in 0..program.inputs() {
+        let ty = ty(Var(i as u32));
+        let buffer = e.buffer(ty.dtype, ty.size(), Storage::Input(i as u32));
+        inputs.push(Bound::Elements(match ty.size() {
+            0 => Access::literal(Scalar::zero(ty.dtype), &ty.shape),
+            1 if used[i] => Access::uniform(Root::Value(e.load(buffer, Affine::default())), &ty),
+            1 => Access::literal(Scalar::zero(ty.dtype), &ty.shape),
+            _ => Access::dense(Root::Memory(buffer), &ty),
+        }));
+    }
+    let places: Vec<Place> = (0..program.outputs().len())
+        .map(|k| {
+            let ty = ty(program.outputs()[k]);
+            Place { buffer: e.buffer(ty.dtype, ty.size(), Storage::Output(k as u32)), at: Affine::default() }
+        })
+        .collect();
+    let dests: Vec<Dest> = places.iter().cloned().map(Dest::Fresh).collect();
+    let outputs = run(&mut e, program, &inputs, &dests);
+    for ((v, place), output) in program.outputs().iter().zip(&places).zip(&outputs) {
+        if let (1, Bound::Elements(access)) = (ty(*v).size(), output) {
+            let value = e.only(access);
+            e.store(place.buffer, place.at.clone(), value);
+        }
+    }
+    e.end_function(Vec::new());
+    e
+}
