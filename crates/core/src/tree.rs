@@ -56,13 +56,8 @@ pub trait Tree: Sized {
     fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>);
 }
 
-/// A field that is part of a tree's definition: `#[tree(static)]`. Implemented for all types that can be.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a `#[tree(static)]` field",
-    label = "this field is marked `#[tree(static)]`",
-    note = "static fields are compared to find compiled code again: they are `Clone + Eq + Hash + Send + Sync + 'static`",
-    note = "a float is not `Eq`: make the field an `Array`, or keep the float's bits"
-)]
+/// What a `#[tree(static)]` field may be: it becomes part of the tree's definition, by which compiled code is found again.
+/// (A float is not, for it is not `Eq`: make it an array, or keep its bits.) Implemented for every such type.
 pub trait Static: Clone + Eq + Hash + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + Send + Sync + 'static> Static for T {}

@@ -4,10 +4,13 @@
 //! field or the value of a static one. The definition of an enum is that of one of its variants, an `Either` of the
 //! first and of the others. Both are wrapped in a new type, so that fields of private types do not leak.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
-use syn::visit::Visit;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Member, Path, Result, Type, parse_quote};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Member, Path, Result, Type, parse_quote,
+    parse_quote_spanned,
+};
 
 /// The items of the derive, inside an anonymous constant.
 pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
@@ -321,7 +324,8 @@ fn right(root: &Path, n: usize, inner: TokenStream) -> TokenStream {
     (0..n).fold(inner, |inner, _| quote!(#root::tree::Either::Right(#inner)))
 }
 
-/// Each field whose type depends on a parameter is to be a tree, or static; the others say so where they are used.
+/// That each field is a tree, or static. Stated for all fields, generic or not: what is not so is then reported once,
+/// at the field, rather than wherever the generated code relies on it.
 fn with_bounds(generics: &Generics, shape: &Shape) -> Generics {
     let root = &shape.root;
     let mut generics = generics.clone();
@@ -331,30 +335,20 @@ fn with_bounds(generics: &Generics, shape: &Shape) -> Generics {
         clause.predicates.push(parse_quote!(#parameter: 'static));
     }
     for Field { ty, is_static, .. } in shape.fields() {
-        if !mentions(ty, &parameters) {
-            continue;
-        }
-        clause.predicates.push(match is_static {
-            true => parse_quote!(#ty: #root::tree::Static),
-            false => parse_quote!(#ty: #root::tree::Tree),
-        });
+        let bound = if *is_static { quote!(Static) } else { quote!(Tree) };
+        let bound = placed(quote!(#root::tree::#bound), ty.span());
+        clause.predicates.push(parse_quote!(#ty: #bound));
     }
     generics
 }
 
-fn mentions(ty: &Type, parameters: &[Ident]) -> bool {
-    struct Search<'a> {
-        parameters: &'a [Ident],
-        found: bool,
-    }
-    impl<'ast> Visit<'ast> for Search<'_> {
-        fn visit_ident(&mut self, ident: &'ast Ident) {
-            self.found |= self.parameters.contains(ident);
-        }
-    }
-    let mut search = Search { parameters, found: false };
-    search.visit_type(ty);
-    search.found
+/// The same tokens at another place, where errors about them point.
+fn placed(tokens: TokenStream, span: Span) -> TokenStream {
+    let place = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.into_iter().map(place).collect()
 }
 
 /// The path of `#[tree(crate = "path")]`.

@@ -212,9 +212,9 @@ fn checked_shape(dtype: DType, shape: &impl Integers, elements: usize) -> Result
 /// Zeros, `f64`; of another dtype by [`zeros_of`].
 ///
 /// ```
-/// use wengert_core::array::{self, zeros};
+/// use wengert_core::{array, array::zeros};
 ///
-/// assert_eq!(zeros((2, 2)), wengert_core::array![[0.0, 0.0], [0.0, 0.0]]);
+/// assert_eq!(zeros((2, 2)), array![[0.0, 0.0], [0.0, 0.0]]);
 /// ```
 ///
 /// # Panics

@@ -497,8 +497,9 @@ fn simple_attribute(token: &str) -> Option<Attribute> {
     if let Ok(x) = token.parse() {
         return Some(Attribute::Int(x));
     }
-    let word =
-        || token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then(|| Attribute::Word(token.to_owned()));
+    let is_word = token.starts_with(|c: char| c.is_ascii_alphabetic())
+        && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let word = || is_word.then(|| Attribute::Word(token.to_owned()));
     DType::from_name(token).map(Attribute::DType).or_else(scalar).or_else(word)
 }
 
