@@ -134,7 +134,7 @@ impl Definition for Slice {
         };
         vec![
             sample(DType::F64, &[7], &[2], &[3], &[1]),
-            sample(DType::F64, &[7], &[1], &[3], &[3]),
+            sample(DType::F64, &[8], &[1], &[3], &[3]),
             sample(DType::F64, &[3, 5], &[1, 0], &[2, 3], &[1, 2]),
             sample(DType::F64, &[2, 3, 4], &[0, 1, 3], &[2, 1, 1], &[1, 1, 1]),
             sample(DType::F64, &[], &[], &[], &[]),
@@ -218,7 +218,7 @@ impl Definition for SliceAdd {
         };
         vec![
             sample(DType::F64, &[7], &[3], &[2], &[1]),
-            sample(DType::F64, &[7], &[3], &[1], &[3]),
+            sample(DType::F64, &[8], &[3], &[1], &[3]),
             sample(DType::F64, &[3, 5], &[2, 3], &[1, 0], &[1, 2]),
             sample(DType::F64, &[], &[], &[], &[]),
             sample(DType::F64, &[5], &[0], &[5], &[1]),
