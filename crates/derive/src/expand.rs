@@ -7,10 +7,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Member, Path, Result, Type, parse_quote,
-    parse_quote_spanned,
-};
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Member, Path, Result, Type, parse_quote};
 
 /// The items of the derive, inside an anonymous constant.
 pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
