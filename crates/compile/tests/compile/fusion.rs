@@ -1,0 +1,70 @@
+//! What is fused with what.
+
+use crate::engine::{agree_transformed, agree_within, arguments, compiled, f64s, gradient, traced};
+use wengert_compile::Report;
+use wengert_core::{Array, Type};
+
+fn report(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Report {
+    let program = traced(types, f);
+    agree_within(&program, &arguments(&program), 1e-12);
+    compiled(&program).report
+}
+
+#[test]
+fn a_chain_is_one_pass() {
+    let report = report(&[f64s(&[100])], |x| vec![(&x[0] * 2.5 + x[0].square() * 1.5 - 0.5).sin()]);
+    assert_eq!((report.groups, report.passes, report.loops, report.buffers), (1, 1, 0, 0), "{report}");
+}
+
+#[test]
+fn views_cost_nothing() {
+    let report = report(&[f64s(&[4, 6])], |x| {
+        let t = x[0].transpose().reshape([3, 2, 4]).flip(1);
+        vec![t.exp()]
+    });
+    assert_eq!((report.groups, report.passes, report.buffers, report.copies), (1, 1, 0, 0), "{report}");
+}
+
+#[test]
+fn a_softmax_is_one_loop_over_rows() {
+    let report = report(&[f64s(&[8, 33])], |x| vec![x[0].softmax(1)]);
+    assert_eq!((report.groups, report.loops), (1, 1), "{report}");
+    assert!(report.buffer_bytes <= 33 * 8 + 64, "{report}");
+}
+
+#[test]
+fn a_layer_norm_is_one_loop_over_rows() {
+    let report = report(&[f64s(&[8, 33]), f64s(&[33])], |x| {
+        let mean = x[0].mean_axis(1).reshape([8, 1]);
+        let centred = &x[0] - mean;
+        let deviation = (centred.square().mean_axis(1) + 1e-5).sqrt().reshape([8, 1]);
+        vec![centred / deviation * &x[1]]
+    });
+    assert_eq!((report.groups, report.loops), (1, 1), "{report}");
+}
+
+#[test]
+fn a_dot_of_vectors_is_one_pass() {
+    let report = report(&[f64s(&[64]), f64s(&[64])], |x| vec![(&x[0] * 2.0).dot(&x[1].sin())]);
+    assert_eq!((report.groups, report.passes, report.buffers), (1, 1, 0), "{report}");
+}
+
+#[test]
+fn a_result_is_written_where_it_is_wanted() {
+    let report = report(&[f64s(&[16, 16]), f64s(&[16, 16])], |x| {
+        let y = x[0].dot(&x[1].transpose());
+        vec![wengert_core::concatenate(&[x[0].sin(), x[1].cos()], 0), y]
+    });
+    assert_eq!((report.buffers, report.copies), (0, 0), "{report}");
+}
+
+#[test]
+fn a_layer_and_its_gradient() {
+    let program = traced(&[f64s(&[6, 4]), f64s(&[4, 5]), f64s(&[5])], |x| {
+        let h = (x[0].dot(&x[1]) + &x[2]).tanh();
+        vec![h.softmax(1).square().sum()]
+    });
+    agree_transformed(&program);
+    let report = compiled(&gradient(&program)).report;
+    assert!(report.groups <= 8, "{report}");
+}
