@@ -105,3 +105,75 @@ fn same(a: &Value, b: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Surroundings, door, trace_with};
+    use crate::types::Type;
+    use wengert_kernel::DType;
+
+    #[test]
+    fn arrays_and_numbers_on_both_sides() {
+        let x = || Array::from([1.0, 2.0]);
+        assert_eq!([x() + x(), x() + &x(), &x() + x(), &x() + &x()], [0; 4].map(|_| Array::from([2.0, 4.0])));
+        assert_eq!([x() - 1.0, &x() - 1.0, x() - 1, &x() - 1], [0; 4].map(|_| Array::from([0.0, 1.0])));
+        assert_eq!([1.0 - x(), 1.0 - &x(), 1 - x(), 1 - &x()], [0; 4].map(|_| Array::from([0.0, -1.0])));
+        assert_eq!(-x(), -&x());
+    }
+
+    #[test]
+    fn integers_and_bits() {
+        let x = Array::from([7, -7]);
+        assert_eq!(&x / 2, Array::from([3, -3]));
+        assert_eq!(&x % 4, Array::from([3, -3]));
+        assert_eq!(&x / 0, Array::from([-1, -1]));
+        assert_eq!(&x & 3, Array::from([3, 1]));
+        assert_eq!(1 << Array::from([3, 33]), Array::from([8, 0]));
+        assert_eq!(&x >> 1, Array::from([3, -4]));
+        assert_eq!(&x ^ &x, Array::from([0, 0]));
+        assert_eq!(Array::from([true, false]) | Array::from([false, false]), Array::from([true, false]));
+        assert_eq!(&x * 0.5, Array::from([3.5, -3.5]));
+    }
+
+    #[test]
+    fn assignment_promotes_too() {
+        let mut x = Array::from([1, 2]);
+        x += 1;
+        x *= &Array::from([2, 3]);
+        assert_eq!(x, Array::from([4, 9]));
+        x -= 0.5;
+        assert_eq!(x, Array::from([3.5, 8.5]));
+        x /= Array::from(0.5);
+        assert_eq!(x, Array::from([7.0, 17.0]));
+    }
+
+    #[test]
+    fn equality_is_by_value() {
+        assert_eq!(Array::from(0.0), Array::from(-0.0));
+        assert_ne!(Array::from(f64::NAN), Array::from(f64::NAN));
+        assert_ne!(Array::from(1.0), Array::from(1f32));
+        assert_ne!(Array::from(1.0), Array::from([1.0]));
+    }
+
+    #[test]
+    fn equality_of_a_variable_is_refused() {
+        let types = [Type::scalar(DType::F64)];
+        let refused = door(|| trace_with(&types, 0, Surroundings::Inherit, |x| vec![Array::from(x[0] == x[0])]));
+        let message = refused.err().expect("it has no value").message;
+        assert!(message.contains("`eq` compares element by element") && message.contains("`select`"), "{message}");
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_refused() {
+        let message = |f: fn() -> Array| door(f).unwrap_err().message;
+        assert!(message(|| Array::from(true) + Array::from(true)).starts_with("add: it is not defined for bool, bool"));
+        assert!(message(|| Array::from(1.0) & 1).starts_with("and: it is not defined for f64, f64"));
+        assert!(message(|| -Array::from(true)).starts_with("neg: it is not defined for bool"));
+        assert!(
+            message(|| Array::from(1).sin())
+                .ends_with("it is not defined for i32; `convert` it to a float\n  operand 0: i32[]")
+        );
+        assert!(message(|| Array::from(1.0).select(1, 2)).starts_with("select: "));
+    }
+}

@@ -3,8 +3,7 @@
 use super::{Array, Repr};
 use crate::error::{Error, ErrorKind};
 use crate::ops::{Broadcast, rules};
-use crate::source::Source;
-use crate::trace::{apply, current_source};
+use crate::trace::{apply, source_here};
 use crate::types::Shape;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
@@ -143,7 +142,7 @@ pub(crate) fn fit(name: &str, term: &Term, dtype: DType, shape: &[usize]) -> Arr
             let greatest = if dtype == DType::U8 { u8::MAX.into() } else { i32::MAX };
             if !(least..=greatest).contains(x) {
                 let message = format!("{name}: the number {x} is not a value of {dtype}; `convert` the array first");
-                Error::new(ErrorKind::Type, message).at(current_source().unwrap_or_else(Source::here)).raise()
+                Error::new(ErrorKind::Type, message).at(source_here()).raise()
             }
             rules::constant(number(Scalar::new(*x), dtype), shape)
         }
@@ -182,5 +181,115 @@ fn mismatch(name: &str, terms: &[Term], (m, n): (usize, usize), from_last: usize
             message += &format!(" made at {}", v.made);
         }
     }
-    Error::new(ErrorKind::Type, message).at(current_source().unwrap_or_else(Source::here)).raise()
+    Error::new(ErrorKind::Type, message).at(source_here()).raise()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::door;
+    use DType::*;
+
+    /// Rows and columns in the order of `DType::ALL`; JAX 0.10, `jax.numpy.promote_types` with 64-bit types.
+    #[rustfmt::skip]
+    const TABLE: [[DType; 8]; 8] = [
+        [Bool, U8,  I32, I64, U32, U64, F32, F64],
+        [U8,   U8,  I32, I64, U32, U64, F32, F64],
+        [I32,  I32, I32, I64, I64, F64, F32, F64],
+        [I64,  I64, I64, I64, I64, F64, F32, F64],
+        [U32,  U32, I64, I64, U32, U64, F32, F64],
+        [U64,  U64, F64, F64, U64, U64, F32, F64],
+        [F32,  F32, F32, F32, F32, F32, F32, F64],
+        [F64,  F64, F64, F64, F64, F64, F64, F64],
+    ];
+
+    #[test]
+    fn every_pair() {
+        for (a, row) in DType::ALL.into_iter().zip(TABLE) {
+            for (b, expected) in DType::ALL.into_iter().zip(row) {
+                assert_eq!(promote_types(a, b), expected, "{a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_weak() {
+        let dtype = |dtype: DType, number: Term| {
+            let x = Array::from_value(crate::value::Value::zeros(&crate::Type::scalar(dtype)));
+            common_dtype(&[x.into(), number])
+        };
+        for d in DType::ALL {
+            assert_eq!(dtype(d, Term::Float(2.0)), if d.is_float() { d } else { F64 });
+            assert_eq!(dtype(d, Term::Int(2)), if d == Bool { I32 } else { d });
+        }
+        assert_eq!(common_dtype(&[Term::Int(1), Term::Float(1.0)]), F64);
+        assert_eq!(common_dtype(&[Term::Int(1), Term::Int(1)]), I32);
+    }
+
+    #[test]
+    fn arrays_are_not() {
+        assert_eq!((Array::from(2f32) * Array::from(2.0)).dtype(), F64);
+        assert_eq!((Array::from(2u8) + Array::from(300)), Array::from(302));
+    }
+
+    #[test]
+    fn a_number_must_be_a_value_of_the_dtype() {
+        assert_eq!(Array::from(2u8) + 253, Array::from(255u8));
+        let error = door(|| Array::from(2u8) + 256).unwrap_err();
+        assert_eq!(error.message, "add: the number 256 is not a value of u8; `convert` the array first");
+        assert!(door(|| Array::from(2u64).gt(-1)).is_err());
+        assert_eq!(Array::from(2u64) + i32::MAX, Array::from(2u64 + i32::MAX as u64));
+    }
+
+    #[test]
+    fn shapes_broadcast() {
+        let shape = |a: &[usize], b: &[usize]| {
+            let zeros = |s: &[usize]| Array::from_value(crate::value::Value::zeros(&crate::Type::array(F64, s)));
+            let y = zeros(a) + zeros(b);
+            y.shape().to_vec()
+        };
+        assert_eq!(shape(&[3, 1], &[1, 4]), [3, 4]);
+        assert_eq!(shape(&[4], &[3, 1]), [3, 4]);
+        assert_eq!(shape(&[], &[0]), [0]);
+        assert_eq!(shape(&[1], &[0]), [0]);
+        assert_eq!(shape(&[2, 1, 5], &[7, 1]), [2, 7, 5]);
+        let x = Array::from_slice(&[2, 1], &[1, 2]);
+        assert_eq!(x + Array::from([10, 20, 30]), Array::from_slice(&[2, 3], &[11, 21, 31, 12, 22, 32]));
+    }
+
+    #[test]
+    fn a_mismatch_names_operation_types_and_line() {
+        let line = line!() + 1;
+        let error = door(|| Array::from([1.0, 2.0, 3.0]) * Array::from([1f32, 2.0])).unwrap_err();
+        assert_eq!(
+            error.message,
+            "mul: the shapes do not broadcast: the last axis is 3 long in one operand and 2 in another, where lengths \
+             must be equal or 1; `reshape` one of them, or take a part of it\n  operand 0: f64[3]\n  operand 1: f32[2]"
+        );
+        let source = error.source.expect("the line is known").to_string();
+        assert!(source.contains(&format!("promote.rs:{line}:")), "{source}");
+        let table = Array::from_slice(&[3, 2], &[0.0; 6]);
+        let condition = Array::from([true, false]).reshape([2, 1]);
+        let error = door(|| condition.select(&table, 0.0)).unwrap_err().message;
+        assert!(
+            error.starts_with("select: the shapes do not broadcast: the axis 2 from the last is 2 long"),
+            "{error}"
+        );
+        assert!(error.contains("operand 0: bool[2,1]") && error.contains("operand 1: f64[3,2]"), "{error}");
+    }
+
+    #[test]
+    fn a_mismatch_says_where_variables_were_made() {
+        let types = [crate::Type::array(F64, &[3])];
+        let error = door(|| {
+            crate::trace::trace_with(&types, 0, crate::trace::Surroundings::Inherit, |x| {
+                let y = x[0].sin();
+                vec![y + Array::from([1.0, 2.0])]
+            })
+        });
+        let message = error.err().expect("it is refused").message;
+        let line = line!() - 5;
+        assert!(message.contains("operand 0: f64[3] made at "), "{message}");
+        assert!(message.contains(&format!("promote.rs:{line}:")), "{message}");
+    }
 }

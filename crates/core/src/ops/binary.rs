@@ -48,12 +48,13 @@ const AROUND: (f64, f64) = (-2.0, 2.0);
 #[rustfmt::skip]
 fn member(op: Binary) -> Member {
     let of = |smooth, by_a, by_b| Member { partials: [by_a, by_b], smooth: Some(smooth) };
-    // Tangents come first in products, so that those of `x * x` are one expression.
+    // Written so that equal things are equal expressions at every order, which keeps nested derivatives small: tangents
+    // come first in products, and `1 / b` differentiates to products of itself.
     match op {
         Binary::Add => of([AROUND, AROUND], Linear(|da, _| da.clone()), Linear(|db, _| db.clone())),
         Binary::Sub => of([AROUND, AROUND], Linear(|da, _| da.clone()), Linear(|db, _| -db)),
         Binary::Mul => of([AROUND, AROUND], Linear(|da, b| da * b), Linear(|db, a| db * a)),
-        Binary::Div => of([AROUND, (0.5, 2.0)], Linear(|da, b| da / b), Factor(|_, b, y| -y / b)),
+        Binary::Div => of([AROUND, (0.5, 2.0)], Linear(|da, b| da / b), Factor(|_, b, y| -(y * (1.0 / b)))),
         Binary::Rem => of([(2.1, 2.4), (0.9, 1.0)], Linear(|da, _| da.clone()), Factor(|a, b, y| -((a - y) / b).round())),
         Binary::Max => of([AROUND, AROUND], Factor(|a, b, _| share(a, b)), Factor(|a, b, _| share(b, a))),
         Binary::Min => of([AROUND, AROUND], Factor(|a, b, _| share(b, a)), Factor(|a, b, _| share(a, b))),
@@ -295,17 +296,113 @@ fn samples(op: Binary) -> Vec<Sample> {
     let taken = |dtype: &DType| BinaryOp(op).infer(&[Type::scalar(*dtype), Type::scalar(*dtype)]).is_ok();
     let mut all: Vec<Sample> =
         DType::ALL.into_iter().filter(taken).map(|dtype| sample(elementwise::hard_pairs(dtype))).collect();
-    let Member { partials, smooth: Some([of_a, of_b]) } = member(op) else { return all };
+    let Some([of_a, of_b]) = member(op).smooth else { return all };
     all.push(sample((elementwise::points_f32(of_a, 0, &[7]), elementwise::points_f32(of_b, 1, &[7]))));
     for shape in elementwise::SHAPES {
         let smooth = || sample((elementwise::points(of_a, 0, shape), elementwise::points(of_b, 1, shape)));
-        let jointly_linear = matches!(op, Binary::Add | Binary::Sub);
-        all.push(if jointly_linear { smooth().linear(&[0, 1]) } else { smooth().smooth(&[0, 1]) });
-        for (i, partial) in partials.iter().enumerate() {
-            if matches!(partial, Linear(_)) && is_linear(op) {
-                all.push(smooth().linear(&[i]));
-            }
+        match op {
+            Binary::Add | Binary::Sub => all.push(smooth().linear(&[0, 1])),
+            Binary::Mul => all.extend([smooth().smooth(&[0, 1]), smooth().linear(&[0]), smooth().linear(&[1])]),
+            Binary::Div => all.extend([smooth().smooth(&[0, 1]), smooth().linear(&[0])]),
+            _ => all.push(smooth().smooth(&[0, 1])),
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{inline, trace_closed};
+    use std::sync::Arc;
+
+    fn number(x: &Array) -> f64 {
+        x.value("the test").unwrap().array().slice::<f64>()[0]
+    }
+
+    /// The partial derivatives by the rule, evaluated at once.
+    fn partials(op: Binary, a: f64, b: f64) -> [f64; 2] {
+        let (x, one) = ([Array::from(a), Array::from(b)], Some(Array::from(1.0)));
+        [[one.clone(), None], [None, one]].map(|dx| {
+            let (_, dy) = BinaryOp(op).jvp(&x, &dx);
+            number(dy[0].as_ref().expect("it has a tangent"))
+        })
+    }
+
+    #[test]
+    fn maxima_share_ties_and_ignore_nan() {
+        assert_eq!(partials(Binary::Max, 1.0, 1.0), [0.5, 0.5]);
+        assert_eq!(partials(Binary::Max, -0.0, 0.0), [0.5, 0.5]);
+        assert_eq!(partials(Binary::Max, 2.0, 1.0), [1.0, 0.0]);
+        assert_eq!(partials(Binary::Min, 2.0, 1.0), [0.0, 1.0]);
+        assert_eq!(partials(Binary::Min, 1.0, 1.0), [0.5, 0.5]);
+        assert_eq!(partials(Binary::Max, f64::NAN, 1.0), [0.0, 0.0]);
+        assert_eq!(partials(Binary::Min, 1.0, f64::NAN), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn powers_at_zero_and_below() {
+        assert_eq!(partials(Binary::Pow, 0.0, 0.0), [0.0, 0.0]);
+        assert_eq!(partials(Binary::Pow, 0.0, 1.0), [1.0, 0.0]);
+        assert_eq!(partials(Binary::Pow, 0.0, 2.0), [0.0, 0.0]);
+        assert_eq!(partials(Binary::Pow, 0.0, 0.5), [f64::INFINITY, 0.0]);
+        assert_eq!(partials(Binary::Pow, -1.0, 2.0)[0], -2.0);
+        let [by_base, by_exponent] = partials(Binary::Pow, -2.0, 3.0);
+        assert!(by_base == 12.0 && by_exponent.is_nan());
+    }
+
+    #[test]
+    fn quotients_remainders_angles() {
+        assert_eq!(partials(Binary::Div, 1.0, 0.0), [f64::INFINITY, f64::NEG_INFINITY]);
+        assert_eq!(partials(Binary::Rem, -5.5, 2.0), [1.0, 2.0]);
+        assert_eq!(partials(Binary::Rem, 4.0, 2.0), [1.0, -2.0]);
+        assert!(partials(Binary::Atan2, 0.0, 0.0).iter().all(|d| d.is_nan()));
+    }
+
+    #[test]
+    fn a_sum_of_tangents_is_one_operation() {
+        let (x, dx) = ([Array::from(1.0), Array::from(2.0)], [Some(Array::from(3.0)), Some(Array::from(4.0))]);
+        let (_, dy) = BinaryOp(Binary::Sub).jvp(&x, &dx);
+        assert_eq!(dy[0], Some(Array::from(-1.0)));
+    }
+
+    #[test]
+    fn whole_powers() {
+        let x = Array::from([1.5, -2.0, 0.0]);
+        for n in 0..12 {
+            let expected: Vec<f64> = [1.5f64, -2.0, 0.0].iter().map(|x| x.powi(n)).collect();
+            assert_eq!(x.powi(n), Array::from_slice(&[3], &expected), "{n}");
+        }
+        assert_eq!(Array::from([2.0, -0.0]).powi(-3), Array::from([0.125, f64::NEG_INFINITY]));
+        assert_eq!(Array::from([1.0, 2.0]).powi(i32::MIN), Array::from([1.0, 0.0]));
+        assert_eq!(Array::from([2, -1, 3]).powi(-1), Array::from([0, -1, 0]));
+        assert_eq!(Array::from([3u8, 2]).pow(3), Array::from([27u8, 8]));
+        assert_eq!(Array::from(2f32).pow(0.5).dtype(), DType::F32);
+    }
+
+    #[test]
+    fn nested_derivatives_stay_small() {
+        let ty = [Type::scalar(DType::F64)];
+        let mut program = trace_closed(&ty, |x| vec![1.0 / &x[0]]);
+        for _ in 0..10 {
+            let jvp = crate::transform::jvp(&Arc::new(program), &[true], &[true]).program;
+            let seeded =
+                |x: Vec<Array>| vec![inline(&jvp, &[x[0].clone(), rules::literal(Scalar::one(DType::F64))]).remove(1)];
+            program = crate::program::simplify(&trace_closed(&ty, seeded));
+        }
+        assert!(program.equation_count() < 200, "{program}");
+        let y = crate::interpret::interpret(&program, vec![Value::scalar(2.0)]).unwrap();
+        assert_eq!(y[0].array().slice::<f64>(), [3_628_800.0 / 2048.0]);
+    }
+
+    #[test]
+    fn f32_stays_f32_in_every_rule() {
+        let (x, dx) = ([Array::from(1.5f32), Array::from(0.5f32)], Array::from(1f32));
+        for &op in Binary::ALL {
+            if BinaryOp(op).infer(&x.each_ref().map(Array::ty)).is_ok() {
+                let (_, dy) = BinaryOp(op).jvp(&x, &[Some(dx.clone()), Some(dx.clone())]);
+                assert_eq!(dy[0].as_ref().map(Array::dtype), Some(DType::F32), "{op}");
+            }
+        }
+    }
 }

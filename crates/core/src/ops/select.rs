@@ -103,14 +103,38 @@ impl Definition for Select {
         let mut all = Vec::new();
         for shape in elementwise::SHAPES {
             let (a, b) = (elementwise::points((-2.0, 2.0), 0, shape), elementwise::points((-2.0, 2.0), 1, shape));
-            all.push(Sample::new(Select, vec![alternating(shape), a.clone(), b.clone()]).linear(&[1, 2]));
-            all.push(Sample::new(Select, vec![alternating(shape), a.clone(), b.clone()]).linear(&[1]));
-            all.push(Sample::new(Select, vec![alternating(shape), a, b]).linear(&[2]));
+            let zero = Value::zeros(&a.ty());
+            let sample = |a: &Value, b: &Value| Sample::new(Select, vec![alternating(shape), a.clone(), b.clone()]);
+            all.push(sample(&a, &b).linear(&[1, 2]));
+            all.push(sample(&a, &zero).linear(&[1]));
+            all.push(sample(&zero, &b).linear(&[2]));
         }
         for dtype in DType::ALL {
             let (a, b) = elementwise::hard_pairs(dtype);
             all.push(Sample::new(Select, vec![alternating(&a.array().shape), a, b]));
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_broadcasts_and_promotes() {
+        let p = Array::from([true, false]);
+        assert_eq!(p.select(1, 2.5), Array::from([1.0, 2.5]));
+        assert_eq!(p.select(1, 2), Array::from([1, 2]));
+        assert_eq!(p.select(Array::from(1f32), 2.0), Array::from([1f32, 2.0]));
+        let table = p.reshape([2, 1]).select(Array::from([1, 2, 3]), Array::from(0u8));
+        assert_eq!(table, Array::from_slice(&[2, 3], &[1, 2, 3, 0, 0, 0]));
+    }
+
+    #[test]
+    fn what_is_not_chosen_does_not_show() {
+        let (p, x) = (Array::from([true, false]), Array::from([1.0, f64::NAN]));
+        let (_, dy) = Select.jvp(&[p, x.clone(), x.clone()], &[None, Some(x), None]);
+        assert_eq!(dy[0], Some(Array::from([1.0, 0.0])));
     }
 }
