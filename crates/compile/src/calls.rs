@@ -98,8 +98,8 @@ fn buffer_param(e: &mut Emitter, dtype: DType, len: usize) -> BufferId {
 
 /// The buffers of a list as parameters; the ends are left to the caller.
 fn list_param(e: &mut Emitter, ty: &Type) -> ListDest {
-    let mut dest = ListDest::new(e, ty);
-    for buffer in dest.spans.iter_mut().chain([&mut dest.data]) {
+    let dest = ListDest::named(e, ty);
+    for buffer in dest.spans.iter().chain([&dest.data]) {
         // Made as growing buffers a moment ago; they become names for the caller's.
         let made = &mut e.routine.buffers[buffer.0 as usize];
         made.storage = Storage::Param(e.function.buffer_params.len() as u32);

@@ -222,7 +222,7 @@ impl Layout {
     }
 
     /// What the body's inputs for the carries are bound to. Memory is `owned` by the body, or only read.
-    fn bound(&self, params: &[Value], owned: bool, inputs: &[Type]) -> Vec<Bound> {
+    fn bound(&self, e: &mut Emitter, params: &[Value], owned: bool, inputs: &[Type]) -> Vec<Bound> {
         let mut params = params.iter().copied();
         let mut next = || params.next().expect("one value for each");
         let bind = |(carry, ty): (&Carry, &Type)| match carry {
@@ -237,8 +237,7 @@ impl Layout {
             }
             Carry::List { now, .. } => {
                 let ends: Vec<Value> = now.ends.iter().map(|_| next()).collect();
-                let (spans, data, row) = (now.spans.clone(), now.data, now.row.clone());
-                Bound::List(List { spans, data, row, start: Affine::default(), count: ends[0], ends: Vec::new() })
+                Bound::List(now.filled(e, &ends))
             }
         };
         self.carries.iter().zip(inputs).map(bind).collect()
@@ -246,7 +245,6 @@ impl Layout {
 
     /// Where the body is to leave its outputs, in round `k`; the first carry is its input number `first`.
     fn dests(&self, e: &mut Emitter, k: Value, params: &[Value], first: usize) -> Vec<Dest> {
-        let zero = e.int(0);
         let mut used = 0;
         let mut dests = Vec::new();
         for (i, carry) in self.carries.iter().enumerate() {
@@ -254,7 +252,7 @@ impl Layout {
                 Carry::Array(place) => Dest::Carry(first + i, place.clone()),
                 Carry::List { next, .. } => {
                     used += next.ends.len();
-                    Dest::List(next.with_ends(&vec![zero; next.ends.len()]))
+                    Dest::List(next.emptied(e))
                 }
                 Carry::Scalar(_) => {
                     used += 1;
@@ -294,8 +292,8 @@ impl Layout {
             match (carry, output) {
                 (Carry::Scalar(_), Bound::Elements(access)) => yields.push(e.only(access)),
                 (Carry::List { now, .. }, Bound::List(list)) => {
-                    let zero = e.int(0);
-                    let back = lists::append(e, list, &now.with_ends(&vec![zero; now.ends.len()]));
+                    let emptied = now.emptied(e);
+                    let back = lists::append(e, list, &emptied);
                     yields.extend(back.ends);
                 }
                 _ => {}
@@ -336,8 +334,7 @@ impl Layout {
                 }
                 Carry::List { now, .. } => {
                     let ends: Vec<Value> = now.ends.iter().map(|_| next()).collect();
-                    let (spans, data, row) = (now.spans.clone(), now.data, now.row.clone());
-                    let list = List { spans, data, row, start: Affine::default(), count: ends[0], ends: Vec::new() };
+                    let list = now.filled(e, &ends);
                     site.set_list(i, list);
                 }
                 Carry::Empty(_) | Carry::Array(_) => {}
@@ -366,9 +363,7 @@ fn rounds(site: &mut Site<'_, '_>, e: &mut Emitter, op: &Loop) {
     let count = match op.length {
         Some(n) => e.int(n as i64),
         None => {
-            let n = site.scalar(e, 1);
-            let zero = e.int(0);
-            let n = e.binary(Binary::Max, n, zero);
+            let (n, zero) = (site.scalar(e, 1), e.int(0));
             masked(e, site.arg(0), n, zero)
         }
     };
@@ -378,9 +373,15 @@ fn rounds(site: &mut Site<'_, '_>, e: &mut Emitter, op: &Loop) {
     let carries: Vec<Carry> = (0..op.acc + op.carry).map(|i| site.carry(e, first + i, i)).collect();
     let ys = carries.len()..op.body.outputs().len();
     let layout = Layout { rows: ys.map(|i| site.rows(e, i)).collect(), carries };
-    for rows in &layout.rows {
-        if let Rows::List(dest) = rows {
-            dest.reserve(e, &Affine::value(count));
+    let rows = if layout.rows.iter().any(|r| matches!(r, Rows::List(_))) {
+        let zero = e.int(0);
+        e.binary(Binary::Max, count, zero)
+    } else {
+        count
+    };
+    for written in &layout.rows {
+        if let Rows::List(dest) = written {
+            dest.reserve(e, &Affine::value(rows));
         }
     }
     let xs: Vec<Bound> = (first + layout.carries.len()..site.args.len()).map(|i| site.bound(i)).collect();
@@ -390,13 +391,13 @@ fn rounds(site: &mut Site<'_, '_>, e: &mut Emitter, op: &Loop) {
     let values = e.for_loop(rounds, reverse, &inits, |e, k, params| {
         let mut bound = vec![mask, scalar(k, DType::I64)];
         bound.extend(invariant);
-        bound.extend(layout.bound(params, true, inputs));
-        bound.extend(xs.iter().zip(&inputs[layout.carries.len()..]).map(|(x, ty)| row(e, x, k, ty)));
+        bound.extend(layout.bound(e, params, true, inputs));
+        bound.extend(xs.iter().zip(&inputs[layout.carries.len()..]).map(|(x, ty)| row(e, x, k, count, ty)));
         let dests = layout.dests(e, k, params, 2 + op.inv);
         let outputs = run(e, &op.body, &bound, &dests);
         layout.yields(e, k, &outputs)
     });
-    layout.finish(site, e, count, &values);
+    layout.finish(site, e, rows, &values);
 }
 
 /// A `While`.
@@ -409,14 +410,15 @@ fn while_loop(site: &mut Site<'_, '_>, e: &mut Emitter, op: &While) {
     let inits = [vec![e.int(0)], layout.inits(e)].concat();
     let mask = site.bound(0);
     let inputs = &op.body.input_types()[1 + op.inv..];
-    let bound = |params: &[Value], owned: bool| {
+    let bound = |e: &mut Emitter, params: &[Value], owned: bool| {
         let head = [mask.clone()].into_iter().chain(invariant.iter().cloned());
-        head.chain(layout.bound(&params[1..], owned, inputs)).collect::<Vec<Bound>>()
+        head.chain(layout.bound(e, &params[1..], owned, inputs)).collect::<Vec<Bound>>()
     };
     let values = e.while_loop(
         &inits,
         |e, params| {
-            let outputs = run(e, &op.cond, &bound(params, false), &[Dest::Any]);
+            let inputs = bound(e, params, false);
+            let outputs = run(e, &op.cond, &inputs, &[Dest::Any]);
             let goes_on = only(e, &outputs[0]);
             let stop = e.constant(Scalar::new(false));
             masked(e, site.arg(0), goes_on, stop)
@@ -429,7 +431,8 @@ fn while_loop(site: &mut Site<'_, '_>, e: &mut Emitter, op: &While) {
                 }
             }
             let dests = layout.dests(e, k, &params[1..], first);
-            let outputs = run(e, &op.body, &bound(params, true), &dests);
+            let inputs = bound(e, params, true);
+            let outputs = run(e, &op.body, &inputs, &dests);
             let next = e.index(&Affine::value(k).shifted(1));
             [vec![next], layout.yields(e, k, &outputs)].concat()
         },
@@ -546,15 +549,17 @@ pub(crate) fn only(e: &mut Emitter, output: &Bound) -> Value {
     e.only(access)
 }
 
-/// Row `k` of a list operand, of type `ty`.
-fn row(e: &mut Emitter, list: &Bound, k: Value, ty: &Type) -> Bound {
-    let k = Affine::value(k);
+/// Row `k` of a list operand, of type `ty`, in a loop of so many rounds.
+fn row(e: &mut Emitter, list: &Bound, k: Value, rounds: Value, ty: &Type) -> Bound {
     let access = match list {
-        Bound::List(list) if list.spans.is_empty() => list.array_row(&k),
-        Bound::List(list) => return Bound::List(list.list_row(e, &k)),
+        Bound::List(list) if list.spans.is_empty() => list.array_row(&list.at(e, k, rounds)),
+        Bound::List(list) => {
+            let at = list.at(e, k, rounds);
+            return Bound::List(list.list_row(e, &at));
+        }
         Bound::Elements(access) => {
             let (row, step) = access.row();
-            Access { at: row.at.clone().plus_affine(&k, step), ..row }
+            Access { at: row.at.clone().plus(k, step), ..row }
         }
         Bound::Owned(_) => unreachable!("a list operand is not overwritten"),
     };

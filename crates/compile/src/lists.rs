@@ -3,6 +3,9 @@
 //! A list whose lengths are all known is an array with more axes in front, and is treated as one everywhere. Any other is
 //! a [`List`]: its rows stand one after the other in a growing buffer of elements. Where rows are lists themselves, a
 //! buffer of spans stands above it, two `i64` for each row: where its own rows begin, and how many there are.
+//!
+//! Reading beyond the end of a list gives a zero row. So the first row of every buffer is not written and stays zero, and
+//! [`List::at`] moves a row number that is too large there.
 
 use crate::emit::Emitter;
 use crate::index::{Access, Dim, Root, dense};
@@ -61,10 +64,37 @@ pub(crate) struct ListDest {
 impl ListDest {
     /// New buffers for a list type.
     pub(crate) fn new(e: &mut Emitter, ty: &Type) -> ListDest {
+        let dest = ListDest::named(e, ty);
+        for &spans in &dest.spans {
+            let len = e.int(2);
+            e.push(Stmt::Reserve { buffer: spans, len });
+        }
+        if dest.row.size() > 0 {
+            let len = e.int(dest.row.size() as i64);
+            e.push(Stmt::Reserve { buffer: dest.data, len });
+        }
+        dest
+    }
+
+    /// Buffers for a list type, which somebody else has begun.
+    pub(crate) fn named(e: &mut Emitter, ty: &Type) -> ListDest {
         let (depth, row) = ragged(ty);
-        let zero = e.int(0);
+        let begin = e.int(1);
         let spans = (1..depth).map(|_| e.buffer(DType::I64, 0, Storage::Growable)).collect();
-        ListDest { spans, data: e.buffer(row.dtype, 0, Storage::Growable), row, ends: vec![zero; depth] }
+        ListDest { spans, data: e.buffer(row.dtype, 0, Storage::Growable), row, ends: vec![begin; depth] }
+    }
+
+    /// The same buffers, to be written from the beginning.
+    pub(crate) fn emptied(&self, e: &mut Emitter) -> ListDest {
+        let begin = e.int(1);
+        self.with_ends(&vec![begin; self.ends.len()])
+    }
+
+    /// The list that fills the buffers up to these ends.
+    pub(crate) fn filled(&self, e: &mut Emitter, ends: &[Value]) -> List {
+        let count = e.index(&Affine::value(ends[0]).shifted(-1));
+        let (spans, data, row) = (self.spans.clone(), self.data, self.row.clone());
+        List { spans, data, row, start: Affine::constant(1), count, ends: Vec::new() }
     }
 
     /// The same buffers with other ends.
@@ -118,6 +148,17 @@ impl ListDest {
 }
 
 impl List {
+    /// The row number `k`, or what stands for it when there are no more than `k` rows: a zero row. `rounds` is a bound of
+    /// `k`, if there is one.
+    pub(crate) fn at(&self, e: &mut Emitter, k: Value, rounds: Value) -> Affine {
+        if rounds == self.count {
+            return Affine::value(k);
+        }
+        let there = e.apply(ScalarOp::Compare(Comparison::Lt), &[k, self.count]);
+        let none = e.index(&Affine::constant(0).plus_affine(&self.start, -1));
+        Affine::value(e.apply(ScalarOp::Select, &[there, k, none]))
+    }
+
     /// Row `k`, when rows are arrays.
     pub(crate) fn array_row(&self, k: &Affine) -> Access {
         let each = self.row.size() as i64;

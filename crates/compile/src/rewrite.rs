@@ -94,9 +94,12 @@ impl Writer {
         if rank == ty.rank() { v } else { self.one(Broadcast { shape, axes }, &[v]) }
     }
 
-    /// By lane, `x` where the mask is true, else `other` or zero. Lists stay as they are.
+    /// By lane, `x` where the mask is true, else `other` or zero. Lists stay as they are, and what all lanes share.
     pub(crate) fn masked(&mut self, mask: Var, x: Var, other: Option<Var>) -> Var {
-        let Some(ty) = self.array(x) else { return x };
+        let (Some(ty), Some(lanes)) = (self.array(x), self.array(mask)) else { return x };
+        if !ty.shape.starts_with(&lanes.shape) {
+            return x;
+        }
         let other = other.unwrap_or_else(|| {
             let zero = self.literal(Scalar::zero(ty.dtype));
             self.spread(zero, &ty)
