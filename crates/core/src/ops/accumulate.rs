@@ -187,7 +187,7 @@ impl Array {
     /// ```
     /// # use wengert_core::Array;
     /// let x = Array::from([0.0, 0.0, 0.0]);
-    /// let y = x.scatter_add(&Array::from([0, 2, 2, -1, 9]), &Array::from([1.0, 2.0, 4.0, 8.0, 16.0]));
+    /// let y = x.scatter_add(Array::from([0, 2, 2, -1, 9]), &Array::from([1.0, 2.0, 4.0, 8.0, 16.0]));
     /// assert_eq!(y, Array::from([1.0, 0.0, 14.0]));
     /// ```
     #[track_caller]

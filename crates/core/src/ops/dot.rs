@@ -251,7 +251,7 @@ impl Array {
 
 /// The length that is summed over.
 fn inner_length(method: &str, a: &ArrayType, b: &ArrayType) -> Result<usize, TypeError> {
-    let (Some(&m), Some(&n)) = (a.shape.last(), b.shape.iter().rev().take(2).last()) else {
+    let (Some(&m), Some(&n)) = (a.shape.last(), b.shape.iter().rev().take(2).next_back()) else {
         return Err(TypeError::new(format!(
             "{a} and {b} are not both arrays with axes; scalars are multiplied by `*`"
         )));

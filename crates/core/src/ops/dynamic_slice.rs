@@ -63,16 +63,15 @@ fn window(x: &[usize], starts: &[Value], batch: usize, sizes: &[usize]) -> Vec<u
     let (lanes, lengths) = x.split_at(batch);
     let (lanes, lane): (usize, usize) = (lanes.iter().product(), lengths.iter().product());
     let starts: Vec<_> = starts.iter().map(|s| elements::<i64>(s.array())).collect();
-    let mut all = Vec::new();
-    for b in 0..lanes {
+    let of_lane = |b: usize| {
         let axis = |a: usize| ViewAxis {
             offset: clamped_start(starts[a][b], sizes[a], lengths[a]) as i64,
             from: Some((a, 1)),
         };
         let view = View { axes: (0..lengths.len()).map(axis).collect() };
-        all.extend(positions(&view, sizes, lengths).map(|p| b * lane + p));
-    }
-    all
+        positions(&view, sizes, lengths).map(move |p| b * lane + p)
+    };
+    (0..lanes).flat_map(of_lane).collect()
 }
 
 /// The operands of an operation whose first `fixed` ones get a batch axis while the starts are shared: the new axis is
@@ -156,10 +155,10 @@ impl DynamicSlice {
         let mut flat = rules::constant(Scalar::new(0i64), &index_shape);
         for a in 0..=last {
             let stride = moving[a + 1..].iter().product();
-            let start = starts[a].spread(size).maximum(0).minimum(&number(moving[a] - self.sizes[a]));
+            let start = starts[a].spread(size).maximum(0).minimum(number(moving[a] - self.sizes[a]));
             let start = start.expand_dims((1..=last + 1).collect::<Vec<_>>());
             let offset = apply(Iota { dtype: DType::I64, shape: index_shape.clone(), axis: a + 1 }, &[]);
-            flat = flat + (start + offset) * number(stride);
+            flat += (start + offset) * number(stride);
         }
         let rows: Shape = std::iter::once(moving.iter().product()).chain(rest.iter().copied()).collect();
         Batched::mapped(apply(Gather { batch: 0 }, &[&table.array.with_shape(&rows), &flat]))

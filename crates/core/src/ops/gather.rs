@@ -39,7 +39,7 @@ pub(super) fn check_indices(x: &ArrayType, i: &ArrayType, batch: usize) -> Resul
 /// Which indices are within an axis of length `n`.
 #[track_caller]
 pub(super) fn inside(indices: &Array, n: usize) -> Array {
-    indices.ge(0) & indices.lt(&rules::literal(Scalar::new(n as i64)))
+    indices.ge(0) & indices.lt(rules::literal(Scalar::new(n as i64)))
 }
 
 /// An array of the leading axes of `shape`, repeated along the others.
@@ -213,7 +213,7 @@ impl Array {
     /// let x = Array::from([[1, 2], [3, 4], [5, 6]]);
     /// assert_eq!(x.at(1), Array::from([3, 4]));
     /// assert_eq!(x.at(-1), Array::from([5, 6]));
-    /// assert_eq!(x.at(&Array::from([2, 0, 9])), Array::from([[5, 6], [1, 2], [5, 6]]));
+    /// assert_eq!(x.at(Array::from([2, 0, 9])), Array::from([[5, 6], [1, 2], [5, 6]]));
     /// ```
     #[track_caller]
     pub fn at(&self, index: impl Into<Index>) -> Array {
@@ -229,7 +229,7 @@ impl Array {
     /// ```
     /// # use wengert_core::Array;
     /// let x = Array::from([1.0, 2.0]);
-    /// assert_eq!(x.get_or(&Array::from([1, 2, -3]), 0.5), Array::from([2.0, 0.5, 0.5]));
+    /// assert_eq!(x.get_or(Array::from([1, 2, -3]), 0.5), Array::from([2.0, 0.5, 0.5]));
     /// ```
     #[track_caller]
     pub fn get_or(&self, index: impl Into<Index>, fill: impl Into<Term>) -> Array {
@@ -254,7 +254,7 @@ impl Array {
     /// ```
     /// # use wengert_core::Array;
     /// let x = Array::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
-    /// assert_eq!(x.take(&Array::from([2, 0]), 1), Array::from([[3.0, 1.0], [6.0, 4.0]]));
+    /// assert_eq!(x.take(Array::from([2, 0]), 1), Array::from([[3.0, 1.0], [6.0, 4.0]]));
     /// ```
     #[track_caller]
     pub fn take(&self, indices: impl Into<Index>, axis: impl Integers) -> Array {
@@ -287,9 +287,9 @@ mod tests {
         let x = Array::from([1, 2, 3]);
         for (i, y) in [(0, 1), (2, 3), (3, 3), (-1, 3), (-3, 1), (-4, 1), (i64::MAX, 3), (i64::MIN, 1)] {
             assert_eq!(x.at(i), Array::from(y), "{i}");
-            assert_eq!(x.at(&Array::from(i)), Array::from(y), "{i}");
+            assert_eq!(x.at(Array::from(i)), Array::from(y), "{i}");
         }
-        assert_eq!(x.at(&Array::from([[0i64, 1], [2, 2]])), Array::from([[1, 2], [3, 3]]));
+        assert_eq!(x.at(Array::from([[0i64, 1], [2, 2]])), Array::from([[1, 2], [3, 3]]));
     }
 
     #[test]
@@ -298,9 +298,9 @@ mod tests {
         let message = door(|| empty.at(0)).unwrap_err().message;
         assert!(message.contains("axis 0 of i32[0] is empty"), "{message}");
         assert_eq!(empty.get_or(0, 7), Array::from(7));
-        assert_eq!(empty.at(&Array::from([0i64]).slice(0..0)).size(), 0);
+        assert_eq!(empty.at(Array::from([0i64]).slice(0..0)).size(), 0);
         assert!(door(|| Array::from(1.0).at(0)).unwrap_err().message.contains("a scalar has no rows"));
-        let message = door(|| Array::from([1, 2]).at(&Array::from(1.0))).unwrap_err().message;
+        let message = door(|| Array::from([1, 2]).at(Array::from(1.0))).unwrap_err().message;
         assert!(message.contains("positions are integers, not f64[]"), "{message}");
     }
 
@@ -309,7 +309,7 @@ mod tests {
         let x = Array::from([[1, 2], [3, 4]]);
         assert_eq!(x.take(5, 0), Array::from([i32::MIN, i32::MIN]));
         assert_eq!(x.take(-1, -1), Array::from([2, 4]));
-        assert_eq!(x.take(&Array::from([[1], [-3]]), 1), Array::from([[[2], [i32::MIN]], [[4], [i32::MIN]]]));
+        assert_eq!(x.take(Array::from([[1], [-3]]), 1), Array::from([[[2], [i32::MIN]], [[4], [i32::MIN]]]));
         assert_eq!(Array::from([1.0]).take(1, 0).is_nan(), Array::from(true));
     }
 }

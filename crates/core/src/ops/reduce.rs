@@ -467,8 +467,76 @@ impl Definition for Reduce {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interpret::interpret;
     use crate::ops::keepdims;
-    use crate::trace::door;
+    use crate::program::Program;
+    use crate::trace::{door, trace_closed};
+    use crate::transform::{jvp, linearize, transpose_linear};
+    use std::sync::Arc;
+
+    fn reduction(op: Binary, n: usize) -> Arc<Program> {
+        let program =
+            trace_closed(&[Type::array(DType::F64, &[n])], |x| vec![apply(Reduce { op, start: 0, end: 1 }, &[&x[0]])]);
+        Arc::new(program)
+    }
+
+    fn numbers(x: &[f64]) -> Value {
+        ArrayValue::new(&[x.len()], x.to_vec()).into()
+    }
+
+    /// The derivatives, which forward and reverse mode agree on.
+    fn gradient(op: Binary, x: &[f64]) -> Vec<f64> {
+        let program = reduction(op, x.len());
+        let linearized = linearize(&program, &[true], &[true]);
+        let mut args = interpret(&linearized.known, vec![numbers(x)]).unwrap().split_off(1);
+        args.push(Value::scalar(1.0));
+        let reverse = interpret(&transpose_linear(&linearized), args).unwrap()[0].array().slice::<f64>().to_vec();
+        let forward = jvp(&program, &[true], &[true]).program;
+        for (i, reverse) in reverse.iter().enumerate() {
+            let dy = interpret(&forward, vec![numbers(x), unit(x.len(), i)]).unwrap()[1].array().slice::<f64>()[0];
+            assert!(dy == *reverse || dy.is_nan() && reverse.is_nan(), "{dy} forward, {reverse} in reverse");
+        }
+        reverse
+    }
+
+    fn unit(n: usize, i: usize) -> Value {
+        let mut x = vec![0.0; n];
+        x[i] = 1.0;
+        numbers(&x)
+    }
+
+    #[test]
+    fn greatest_elements_share_the_derivative() {
+        assert_eq!(gradient(Binary::Max, &[1.0, 3.0, 3.0]), [0.0, 0.5, 0.5]);
+        assert_eq!(gradient(Binary::Min, &[1.0, 3.0, 1.0, 1.0]), [1.0 / 3.0, 0.0, 1.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(gradient(Binary::Max, &[f64::NEG_INFINITY; 2]), [0.5, 0.5]);
+        assert!(gradient(Binary::Max, &[1.0, f64::NAN, 3.0]).iter().all(|d| d.is_nan()));
+    }
+
+    #[test]
+    fn derivatives_of_products_are_exact_at_zeros() {
+        assert_eq!(gradient(Binary::Mul, &[0.0, 2.0, 3.0]), [6.0, 0.0, 0.0]);
+        assert_eq!(gradient(Binary::Mul, &[0.0, 0.0, 3.0]), [0.0, 0.0, 0.0]);
+        assert_eq!(gradient(Binary::Mul, &[2.0, 3.0, 5.0, 7.0, 0.0]), [0.0, 0.0, 0.0, 0.0, 210.0]);
+        assert_eq!(gradient(Binary::Mul, &[5.0]), [1.0]);
+        assert_eq!(gradient(Binary::Mul, &[]), []);
+    }
+
+    #[test]
+    fn second_derivatives_of_products_are_exact_at_zeros() {
+        let first = jvp(&reduction(Binary::Mul, 3), &[true], &[true]).program;
+        let second = jvp(&first, &[true, false], &[true, true]).program;
+        let hessian = |x: [f64; 3]| {
+            [0, 1, 2].map(|i| {
+                [0, 1, 2].map(|j| {
+                    let y = interpret(&second, vec![numbers(&x), unit(3, i), unit(3, j)]).unwrap();
+                    y.last().expect("the second tangent").array().slice::<f64>()[0]
+                })
+            })
+        };
+        assert_eq!(hessian([0.0, 0.0, 3.0]), [[0.0, 3.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]);
+        assert_eq!(hessian([2.0, 0.0, 0.0]), [[0.0, 0.0, 0.0], [0.0, 0.0, 2.0], [0.0, 2.0, 0.0]]);
+    }
 
     #[test]
     fn nothing_sums_to_zero_and_has_no_maximum() {
