@@ -307,6 +307,11 @@ pub(crate) fn add(e: &mut Emitter, x: &List, y: &List, dest: &ListDest) -> List 
     })
 }
 
+/// What adds rows: of truth values, those of lanes that are not in the branch are false.
+pub(crate) fn sum_of(dtype: DType) -> Binary {
+    if dtype == DType::Bool { Binary::Or } else { Binary::Add }
+}
+
 fn add_rows(e: &mut Emitter, x: &List, y: &List, dest: &ListDest) {
     let each = dest.row.size() as i64;
     let both = e.binary(Binary::Min, x.count, y.count);
@@ -317,7 +322,7 @@ fn add_rows(e: &mut Emitter, x: &List, y: &List, dest: &ListDest) {
         let parts: [(&Affine, &[Dim]); 3] = [(&x.at, &steps), (&y.at, &steps), (&to.at, &steps)];
         e.elementwise(&parts, |e, at| {
             let (x, y) = (e.element(&x, at[0].clone()), e.element(&y, at[1].clone()));
-            let sum = e.binary(Binary::Add, x, y);
+            let sum = e.binary(sum_of(dest.row.dtype), x, y);
             e.store(to.buffer, at[2].clone(), sum);
         });
         Vec::new()

@@ -2,7 +2,7 @@
 
 use crate::groups::{Clamp, Kind, Node, Plan};
 use crate::index::{Access, Dim, Dims, Id, Root, dense};
-use crate::lists::dense_type;
+use crate::lists::{self, dense_type};
 use smallvec::SmallVec;
 use wengert_core::ops::Op;
 use wengert_core::primitive::{Effect, Lowering, View, ViewAxis};
@@ -122,7 +122,8 @@ impl<'p> Nodes<'p> {
                 self.set(y, Access::literal(Scalar::zero(ty.dtype), &ty.shape));
             }
             (_, Op::ListAdd(_)) if self.is_array(y) => {
-                self.map(y, ScalarOp::Binary(Binary::Add), vec![self.arg(e, 0), self.arg(e, 1)]);
+                let op = ScalarOp::Binary(lists::sum_of(self.ty(y).dtype));
+                self.map(y, op, vec![self.arg(e, 0), self.arg(e, 1)]);
             }
             (_, Op::ListSpread(op)) if self.is_array(y) => {
                 let x = self.arg(e, 0);
@@ -145,7 +146,7 @@ impl<'p> Nodes<'p> {
 
     /// List levels around the arrays of a variable.
     fn levels(&self, v: Var) -> usize {
-        crate::lists::levels(self.program.ty(v))
+        lists::levels(self.program.ty(v))
     }
 
     /// The variable is these elements. A single one is read once.

@@ -226,7 +226,9 @@ impl Primitive for ListAdd {
             match (x, y) {
                 (Value::Array(_), Value::Array(_)) => {
                     let args = vec![x.clone(), y.clone()];
-                    super::BinaryOp(Binary::Add).eval(args).expect("it was inferred").remove(0)
+                    // Truth values are rows of a `cond` under lanes, false where the branch is not taken.
+                    let op = if x.ty().dtype() == DType::Bool { Binary::Or } else { Binary::Add };
+                    super::BinaryOp(op).eval(args).expect("it was inferred").remove(0)
                 }
                 (Value::List(x), Value::List(y)) => {
                     let longest = x.rows.len().max(y.rows.len());
