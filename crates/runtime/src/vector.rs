@@ -1,5 +1,10 @@
-//! Elementary functions over tiles of elements, and their scalar entries.
+//! Elementary functions over tiles of elements, and their scalar entries, compiled for each kind of vectors.
+//!
+//! The functions themselves stand in `kernel::math`, which is inlined here: scalar and vector code are the same
+//! source, and give the same bits.
 
+use crate::processor::Level;
+use wengert_kernel::math::Near;
 use wengert_kernel::{Binary, DType, Unary};
 
 /// A unary function over a tile: `y[i] = f(x[i])` for `i < n`. `x` and `y` need no alignment and may be the same
@@ -30,101 +35,198 @@ pub fn scalar2(op: Binary, dtype: DType) -> Option<*const u8> {
     binary(op, dtype).map(|entries| entries.1)
 }
 
-trait Function<T> {
-    fn at(x: T) -> T;
+/// An elementary function as its own type, so that each becomes code of its own.
+trait Function {
+    /// The function.
+    fn at<T: Near>(x: T) -> T;
+
+    /// Free of branches, and equal to `at` where `covers` is true.
+    #[inline(always)]
+    fn in_lanes<T: Near>(x: T) -> T {
+        Self::at(x)
+    }
+
+    #[inline(always)]
+    fn covers<T: Near>(_: T) -> bool {
+        true
+    }
 }
 
-trait Function2<T> {
-    fn at(x: T, y: T) -> T;
+trait Function2 {
+    fn at<T: Near>(x: T, y: T) -> T;
 }
 
 macro_rules! unary_functions {
-    ($($op:ident $single:path, $double:path;)*) => {
+    ($($op:ident $at:ident $($near:ident)?;)*) => {
         fn unary(op: Unary, dtype: DType) -> Option<(Tile, *const u8)> {
             Some(match (op, dtype) {
-                $((Unary::$op, DType::F32) => (each::<f32, $op>, one::<f32, $op> as *const u8),
-                (Unary::$op, DType::F64) => (each::<f64, $op>, one::<f64, $op> as *const u8),)*
+                $((Unary::$op, DType::F32) => entries::<f32, $op>(),
+                (Unary::$op, DType::F64) => entries::<f64, $op>(),)*
                 _ => return None,
             })
         }
         $(
             struct $op;
-            impl Function<f32> for $op {
+            impl Function for $op {
                 #[inline(always)]
-                fn at(x: f32) -> f32 { $single(x) }
-            }
-            impl Function<f64> for $op {
-                #[inline(always)]
-                fn at(x: f64) -> f64 { $double(x) }
+                fn at<T: Near>(x: T) -> T {
+                    T::$at(x)
+                }
+                $(
+                    #[inline(always)]
+                    fn in_lanes<T: Near>(x: T) -> T {
+                        T::$near(x)
+                    }
+                    #[inline(always)]
+                    fn covers<T: Near>(x: T) -> bool {
+                        T::is_near(x)
+                    }
+                )?
             }
         )*
     };
 }
 
 macro_rules! binary_functions {
-    ($($op:ident $single:path, $double:path;)*) => {
+    ($($op:ident $at:ident;)*) => {
         fn binary(op: Binary, dtype: DType) -> Option<(Tile2, *const u8)> {
             Some(match (op, dtype) {
-                $((Binary::$op, DType::F32) => (each2::<f32, $op>, two::<f32, $op> as *const u8),
-                (Binary::$op, DType::F64) => (each2::<f64, $op>, two::<f64, $op> as *const u8),)*
+                $((Binary::$op, DType::F32) => (tile2_baseline::<f32, $op>, scalar2_baseline::<f32, $op> as *const u8),
+                (Binary::$op, DType::F64) => (tile2_baseline::<f64, $op>, scalar2_baseline::<f64, $op> as *const u8),)*
                 _ => return None,
             })
         }
         $(
             struct $op;
-            impl Function2<f32> for $op {
+            impl Function2 for $op {
                 #[inline(always)]
-                fn at(x: f32, y: f32) -> f32 { $single(x, y) }
-            }
-            impl Function2<f64> for $op {
-                #[inline(always)]
-                fn at(x: f64, y: f64) -> f64 { $double(x, y) }
+                fn at<T: Near>(x: T, y: T) -> T {
+                    T::$at(x, y)
+                }
             }
         )*
     };
 }
 
 unary_functions! {
-    Exp libm::expf, libm::exp;
-    Expm1 libm::expm1f, libm::expm1;
-    Log libm::logf, libm::log;
-    Log1p libm::log1pf, libm::log1p;
-    Sin libm::sinf, libm::sin;
-    Cos libm::cosf, libm::cos;
-    Tan libm::tanf, libm::tan;
-    Asin libm::asinf, libm::asin;
-    Acos libm::acosf, libm::acos;
-    Atan libm::atanf, libm::atan;
-    Sinh libm::sinhf, libm::sinh;
-    Cosh libm::coshf, libm::cosh;
-    Tanh libm::tanhf, libm::tanh;
-    Logistic logisticf, logistic;
+    Exp exp;
+    Expm1 expm1;
+    Log log;
+    Log1p log1p;
+    Sin sin sin_near;
+    Cos cos cos_near;
+    Tan tan tan_near;
+    Asin asin;
+    Acos acos;
+    Atan atan;
+    Sinh sinh;
+    Cosh cosh;
+    Tanh tanh;
+    Logistic logistic;
 }
 
 binary_functions! {
-    Pow libm::powf, libm::pow;
-    Atan2 libm::atan2f, libm::atan2;
+    Pow pow;
+    Atan2 atan2;
 }
 
-fn logisticf(x: f32) -> f32 {
-    1.0 / (1.0 + libm::expf(-x))
-}
-
-fn logistic(x: f64) -> f64 {
-    1.0 / (1.0 + libm::exp(-x))
-}
-
-unsafe extern "C" fn each<T: Copy, F: Function<T>>(n: usize, x: *const u8, y: *mut u8) {
-    for i in 0..n {
-        // SAFETY: the contract of `Tile`.
-        unsafe {
-            let x = x.cast::<T>().add(i).read_unaligned();
-            y.cast::<T>().add(i).write_unaligned(F::at(x));
-        }
+/// The entries for this processor: over tiles, and of one element.
+fn entries<T: Near, F: Function>() -> (Tile, *const u8) {
+    match Level::of_processor() {
+        Level::Baseline => (tile_baseline::<T, F>, scalar_baseline::<T, F> as *const u8),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => (tile_avx2::<T, F>, scalar_avx2::<T, F> as *const u8),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => (tile_avx512::<T, F>, scalar_avx512::<T, F> as *const u8),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => unreachable!("a level of another architecture"),
     }
 }
 
-unsafe extern "C" fn each2<T: Copy, F: Function2<T>>(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
+unsafe extern "C" fn tile_baseline<T: Near, F: Function>(n: usize, x: *const u8, y: *mut u8) {
+    // SAFETY: the contract of `Tile`.
+    unsafe { over::<T, F>(n, x.cast(), y.cast()) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi2")]
+unsafe extern "C" fn tile_avx2<T: Near, F: Function>(n: usize, x: *const u8, y: *mut u8) {
+    // SAFETY: the contract of `Tile`.
+    unsafe { over::<T, F>(n, x.cast(), y.cast()) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
+unsafe extern "C" fn tile_avx512<T: Near, F: Function>(n: usize, x: *const u8, y: *mut u8) {
+    // SAFETY: the contract of `Tile`.
+    unsafe { over::<T, F>(n, x.cast(), y.cast()) }
+}
+
+extern "C" fn scalar_baseline<T: Near, F: Function>(x: T) -> T {
+    F::at(x)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi2")]
+extern "C" fn scalar_avx2<T: Near, F: Function>(x: T) -> T {
+    F::at(x)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
+extern "C" fn scalar_avx512<T: Near, F: Function>(x: T) -> T {
+    F::at(x)
+}
+
+/// Elements that are computed together: read first, then written, so that `y` may be `x`.
+const CHUNK: usize = 32;
+
+/// # Safety
+/// As [`Tile`].
+#[inline(always)]
+unsafe fn over<T: Near, F: Function>(n: usize, x: *const T, y: *mut T) {
+    let whole = n - n % CHUNK;
+    let mut rest = [T::from_bits(0); CHUNK];
+    // SAFETY: the elements behind the whole chunks.
+    unsafe { x.add(whole).cast::<u8>().copy_to_nonoverlapping(rest.as_mut_ptr().cast(), (n - whole) * size_of::<T>()) };
+    let mut i = 0;
+    while i < n {
+        // The last chunk, if it is not whole, is computed in place in `rest`, by the same code.
+        let (from, to) = if i < whole {
+            (x.wrapping_add(i), y.wrapping_add(i))
+        } else {
+            (rest.as_mut_ptr().cast_const(), rest.as_mut_ptr())
+        };
+        // SAFETY: a whole chunk of `x` and `y`, or `rest`.
+        unsafe {
+            let chunk = from.cast::<[T; CHUNK]>().read_unaligned();
+            to.cast::<[T; CHUNK]>().write_unaligned(each::<T, F>(&chunk));
+        }
+        i += CHUNK;
+    }
+    // SAFETY: the elements behind the whole chunks.
+    unsafe { rest.as_ptr().cast::<u8>().copy_to_nonoverlapping(y.add(whole).cast(), (n - whole) * size_of::<T>()) };
+}
+
+#[inline(always)]
+fn each<T: Near, F: Function>(chunk: &[T; CHUNK]) -> [T; CHUNK] {
+    let mut results = *chunk;
+    for y in &mut results {
+        *y = F::in_lanes(*y);
+    }
+    let mut covered = true;
+    for &x in chunk {
+        covered &= F::covers(x);
+    }
+    if !covered {
+        for (&x, y) in chunk.iter().zip(&mut results) {
+            *y = if F::covers(x) { *y } else { F::at(x) };
+        }
+    }
+    results
+}
+
+unsafe extern "C" fn tile2_baseline<T: Near, F: Function2>(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
     for i in 0..n {
         // SAFETY: the contract of `Tile2`.
         unsafe {
@@ -134,10 +236,50 @@ unsafe extern "C" fn each2<T: Copy, F: Function2<T>>(n: usize, x: *const u8, y: 
     }
 }
 
-extern "C" fn one<T, F: Function<T>>(x: T) -> T {
-    F::at(x)
+extern "C" fn scalar2_baseline<T: Near, F: Function2>(x: T, y: T) -> T {
+    F::at(x, y)
 }
 
-extern "C" fn two<T, F: Function2<T>>(x: T, y: T) -> T {
-    F::at(x, y)
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    fn bits_of_all_levels<T: Near, F: Function>(numbers: impl Fn(u64) -> T) {
+        let x: Vec<T> = (0..4000).map(|i: u64| numbers(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let run = |tile: Tile| {
+            let mut y = x.clone();
+            // SAFETY: both tiles have that many elements; the callers below look whether the processor can.
+            unsafe { tile(x.len(), x.as_ptr().cast(), y.as_mut_ptr().cast()) };
+            y.into_iter().map(|y| if y == y { y.to_bits() } else { u64::MAX }).collect::<Vec<u64>>()
+        };
+        let want = run(tile_baseline::<T, F>);
+        if Level::of_processor() >= Level::Avx2 {
+            assert_eq!(run(tile_avx2::<T, F>), want);
+        }
+        if Level::of_processor() >= Level::Avx512 {
+            assert_eq!(run(tile_avx512::<T, F>), want);
+        }
+    }
+
+    fn both_types<F: Function>() {
+        bits_of_all_levels::<f64, F>(f64::from_bits);
+        bits_of_all_levels::<f64, F>(|bits| (bits as i64) as f64 * 2f64.powi(-61));
+        bits_of_all_levels::<f32, F>(|bits| f32::from_bits(bits as u32));
+        bits_of_all_levels::<f32, F>(|bits| (bits as i64) as f32 * 2f32.powi(-61));
+    }
+
+    #[test]
+    fn all_levels_give_the_same_bits() {
+        both_types::<Exp>();
+        both_types::<Expm1>();
+        both_types::<Log>();
+        both_types::<Log1p>();
+        both_types::<Sin>();
+        both_types::<Cos>();
+        both_types::<Tan>();
+        both_types::<Sinh>();
+        both_types::<Cosh>();
+        both_types::<Tanh>();
+        both_types::<Logistic>();
+    }
 }

@@ -36,12 +36,6 @@ impl<T: Float> MatrixVector<T> {
     }
 
     #[inline(always)]
-    fn a(&self, i: usize, p: usize) -> T {
-        // SAFETY: callers stay in `rows` and `cols`.
-        unsafe { *self.a.add(i * self.row + p * self.col) }
-    }
-
-    #[inline(always)]
     fn set(&self, i: usize, y: T) {
         // SAFETY: callers stay in `rows`.
         unsafe { self.y.add(i * self.y_stride).write(y) };
@@ -61,10 +55,11 @@ impl<T: Float> Work for MatrixVector<T> {
             &copy
         };
         let by_columns = self.row == 1 && (self.col != 1 || self.rows > self.cols);
-        match (by_columns, size_of::<T>()) {
-            (true, _) => self.columns::<P>(x),
-            (false, 4) => self.each_row::<P, 16>(x),
-            (false, _) => self.each_row::<P, 8>(x),
+        match (by_columns, self.col == 1, size_of::<T>()) {
+            (true, _, _) => self.columns::<P>(x),
+            (false, true, 4) => self.each_row::<P, 16, true>(x),
+            (false, true, _) => self.each_row::<P, 8, true>(x),
+            (false, false, _) => self.each_row::<P, 4, false>(x),
         }
     }
 }
@@ -72,45 +67,39 @@ impl<T: Float> Work for MatrixVector<T> {
 impl<T: Float> MatrixVector<T> {
     /// One inner product a row, four rows at a time.
     #[inline(always)]
-    fn each_row<P: Target, const LANES: usize>(&self, x: &[T]) {
+    fn each_row<P: Target, const LANES: usize, const CONTIGUOUS: bool>(&self, x: &[T]) {
         let mut i = 0;
         while self.rows - i >= 4 {
-            self.inner::<P, LANES, 4>(i, x);
+            self.inner::<P, LANES, CONTIGUOUS, 4>(i, x);
             i += 4;
         }
         while i < self.rows {
-            self.inner::<P, LANES, 1>(i, x);
+            self.inner::<P, LANES, CONTIGUOUS, 1>(i, x);
             i += 1;
         }
     }
 
     /// Inner products of `ROWS` rows from `i` on, `LANES` partial sums each.
     #[inline(always)]
-    fn inner<P: Target, const LANES: usize, const ROWS: usize>(&self, i: usize, x: &[T]) {
+    fn inner<P: Target, const LANES: usize, const CONTIGUOUS: bool, const ROWS: usize>(&self, i: usize, x: &[T]) {
+        // SAFETY: inside the extent of the matrix.
+        let a = |r: usize, p: usize| unsafe {
+            *self.a.add((i + r) * self.row).add(if CONTIGUOUS { p } else { p * self.col })
+        };
         let mut sums = [[T::ZERO; LANES]; ROWS];
+        let mut start = 0;
         let mut chunks = x.chunks_exact(LANES);
-        if self.col == 1 {
-            for (c, x) in chunks.by_ref().enumerate() {
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    for (l, s) in sum.iter_mut().enumerate() {
-                        *s = self.a(i + r, c * LANES + l).times_plus::<P>(x[l], *s);
-                    }
+        for x in chunks.by_ref() {
+            for (r, sum) in sums.iter_mut().enumerate() {
+                for (l, s) in sum.iter_mut().enumerate() {
+                    *s = a(r, start + l).times_plus::<P>(x[l], *s);
                 }
             }
-        } else {
-            for (c, x) in chunks.by_ref().enumerate() {
-                for (r, sum) in sums.iter_mut().enumerate() {
-                    for (l, s) in sum.iter_mut().enumerate() {
-                        *s = self.a(i + r, c * LANES + l).times_plus::<P>(x[l], *s);
-                    }
-                }
-            }
+            start += LANES;
         }
-        let rest = chunks.remainder();
-        let start = x.len() - rest.len();
         for (r, sum) in sums.iter_mut().enumerate() {
-            for (l, &x) in rest.iter().enumerate() {
-                sum[l] = self.a(i + r, start + l).times_plus::<P>(x, sum[l]);
+            for (l, &x) in chunks.remainder().iter().enumerate() {
+                sum[l] = a(r, start + l).times_plus::<P>(x, sum[l]);
             }
             // Halves onto halves: a tree, for accuracy and for vectors.
             let mut width = LANES / 2;

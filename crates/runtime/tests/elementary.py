@@ -1,0 +1,113 @@
+"""Writes elementary.txt, exact values of the elementary functions: python elementary.py > elementary.txt"""
+
+import random
+import struct
+
+import mpmath
+from mpmath import mpf
+
+mpmath.mp.prec = 1500
+random.seed(1964)
+
+FUNCTIONS = {
+    "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
+    "log": mpmath.log,
+    "log1p": mpmath.log1p,
+    "sin": mpmath.sin,
+    "cos": mpmath.cos,
+    "tan": mpmath.tan,
+    "asin": mpmath.asin,
+    "acos": mpmath.acos,
+    "atan": mpmath.atan,
+    "sinh": mpmath.sinh,
+    "cosh": mpmath.cosh,
+    "tanh": mpmath.tanh,
+    "logistic": lambda x: 1 / (1 + mpmath.exp(-x)),
+}
+LARGEST = 1.7976931348623157e308
+between = random.uniform
+
+
+def power(low, high):
+    """Two to a random power."""
+    return 2.0 ** between(low, high)
+
+
+def signed(x):
+    return x if random.random() < 0.5 else -x
+
+
+def neighbour(x, steps):
+    """The number so many floats above."""
+    bits = struct.unpack("<q", struct.pack("<d", x))[0]
+    return struct.unpack("<d", struct.pack("<q", bits + steps))[0]
+
+
+def hexadecimal(x):
+    return "%016x" % struct.unpack("<Q", struct.pack("<d", x))[0]
+
+
+def many(count, make):
+    return [make() for _ in range(count)]
+
+
+def points(name):
+    small = many(10, lambda: signed(power(-60, 0))) + [signed(5e-324), signed(2.3e-308), signed(1e-300)]
+    if name in ("exp", "expm1", "logistic", "sinh", "cosh", "tanh"):
+        # The middles between multiples of log 2 are where the reduced argument is largest.
+        middles = many(6, lambda: (random.randrange(-1020, 1020) + 0.5) * 0.6931471805599453)
+        common = small + many(15, lambda: between(-2, 2)) + many(10, lambda: between(-40, 40))
+        edges = {
+            "exp": [-708.4, -720.0, -744.4, -745.1, 709.78],
+            "expm1": [-36.0, -38.0, -800.0, 709.78, 36.5, 37.7],
+            "logistic": [-708.4, -720.0, -744.4, -745.1, 36.8, 700.0],
+            "sinh": [710.4, -710.475, 709.9],
+            "cosh": [710.4, -710.475, 709.9],
+            "tanh": [18.9, 19.1, 22.0, -700.0],
+        }
+        return common + ([] if name == "tanh" else middles) + edges[name]
+    if name == "log":
+        near_one = many(12, lambda: 1 + signed(power(-52, -1))) + [neighbour(1.0, 1), neighbour(1.0, -1)]
+        roots = [0.7071067811865475, 1.4142135623730951]
+        return (
+            [abs(x) for x in small]
+            + near_one
+            + many(10, lambda: power(-1022, 1023))
+            + many(15, lambda: between(0.5, 2))
+            + roots
+            + [LARGEST]
+        )
+    if name == "log1p":
+        return (
+            small
+            + many(15, lambda: between(-0.99, 2))
+            + many(8, lambda: -1 + power(-53, -1))
+            + many(10, lambda: power(1, 1023))
+            + [LARGEST, 0.41421356237309515, -0.2928932188134524]
+        )
+    if name in ("sin", "cos", "tan"):
+        # Near multiples of pi/2 nearly everything cancels; the last but two is the worst of all doubles.
+        multiple = lambda: random.randrange(1, 10 ** random.randrange(1, 9)) * 1.5707963267948966
+        return (
+            small
+            + many(12, lambda: between(-7, 7))
+            + many(10, lambda: signed(power(3, 29)))
+            + many(8, lambda: signed(power(30, 1023)))
+            + many(12, lambda: neighbour(multiple(), random.randrange(-2, 3)))
+            + [1e22, 2.0**1023, 1e9, neighbour(1e9, 1)]
+            + [6381956970095103 * 2.0**797, 1.5707963267948966, 3.141592653589793]
+        )
+    if name in ("asin", "acos"):
+        near_one = many(10, lambda: signed(1 - power(-53, -2)))
+        return small + many(20, lambda: between(-1, 1)) + near_one + [1.0, -1.0, 0.5, -0.5]
+    return small + many(20, lambda: between(-3, 3)) + many(10, lambda: signed(power(1, 1000)))
+
+
+print("# f(x) as the sum of two f64, by mpmath 1.4 at 1500 bits: function, then x, high, low as bits in hexadecimal")
+for name, function in FUNCTIONS.items():
+    for x in points(name):
+        exact = function(mpf(x))
+        high = float(exact)
+        if abs(high) != float("inf"):
+            print(name, hexadecimal(x), hexadecimal(high), hexadecimal(float(exact - mpf(high))))
