@@ -18,14 +18,15 @@ pub(super) fn infer<const N: usize>(op: ScalarOp, args: &[Type]) -> Result<Vec<T
     let dtypes = x.map(|x| x.dtype);
     match op.infer(&dtypes) {
         Some(dtype) => result(dtype, x[0].shape.clone()),
-        None => Err(refusal(&dtypes)),
+        None => Err(refusal(op, &dtypes)),
     }
 }
 
 /// Why a scalar operation does not take operands of these dtypes.
-fn refusal(dtypes: &[DType]) -> TypeError {
+fn refusal(op: ScalarOp, dtypes: &[DType]) -> TypeError {
     let names: Vec<&str> = dtypes.iter().map(|d| d.name()).collect();
     let advice = match dtypes {
+        [condition, ..] if op == ScalarOp::Select && *condition != DType::Bool => "compare, to get a condition of bool",
         [first, rest @ ..] if rest.iter().any(|d| d != first) => "`convert` them to one dtype",
         [DType::Bool, ..] => "`convert` it to a dtype of numbers, or use `& | ^ !`",
         [first, ..] if first.is_float() => "floats have no bits to combine; compare, or `convert` to integers",
