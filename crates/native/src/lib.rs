@@ -21,6 +21,7 @@
 //! What machine code gives is what `kernel::interpret` gives, bit for bit (NaN payloads aside), but for the runtime's
 //! matrix products. It contains no instruction that can trap.
 
+mod checked;
 mod code;
 mod control;
 mod emit;
@@ -34,6 +35,7 @@ mod split;
 mod unit;
 mod vector;
 
+pub use checked::Checked;
 pub use code::{Code, Listing, calls};
 
 use code::{Interface, Object};

@@ -11,7 +11,7 @@ use wengert_kernel::routine::Status;
 
 /// A program compiled to machine code.
 pub struct Executable {
-    code: wengert_native::Code,
+    code: wengert_native::Checked,
     compiled: Compiled,
     outputs: Vec<ArrayType>,
 }
@@ -72,7 +72,7 @@ impl Executable {
         };
         let outputs = program.output_types().map(array).collect::<Result<_, _>>()?;
         let compiled = wengert_compile::compile(program, &wengert_compile::Options::default());
-        let code = wengert_native::compile(&compiled.routine, &wengert_native::Options::default())
+        let code = wengert_native::Checked::compile(&compiled.routine, &wengert_native::Options::default())
             .map_err(|e| Error::new(ErrorKind::Type, format!("machine code could not be made: {e}")))?;
         COMPILED.fetch_add(1, Ordering::Relaxed);
         Ok(Executable { code, compiled, outputs })
@@ -103,7 +103,7 @@ impl Executable {
         }
         match self.code.run(&inputs, &mut outputs) {
             Status::Fine => {}
-            Status::Check { check, lane } => return Err(self.compiled.check_error(check, lane)),
+            Status::Check { check, lane } => return Err(self.compiled.checks[check as usize].error(lane)),
             Status::Memory { bytes } => return Err(memory_refused(bytes)),
         }
         let array = |(buffer, ty): (Buffer, &ArrayType)| {

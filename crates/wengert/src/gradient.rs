@@ -5,6 +5,7 @@ use crate::traced::{Function, check_like, chosen, raise, with_zeros};
 use std::sync::Arc;
 use wengert_core::trace::{apply_program, inline, trace_closed};
 use wengert_core::transform::{self, Linearized, transpose_linear};
+use wengert_core::array::{eye, ones_of};
 use wengert_core::{Array, Program, Tree, Type, tree};
 
 /// The gradient of a function with a scalar result, with respect to all float arrays of its argument.
@@ -63,7 +64,7 @@ fn objective_and_gradient<A: Tree, R: Objective>(operation: &str, f: &impl Fn(A)
     let program = trace_closed(function.program.input_types(), |x| {
         let mut y = inline(&linearized.known, &x);
         let mut operands = y.split_off(outputs);
-        operands.push(Array::one(value.dtype()));
+        operands.push(ones_of(value.dtype(), [0usize; 0]));
         y.extend(inline(&pullback, &operands));
         y
     });
@@ -279,7 +280,7 @@ fn jacobian(operation: &str, f: &impl Fn(Array) -> Array, x: Array, forward: boo
     let whole: Program = trace_closed(function.program.input_types(), |inputs| {
         let mut operands = inline(&linearized.known, &inputs).split_off(1);
         let shape = [&[size], &units.shape[..]].concat();
-        operands.push(Array::eye(size).convert(units.dtype).reshape(&shape));
+        operands.push(eye(size).convert(units.dtype).reshape(&shape));
         let columns = inline(&rows, &operands).remove(0);
         let shape = [&y.shape[..], &x.shape[..]].concat();
         let flat = columns.reshape(&[size, columns.size().checked_div(size).unwrap_or(0)]);

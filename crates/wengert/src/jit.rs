@@ -116,7 +116,7 @@ fn find<A: Tree, R: Tree>(
 ) -> Option<Arc<Specialisation<A, R>>> {
     let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
     let fits = |s: &Arc<Specialisation<A, R>>| {
-        s.fingerprint == fingerprint && args.matches(&s.arguments) && tree::leaf_types_match(args, &s.types)
+        s.fingerprint == fingerprint && tree::fits(args, &s.arguments, &s.types)
     };
     let found = list.iter().position(fits)?;
     if found > 0 {
@@ -156,7 +156,7 @@ fn specialise<A: Tree, R: Tree>(
 fn compiled_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, cache: &Cache<A, R>, args: A) -> R {
     let fingerprint = {
         let mut state = DefaultHasher::new();
-        args.fingerprint(&mut state);
+        tree::fingerprint(&args, &mut state);
         state.finish()
     };
     let inside = is_tracing();

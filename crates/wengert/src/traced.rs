@@ -1,6 +1,7 @@
 //! How a user's closure becomes a program and its results a tree again: what all doors of this crate share.
 
 use std::sync::Arc;
+use wengert_core::array::zeros_like;
 use wengert_core::program::simplify;
 use wengert_core::trace::{Surroundings, trace_with};
 use wengert_core::{Array, Error, ErrorKind, Program, Tree, Type};
@@ -89,7 +90,7 @@ pub(crate) fn chosen<T: Clone>(xs: &[T], flags: &[bool]) -> Vec<T> {
 pub(crate) fn with_zeros(leaves: &[Array], float: &[bool], derivatives: Vec<Array>) -> Vec<Array> {
     let mut derivatives = derivatives.into_iter();
     let one = |(x, &float): (&Array, &bool)| {
-        if float { derivatives.next().expect("one for each float leaf") } else { x.zeros_like() }
+        if float { derivatives.next().expect("one for each float leaf") } else { zeros_like(x) }
     };
     leaves.iter().zip(float).map(one).collect()
 }
