@@ -285,10 +285,8 @@ impl<'a> Emitter<'a, '_> {
 
     fn branch(&mut self, cond: Value, then: &'a Block, otherwise: &'a Block, results: &[Value]) {
         let (yes, no, join) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
-        let after: Vec<Ssa> = results
-            .iter()
-            .map(|&r| self.b.append_block_param(join, scalar_type(self.function.dtype(r))))
-            .collect();
+        let after: Vec<Ssa> =
+            results.iter().map(|&r| self.b.append_block_param(join, scalar_type(self.function.dtype(r)))).collect();
         let cond = self.get(cond);
         self.branch_to(cond, yes, &[], no, &[]);
         for (label, block) in [(yes, then), (no, otherwise)] {
@@ -400,11 +398,11 @@ impl<'a> Emitter<'a, '_> {
         for (i, (&param, &bound)) in params.iter().zip(buffers).enumerate() {
             let at = layout.param(callee, i as u32);
             let word = if !self.unit.moves(param) {
-                self.base(bound).0
+                self.begin(bound)
             } else if self.unit.moves(bound) {
                 self.cell(bound)
             } else {
-                let (base, own) = (self.base(bound).0, layout.param_own_cell(callee, i as u32));
+                let (base, own) = (self.begin(bound), layout.param_own_cell(callee, i as u32));
                 self.store_word(base, own);
                 self.b.ins().iadd_imm_s(self.frame, own as i64)
             };
@@ -436,8 +434,7 @@ impl<'a> Emitter<'a, '_> {
         self.branch_to(short, grow, &[], go_on, &[]);
         self.b.switch_to_block(grow);
         let size = self.b.ins().iconst(types::I64, self.unit.buffer(buffer).dtype.size() as i64);
-        let status =
-            self.call_host(host::reserve as *const u8, &[self.frame, cell, len, size], Some(types::I32));
+        let status = self.call_host(host::reserve as *const u8, &[self.frame, cell, len, size], Some(types::I32));
         self.propagate(status);
         self.jump(go_on, &[]);
         self.b.switch_to_block(go_on);
@@ -621,6 +618,12 @@ impl<'a> Emitter<'a, '_> {
         self.bases.insert(buffer, base);
         self.base_order.push((buffer, self.depth));
         (base, 0)
+    }
+
+    /// Where a buffer begins, as one value.
+    fn begin(&mut self, buffer: BufferId) -> Ssa {
+        let (base, offset) = self.base(buffer);
+        self.b.ins().iadd_imm_s(base, offset)
     }
 
     fn find_base(&mut self, buffer: BufferId) -> Ssa {

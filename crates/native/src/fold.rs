@@ -222,7 +222,9 @@ impl<'a> Emitter<'a, '_> {
         for (fold, state) in plan.folds.iter().zip(states) {
             let dtype = self.function.dtype(fold.item);
             let (values, lanes) = match (state, form) {
-                (State::Vectors(vectors) | State::Loose { vectors, .. }, Some(lanes)) => (&mut vectors[..], Some(lanes)),
+                (State::Vectors(vectors) | State::Loose { vectors, .. }, Some(lanes)) => {
+                    (&mut vectors[..], Some(lanes))
+                }
                 (State::Loose { scalar, .. }, None) => (std::slice::from_mut(scalar), None),
                 _ => continue,
             };

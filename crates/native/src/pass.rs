@@ -366,10 +366,8 @@ impl<'a> Emitter<'a, '_> {
         for step in &plan.steps {
             match (&step.kind, step.stmt) {
                 (Kind::Let, Stmt::Let { out, op, args }) => {
-                    let args: smallvec::SmallVec<[(DType, Operand); 3]> = args
-                        .iter()
-                        .map(|&v| (self.function.dtype(v), self.operand(plan, &mut vectors, v)))
-                        .collect();
+                    let args: smallvec::SmallVec<[(DType, Operand); 3]> =
+                        args.iter().map(|&v| (self.function.dtype(v), self.operand(plan, &mut vectors, v))).collect();
                     let x = self.vector_op(lanes, *op, self.function.dtype(*out), &args);
                     vectors.insert(*out, x);
                 }
@@ -528,7 +526,9 @@ fn substitute(at: &Affine, linear: &HashMap<Value, Affine>) -> Affine {
 
 fn defined(stmt: &Stmt) -> Option<Value> {
     match stmt {
-        Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => Some(*out),
+        Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => {
+            Some(*out)
+        }
         _ => None,
     }
 }

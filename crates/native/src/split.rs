@@ -499,7 +499,9 @@ fn definitions(stmt: &Stmt) -> Vec<Value> {
 /// Values visible after a statement.
 fn definitions_after(stmt: &Stmt) -> Vec<Value> {
     match stmt {
-        Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => vec![*out],
+        Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => {
+            vec![*out]
+        }
         Stmt::For { results, .. }
         | Stmt::While { results, .. }
         | Stmt::If { results, .. }

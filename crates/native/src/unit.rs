@@ -57,7 +57,15 @@ impl<'a> Unit<'a> {
                 }
             });
         }
-        Unit { routine, layout: Layout::new(routine), options, features, moving, effects, constants: RefCell::default() }
+        Unit {
+            routine,
+            layout: Layout::new(routine),
+            options,
+            features,
+            moving,
+            effects,
+            constants: RefCell::default(),
+        }
     }
 
     /// A function.

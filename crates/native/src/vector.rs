@@ -74,7 +74,8 @@ pub(crate) fn is_vector_op(op: ScalarOp, dtype: DType, same: bool, fma: bool) ->
         ScalarOp::Compare(_) | ScalarOp::Select => true,
         ScalarOp::Convert(to) => match (dtype, to) {
             (DType::I64 | DType::U64, DType::F32) => false,
-            (DType::F32 | DType::F64, DType::I64 | DType::U64) | (DType::F64, DType::U32) => false,
+            (DType::F64, to) => to.is_float() || to == DType::Bool,
+            (DType::F32, DType::I64 | DType::U64) => false,
             _ => true,
         },
         ScalarOp::Fma => fma,
@@ -349,12 +350,7 @@ impl Emitter<'_, '_> {
             (DType::F64, DType::F32) => self.b.ins().fvdemote(x),
             (DType::F32, DType::I32) => self.b.ins().fcvt_to_sint_sat(ty, x),
             (DType::F32, DType::U32) => self.b.ins().fcvt_to_uint_sat(ty, x),
-            (DType::F64, DType::I32) => {
-                let wide = self.b.ins().fcvt_to_sint_sat(types::I64X2, x);
-                let zero = self.splat_constant(Scalar::new(0i64));
-                self.b.ins().snarrow(wide, zero)
-            }
-            (DType::F32 | DType::F64, DType::U8) => {
+            (DType::F32, DType::U8) => {
                 let wide = self.vector_convert(lanes, from, DType::I32, x);
                 let (least, most) = (self.splat_constant(Scalar::new(0i32)), self.splat_constant(Scalar::new(255i32)));
                 let wide = self.b.ins().smax(wide, least);

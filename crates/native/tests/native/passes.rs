@@ -1,0 +1,169 @@
+//! Vector loops: lengths, strides, gathers, mixed widths, values that do not vary.
+
+use crate::agreement::{agree, bytes, noise, parse, values};
+use wengert_kernel::{DType, Scalar};
+
+#[test]
+fn every_length_and_dtype() {
+    for dtype in DType::ALL {
+        let op = if dtype == DType::Bool { "xor" } else { "add" };
+        for n in 0..=67usize {
+            let text = format!(
+                "routine arena 0\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: {dtype}[{n}] input 1\n\
+                 buffer b2: {dtype}[{n}] output 0\nbuffer b3: bool[{n}] output 1\n\
+                 function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {dtype} = load b0[%0]  %2: {dtype} = load b1[%0]\n\
+                 %3: {dtype} = {op} %1, %2  store b2[%0] = %3  %4: bool = lt %1, %2  store b3[%0] = %4 }} }}"
+            );
+            agree(&parse(&text), &[bytes(&values(dtype, n, 1)), bytes(&values(dtype, n, 2))]);
+        }
+    }
+}
+
+/// Comparisons, selects and conversions between every two dtypes in one loop, at every length.
+#[test]
+fn mixed_widths() {
+    for from in DType::ALL {
+        for to in DType::ALL {
+            for n in [1usize, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 64, 67] {
+                let text = format!(
+                    "routine arena 0\nbuffer b0: {from}[{n}] input 0\nbuffer b1: {to}[{n}] input 1\n\
+                     buffer b2: bool[{n}] input 2\nbuffer b3: {to}[{n}] output 0\nbuffer b4: {from}[{n}] output 1\n\
+                     buffer b5: bool[{n}] output 2\n\
+                     function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {from} = load b0[%0]  %2: {to} = load b1[%0]\n\
+                     %3: bool = load b2[%0]  %4: {to} = convert {to} %1  %5: bool = le %4, %2  %6: bool = xor %3, %5\n\
+                     %7: {to} = select %6, %4, %2  store b3[%0] = %7  %8: {from} = convert {from} %7\n\
+                     store b4[%0] = %8  %9: bool = not %6  store b5[%0] = %9 }} }}"
+                );
+                let inputs = [values(from, n, 3), values(to, n, 4), values(DType::Bool, n, 5)];
+                agree(&parse(&text), &inputs.map(|x| bytes(&x)));
+            }
+        }
+    }
+}
+
+#[test]
+fn strides_and_offsets() {
+    for dtype in [DType::F32, DType::F64, DType::U8, DType::I32, DType::Bool] {
+        for n in [2usize, 4, 9, 16, 35, 67] {
+            let last = n - 1;
+            let text = format!(
+                "routine arena 64\nbuffer b0: {dtype}[{len}] input 0\nbuffer b1: {dtype}[{n}] output 0\n\
+                 buffer b2: {dtype}[{len}] output 1\nbuffer b3: {dtype}[{n}] output 2\n\
+                 function f0 \"main\" () {{ %0: i64 = const 2\n\
+                 pass %1 in 0..{n} {{ %2: {dtype} = load b0[3 * %1 + 1]  store b1[-%1 + {last}] = %2\n\
+                   %3: {dtype} = load b0[-%1 + {last3}]  store b2[3 * %1 + %0] = %3\n\
+                   %4: i64 = index -%1 + {last}  %5: {dtype} = load b0[%4]  %6: {dtype} = load b0[%1 + %0]\n\
+                   %7: bool = eq %5, %6  %8: {dtype} = select %7, %2, %3  store b3[%4] = %8 }}\n\
+                 pass %9 in 0..{n} {{ store b2[3 * %9] = %10 }} }}",
+                len = 3 * n,
+                last3 = 3 * n - 1
+            );
+            // A value from outside, stored by every round.
+            let text = text.replace("%0: i64 = const 2\n", &format!("%0: i64 = const 2 %10: {dtype} = load b0[0]\n"));
+            agree(&parse(&text), &[bytes(&values(dtype, 3 * n, 9))]);
+        }
+    }
+}
+
+#[test]
+fn gathers_and_scatters() {
+    for n in [1usize, 2, 5, 8, 31, 64, 67] {
+        let table: Vec<Scalar> = (0..n).map(|i| Scalar::new(((i * 7 + 3) % n) as i64)).collect();
+        let order: Vec<Scalar> = (0..n).map(|i| Scalar::new((n - 1 - i) as i32)).collect();
+        let text = format!(
+            "routine arena 0\nbuffer b0: i64[{n}] input 0\nbuffer b1: i32[{n}] input 1\nbuffer b2: f32[{m}] input 2\n\
+             buffer b3: f32[{n}] output 0\nbuffer b4: f32[{n}] output 1\nbuffer b5: i64[{n}] output 2\n\
+             function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: i64 = load b0[%0]  %2: f32 = load b2[2 * %1 + %0 + 1]\n\
+             %3: f32 = neg %2  store b3[%0] = %3  %4: i32 = load b1[%0]  %5: i64 = convert i64 %4\n\
+             store b4[%5] = %3  %6: i64 = index 3 * %1 - 2 * %0 + 5  store b5[%0] = %6 }} }}",
+            m = 3 * n
+        );
+        agree(&parse(&text), &[bytes(&table), bytes(&order), bytes(&noise(DType::F32, 3 * n, 1))]);
+    }
+}
+
+#[test]
+fn the_counter_as_a_value() {
+    for n in [1usize, 3, 4, 18, 67] {
+        let text = format!(
+            "routine arena 0\nbuffer b0: f32[{n}] output 0\nbuffer b1: i64[{n}] output 1\nbuffer b2: f64[{n}] output 2\n\
+             buffer b3: i64[1] output 3\nbuffer b4: bool[{n}] output 4\n\
+             function f0 \"main\" () {{ %8: i64 = const 3 pass %0 in 0..{n} {{ %1: f32 = convert f32 %0  store b0[%0] = %1\n\
+             %2: i64 = index 3 * %0 - 1  %3: i64 = mul %2, %0  store b1[%0] = %3  %4: f64 = convert f64 %0\n\
+             %5: f64 = sqrt %4  store b2[%0] = %5  %6: bool = lt %0, %8  store b4[%0] = %6 }} fold add %0 -> %7: i64\n\
+             store b3[0] = %7 }}"
+        );
+        agree(&parse(&text), &[]);
+    }
+}
+
+#[test]
+fn elementary_functions_among_others() {
+    for dtype in [DType::F32, DType::F64] {
+        for n in [1usize, 4, 7, 64, 67, 600, 1029, 2050, 5000] {
+            let text = format!(
+                "routine arena 0\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: {dtype}[{n}] output 0\n\
+                 buffer b2: {dtype}[2] output 1\nbuffer b3: bool[{n}] output 2\n\
+                 function f0 \"main\" () {{ %8: {dtype} = const 0.75\n\
+                 pass %0 in 0..{n} {{ %1: {dtype} = load b0[%0]  %2: {dtype} = mul %1, %1  %3: {dtype} = neg %2\n\
+                 %4: {dtype} = exp %3  %5: {dtype} = sin %1  %6: {dtype} = mul %4, %5  %7: {dtype} = log1p %2\n\
+                 %9: {dtype} = add %6, %7  %10: {dtype} = pow %2, %8  %11: {dtype} = atan2 %10, %1\n\
+                 %12: bool = lt %9, %11  %13: {dtype} = select %12, %9, %11  store b1[%0] = %13\n\
+                 %14: {dtype} = tanh %13  %16: bool = is_finite %14  store b3[%0] = %16 }}\n\
+                 fold add %14 -> %15: {dtype}, max %7 -> %17: {dtype}\n store b2[0] = %15\n store b2[1] = %17 }}"
+            );
+            agree(&parse(&text), &[bytes(&noise(dtype, n, 1))]);
+            agree(&parse(&text), &[bytes(&values(dtype, n, 1))]);
+        }
+    }
+}
+
+/// In place: a round reads and writes its own element only.
+#[test]
+fn in_place() {
+    for n in [1usize, 5, 16, 67] {
+        let text = format!(
+            "routine arena {bytes}\nbuffer b0: f64[{n}] input 0\nbuffer b1: f64[{n}] output 0\nbuffer b2: f64[{n}] arena 0\n\
+             function f0 \"main\" () {{ copy b2[0; {n}] = b0[0]\n\
+             pass %0 in 0..{n} {{ %1: f64 = load b2[%0]  %2: f64 = mul %1, %1  store b2[%0] = %2  %3: f64 = load b2[%0]\n\
+               %4: f64 = add %3, %1  store b2[%0] = %4 }}\n\
+             copy b1[0; {n}] = b2[0] }}",
+            bytes = 8 * n
+        );
+        agree(&parse(&text), &[bytes(&values(DType::F64, n, 1))]);
+    }
+}
+
+/// A pass of one round may read back what it wrote through another name for the same place.
+#[test]
+fn one_round_keeps_its_order() {
+    let text = "routine arena 64\nbuffer b0: i32[1] output 0\nbuffer b1: i32[4] arena 0\n\
+        function f0 \"main\" () { %4: i32 = const 1 fill b1[0; 4] = %4\n\
+        pass %0 in 0..1 { %1: i32 = load b1[2]  %2: i32 = add %1, %1  store b1[2 * %0 + 2] = %2  %3: i32 = load b1[2]\n\
+        store b0[%0] = %3 } }";
+    let (_, outputs) = agree(&parse(text), &[]);
+    assert_eq!(outputs[0], 2i32.to_le_bytes());
+}
+
+/// More live vectors than registers, and more streams than address registers.
+#[test]
+fn many_live_values() {
+    for n in [5usize, 67] {
+        let k = 24;
+        let mut text = "routine arena 0\n".to_string();
+        for i in 0..k {
+            text += &format!("buffer b{i}: f32[{n}] input {i}\n");
+        }
+        text += &format!("buffer b{k}: f32[{n}] output 0\nfunction f0 \"main\" () {{ pass %0 in 0..{n} {{\n");
+        for i in 0..k {
+            text += &format!("%{}: f32 = load b{i}[%0]\n", i + 1);
+        }
+        for i in 0..k - 1 {
+            let left = if i == 0 { 1 } else { k + i };
+            text += &format!("%{}: f32 = sub %{left}, %{}\n", k + i + 1, k - i);
+        }
+        text += &format!("store b{k}[%0] = %{} }} }}", 2 * k - 1);
+        let inputs: Vec<Vec<u8>> = (0..k).map(|i| bytes(&noise(DType::F32, n, i as u64))).collect();
+        agree(&parse(&text), &inputs);
+    }
+}
