@@ -27,8 +27,7 @@ pub(crate) fn plan(routine: &mut Routine, report: &mut Report) {
             (buffer.len, buffer.storage) = (0, Storage::Arena(0));
         }
     }
-    let count = |wanted: fn(&Storage) -> bool| routine.buffers.iter().filter(|b| wanted(&b.storage)).count();
-    report.growable = count(|s| matches!(s, Storage::Growable));
+    report.growable = routine.buffers.iter().filter(|b| b.storage == Storage::Growable).count();
     report.arena_bytes = routine.arena;
     report.functions = routine.functions.len();
 }
@@ -199,11 +198,10 @@ fn release(free: &mut BTreeMap<usize, usize>, mut at: usize, mut bytes: usize) {
     if bytes == 0 {
         return;
     }
-    if let Some((&before, &size)) = free.range(..at).next_back() {
-        if before + size == at {
-            free.remove(&before);
-            (at, bytes) = (before, bytes + size);
-        }
+    let before = free.range(..at).next_back().map(|(&before, &size)| (before, size));
+    if let Some((before, size)) = before.filter(|&(before, size)| before + size == at) {
+        free.remove(&before);
+        (at, bytes) = (before, bytes + size);
     }
     if let Some(size) = free.remove(&(at + bytes)) {
         bytes += size;

@@ -22,7 +22,9 @@ use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
 pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
     let program = block.nodes.program;
     let equation = &program.equations()[opaque.equation];
-    let args: Vec<Option<Access>> = opaque.args.iter().map(|a| a.as_ref().map(|a| block.resolve(e, a))).collect();
+    let inside = |a: &Access| opaque.work.last().is_some_and(|node| a.root == Root::Node(node.id));
+    let args = opaque.args.iter().map(|a| a.as_ref().filter(|a| !inside(a)).map(|a| block.resolve(e, a)));
+    let args: Vec<Option<Access>> = args.collect();
     let mut at = Site { block, equation, args, results: &opaque.results };
     match (&equation.op, equation.op.lower()) {
         (Op::Loop(op), _) => rounds(&mut at, e, op),
@@ -55,7 +57,7 @@ pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
             let list = lists::map_rows(e, &at.list(0), &dest, &mut |e, row, to| reduce::sum(e, row, op.axis, to));
             at.set_list(0, list);
         }
-        (_, Lowering::Reduce { op, start, end }) => reduce::rows(&mut at, e, op, start, end),
+        (_, Lowering::Reduce { op, start, end }) => reduce::rows(&mut at, e, &opaque.work, op, start..end),
         (_, Lowering::ArgReduce { max, axis }) => reduce::arg(&mut at, e, max, axis),
         (_, Lowering::Dot { batch }) => dot::dot(&mut at, e, batch),
         (_, Lowering::Accumulate { batch, mode }) => update::accumulate(&mut at, e, batch, mode),
@@ -264,10 +266,9 @@ impl Layout {
         let at = Affine::value(k);
         for rows in &self.rows {
             dests.push(match rows {
-                Rows::Array(place, size) if *size > 1 => Dest::Fresh(Place {
-                    buffer: place.buffer,
-                    at: place.at.clone().plus_affine(&at, *size as i64),
-                }),
+                Rows::Array(place, size) if *size > 1 => {
+                    Dest::Fresh(Place { buffer: place.buffer, at: place.at.clone().plus_affine(&at, *size as i64) })
+                }
                 Rows::List(dest) if dest.spans.is_empty() && dest.row.size() > 1 => Dest::Fresh(dest.place(&at)),
                 Rows::List(dest) if !dest.spans.is_empty() => {
                     let inner = dest.ends.len() - 1;

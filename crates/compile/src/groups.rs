@@ -12,19 +12,19 @@
 use crate::index::{Access, Axes, Dim, Dims, Id, Root, dense, merged, refine};
 use crate::nodes::Opaque;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wengert_core::types::ArrayType;
 use wengert_kernel::{Binary, ScalarOp};
 
 /// Members of one group. More would not fit in registers, and machine code is made in time quadratic in it.
-const MOST_MEMBERS: usize = 96;
+pub(crate) const MOST_MEMBERS: usize = 96;
 
 /// Elementwise work: one scalar computation for each element of a domain.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) id: Id,
     pub(crate) kind: Kind,
-    pub(crate) args: SmallVec<[Access; 3]>,
+    pub(crate) args: SmallVec<[Access; 2]>,
 }
 
 impl Node {
@@ -128,7 +128,7 @@ pub(crate) struct Info {
     pub(crate) stored: bool,
     /// The last equation (by number) that reads it; outputs are read after all.
     pub(crate) last_use: usize,
-    /// Reads of the storage of an input that may be overwritten, and whether they are at the reader's own element.
+    /// Of an input, which may be overwritten: when it is read, and whether at the reader's own element.
     pub(crate) reads: Vec<(Moment, bool)>,
 }
 
@@ -142,6 +142,8 @@ pub(crate) struct Plan {
     pub(crate) info: Vec<Info>,
     /// The equation being planned.
     pub(crate) position: usize,
+    /// Things that are inputs; they come first.
+    inputs: usize,
     /// The last group over each number of elements or rows.
     latest: HashMap<usize, usize>,
 }
@@ -155,8 +157,8 @@ enum Source {
 }
 
 impl Plan {
-    pub(crate) fn new() -> Self {
-        Plan { between: vec![Vec::new()], ..Plan::default() }
+    pub(crate) fn new(inputs: usize) -> Self {
+        Plan { between: vec![Vec::new()], inputs, ..Plan::default() }
     }
 
     /// A new thing. Its number follows the last one.
@@ -210,15 +212,21 @@ impl Plan {
             let info = &mut self.info[id];
             info.last_use = info.last_use.max(position);
             info.stored |= !info.scalar;
-            info.reads.push((moment, same_element));
+            if id < self.inputs {
+                info.reads.push((moment, same_element));
+            }
         }
     }
 
     /// Appends an item that is no loop nest; the caller has declared its results.
     pub(crate) fn opaque(&mut self, opaque: Opaque) {
         let item = self.items.len();
-        for arg in opaque.args.iter().flatten() {
-            self.read(arg, moment(item), false);
+        let inside: HashSet<Id> = opaque.work.iter().map(|node| node.id).collect();
+        let work = opaque.work.iter().flat_map(|node| &node.args);
+        for arg in opaque.args.iter().flatten().chain(work) {
+            if !matches!(arg.root, Root::Node(id) if inside.contains(&id)) {
+                self.read(arg, moment(item), false);
+            }
         }
         for &id in opaque.results.iter().flatten() {
             self.info[id].available = item + 1;
@@ -247,7 +255,12 @@ impl Plan {
             }
         }
         let item = self.items.len();
-        self.push_item(Item::Group(Group { size, inner: None, axes: [size].into_iter().filter(|&n| n > 1).collect(), members: Vec::new() }));
+        self.push_item(Item::Group(Group {
+            size,
+            inner: None,
+            axes: [size].into_iter().filter(|&n| n > 1).collect(),
+            members: Vec::new(),
+        }));
         self.latest.insert(size, item);
         let (axes, inner, level) = match self.fit(item, &node, size) {
             Some(fit) => fit,

@@ -23,7 +23,7 @@ pub(crate) struct Dim {
 }
 
 /// The steps of all axes.
-pub(crate) type Dims = SmallVec<[Dim; 4]>;
+pub(crate) type Dims = SmallVec<[Dim; 2]>;
 
 /// What holds the elements.
 #[derive(Clone, PartialEq, Debug)]
@@ -114,7 +114,8 @@ impl Access {
     pub(crate) fn is_row_of(&self, inner: usize) -> bool {
         let merged = merged(&self.dims);
         let Some((last, outer)) = merged.split_last() else { return false };
-        let rows = if inner == 1 { is_dense(&merged) } else { *last == Dim { len: inner, stride: 0 } && is_dense(outer) };
+        let rows =
+            if inner == 1 { is_dense(&merged) } else { *last == Dim { len: inner, stride: 0 } && is_dense(outer) };
         rows && self.at == Affine::default() && self.starts.is_empty()
     }
 }

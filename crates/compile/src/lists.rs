@@ -11,7 +11,7 @@ use crate::emit::Emitter;
 use crate::index::{Access, Dim, Root, dense};
 use crate::storage::Place;
 use wengert_core::types::{ArrayType, Type};
-use wengert_kernel::routine::{Affine, BufferId, Count, Storage, Stmt, Value};
+use wengert_kernel::routine::{Affine, BufferId, Count, Stmt, Storage, Value};
 use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp};
 
 /// The array that a type is in memory: an array, or a list of known lengths with its levels as leading axes.

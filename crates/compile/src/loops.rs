@@ -177,24 +177,16 @@ impl<'b, 'p> Nest<'b, 'p> {
 
     /// Reads before a pass what is the same for all its elements.
     fn preload(&mut self, e: &mut Emitter, node: usize) {
-        if self.axes.len() == self.indices.len() {
+        if self.inner == 1 || matches!(self.node(node).kind, Kind::Read(_) | Kind::Product { .. }) {
             return;
         }
         for arg in self.node(node).args.clone() {
-            if self.in_group(&arg).is_some() {
-                continue;
-            }
             let strides = strides_over(&merged(&arg.dims), &self.axes);
             let fixed = strides.is_some_and(|s| s.last() == Some(&0));
-            let access = self.block.resolve(e, &arg);
-            if let (true, Root::Memory(buffer)) = (fixed, &access.root) {
-                if matches!(self.node(node).kind, Kind::Read(_) | Kind::Product { .. }) {
-                    continue;
-                }
-                let key = (*buffer, self.address(&access));
-                if !self.row_loads.contains_key(&key) {
-                    let value = e.load(key.0, key.1.clone());
-                    self.row_loads.insert(key, value);
+            if fixed && self.in_group(&arg).is_none() {
+                let access = self.block.resolve(e, &arg);
+                if let Root::Memory(buffer) = access.root {
+                    self.read(e, buffer, self.address(&access));
                 }
             }
         }
@@ -320,7 +312,11 @@ impl<'b, 'p> Nest<'b, 'p> {
         }
         let value = e.load(buffer, key.1.clone());
         let inside = self.indices.len() == self.axes.len();
-        if inside { self.element_loads.insert(key, value) } else { self.row_loads.insert(key, value) };
+        if inside {
+            self.element_loads.insert(key, value)
+        } else {
+            self.row_loads.insert(key, value)
+        };
         value
     }
 

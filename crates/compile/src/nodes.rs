@@ -1,9 +1,10 @@
 //! From equations to the nodes and items of a [`Plan`]: what each primitive's `Lowering` means for the loop nests.
 
-use crate::groups::{Clamp, Kind, Node, Plan};
+use crate::groups::{Clamp, Kind, MOST_MEMBERS, Node, Plan};
 use crate::index::{Access, Dim, Dims, Id, Root, dense};
 use crate::lists::{self, dense_type};
 use smallvec::SmallVec;
+use std::collections::HashMap;
 use wengert_core::ops::Op;
 use wengert_core::primitive::{Effect, Lowering, View, ViewAxis};
 use wengert_core::program::{Equation, Program, Var};
@@ -22,6 +23,8 @@ pub(crate) struct Opaque {
     pub(crate) args: Vec<Option<Access>>,
     /// Results; `None` for lists that are no arrays, and for arrays without elements.
     pub(crate) results: Vec<Option<Id>>,
+    /// Elementwise work that is done inside, for operand 0.
+    pub(crate) work: Vec<Node>,
 }
 
 /// The equations of a block as nodes, with where each variable's elements are found.
@@ -30,12 +33,16 @@ pub(crate) struct Nodes<'p> {
     pub(crate) plan: Plan,
     /// By variable; `None` for lists that are no arrays, and for what nobody reads.
     pub(crate) access: Vec<Option<Access>>,
+    /// By variable: the reduction that does its work; see [`inside`].
+    inside: Vec<Option<usize>>,
+    /// By reduction: that work so far.
+    work: HashMap<usize, Vec<Node>>,
 }
 
 impl<'p> Nodes<'p> {
     /// Plans all equations. An input is an access from outside, or `None`: memory of this block (or a list).
     pub(crate) fn new(program: &'p Program, inputs: Vec<Option<Access>>) -> Self {
-        let mut plan = Plan::new();
+        let mut plan = Plan::new(program.inputs());
         for v in 0..program.vars() {
             let ty = dense_type(program.ty(Var(v as u32))).unwrap_or(ArrayType::new(DType::I64, &[0]));
             plan.declare(ty);
@@ -45,8 +52,9 @@ impl<'p> Nodes<'p> {
             let memory = || dense_type(program.ty(Var(i as u32))).map(|_| plan.whole(i));
             access[i] = input.or_else(memory);
         }
-        let mut nodes = Nodes { program, plan, access };
         let live = live(program);
+        let inside = inside(program, &live);
+        let mut nodes = Nodes { program, plan, access, inside, work: HashMap::new() };
         for (i, e) in program.equations().iter().enumerate() {
             if live[i] {
                 nodes.plan.position = i + 1;
@@ -152,7 +160,10 @@ impl<'p> Nodes<'p> {
     /// The variable is these elements. A single one is read once.
     fn alias(&mut self, v: Var, access: Access) {
         if self.plan.is_uniform(&access) || access.size() != 1 {
-            return self.set(v, Access { at: if self.plan.is_uniform(&access) { Default::default() } else { access.at }, ..access });
+            return self.set(
+                v,
+                Access { at: if self.plan.is_uniform(&access) { Default::default() } else { access.at }, ..access },
+            );
         }
         self.node(v, Kind::Copy, [Access { dims: Dims::new(), ..access }]);
     }
@@ -161,6 +172,13 @@ impl<'p> Nodes<'p> {
         if args.iter().all(|a| self.plan.is_uniform(a)) {
             self.plan.info[v.index()].scalar = true;
             return self.node(v, Kind::Map(op), args.into_iter().map(|a| Access { dims: Dims::new(), ..a }));
+        }
+        if let Some(reduction) = self.inside[v.index()] {
+            let work = self.work.entry(reduction).or_default();
+            if work.len() < MOST_MEMBERS {
+                work.push(Node { id: v.index(), kind: Kind::Map(op), args: args.into_iter().collect() });
+                return self.set(v, self.plan.whole(v.index()));
+            }
         }
         self.node(v, Kind::Map(op), args);
     }
@@ -282,8 +300,9 @@ impl<'p> Nodes<'p> {
         }
         // Both operands over the axes of the result.
         let still = |d: Dim| Dim { len: d.len, stride: 0 };
-        let over = |of: &Access, axes: [Dim; 2]| {
-            Access { dims: of.dims[..batch].iter().copied().chain(axes).collect(), ..of.clone() }
+        let over = |of: &Access, axes: [Dim; 2]| Access {
+            dims: of.dims[..batch].iter().copied().chain(axes).collect(),
+            ..of.clone()
         };
         let (left, right) = (over(&x, [m, still(n)]), over(&y, [still(m), n]));
         let product = ScalarOp::Binary(Binary::Mul);
@@ -327,8 +346,41 @@ impl<'p> Nodes<'p> {
                 self.set(v, self.plan.whole(v.index()));
             }
         }
-        self.plan.opaque(Opaque { equation: number, args, results });
+        let work = self.work.remove(&number).unwrap_or_default();
+        self.plan.opaque(Opaque { equation: number, args, results, work });
     }
+}
+
+/// The variables whose only use, through elementwise operations with only that use, is a reduction that is a sweep over
+/// rows: it computes them as it goes, so that they are never stored.
+fn inside(program: &Program, live: &[bool]) -> Vec<Option<usize>> {
+    /// By whom a variable is read.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Readers {
+        None,
+        Inside(usize),
+        Others,
+    }
+    let mut readers = vec![Readers::None; program.vars()];
+    program.outputs().iter().for_each(|v| readers[v.index()] = Readers::Others);
+    let mut inside = vec![None; program.vars()];
+    for (i, e) in program.equations().iter().enumerate().rev().filter(|(i, _)| live[*i]) {
+        let reader = match (e.op.lower(), readers.get(e.first.index())) {
+            (Lowering::Reduce { end, .. }, _) if program.ty(e.args[0]).as_array().is_some_and(|x| end < x.rank()) => {
+                Readers::Inside(i)
+            }
+            (Lowering::Map(_), Some(&Readers::Inside(reduction))) => {
+                inside[e.first.index()] = Some(reduction);
+                Readers::Inside(reduction)
+            }
+            _ => Readers::Others,
+        };
+        for a in &e.args {
+            let known = &mut readers[a.index()];
+            *known = if *known == Readers::None || *known == reader { reader } else { Readers::Others };
+        }
+    }
+    inside
 }
 
 /// Which equations have an effect or a result that something reads.

@@ -11,9 +11,11 @@ use wengert_core::program::{Program, Var};
 use wengert_kernel::routine::{Affine, Storage};
 use wengert_kernel::{Scalar, verify};
 
-/// From programs to programs, one after the other.
-const PASSES: [(&str, fn(&Arc<Program>) -> Arc<Program>); 2] =
-    [("lanes", lanes::without_lanes), ("open", open::opened)];
+/// A pass from programs to programs.
+type Pass = fn(&Arc<Program>) -> Arc<Program>;
+
+/// Those, one after the other.
+const PASSES: [(&str, Pass); 2] = [("lanes", lanes::without_lanes), ("open", open::opened)];
 
 /// All passes.
 pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
@@ -48,13 +50,12 @@ fn lower(program: &Program) -> Emitter {
         dense_type(ty).unwrap_or_else(|| panic!("a compiled program takes and gives arrays, not {ty}"))
     };
     let mut inputs = Vec::new();
-    for i in 0..program.inputs() {
+    for (i, &used) in used.iter().take(program.inputs()).enumerate() {
         let ty = ty(Var(i as u32));
         let buffer = e.buffer(ty.dtype, ty.size(), Storage::Input(i as u32));
         inputs.push(Bound::Elements(match ty.size() {
-            0 => Access::literal(Scalar::zero(ty.dtype), &ty.shape),
-            1 if used[i] => Access::uniform(Root::Value(e.load(buffer, Affine::default())), &ty),
-            1 => Access::literal(Scalar::zero(ty.dtype), &ty.shape),
+            1 if used => Access::uniform(Root::Value(e.load(buffer, Affine::default())), &ty),
+            0 | 1 => Access::literal(Scalar::zero(ty.dtype), &ty.shape),
             _ => Access::dense(Root::Memory(buffer), &ty),
         }));
     }

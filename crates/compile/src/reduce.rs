@@ -2,24 +2,32 @@
 
 use crate::control::Site;
 use crate::emit::{Emitter, moved};
-use crate::index::{Access, Dim, Dims, dense, joint};
+use crate::groups::{Kind, Node};
+use crate::index::{Access, Axes, Dim, Dims, Id, Root, dense, joint};
 use crate::storage::Place;
+use smallvec::SmallVec;
+use std::collections::HashMap;
+use std::ops::Range;
 use wengert_kernel::reduce::{ROW_BLOCK, identity};
 use wengert_kernel::routine::{Affine, Count, Fold, Value};
-use wengert_kernel::{Binary, Comparison, Scalar, ScalarOp};
+use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp};
 
 /// Rows combined in one sweep over the result.
 const SWEEP: usize = 4;
 
-/// Combines the axes `start..end`, which are not the last, in the order of [`wengert_kernel::reduce::fold_rows`].
-pub(crate) fn rows(site: &mut Site<'_, '_>, e: &mut Emitter, op: Binary, start: usize, end: usize) {
-    let x = site.arg(0).clone();
+/// Combines axes that are not the last, in the order of [`wengert_kernel::reduce::fold_rows`], and does the elementwise
+/// `work` for its operand as it goes.
+pub(crate) fn rows(site: &mut Site<'_, '_>, e: &mut Emitter, work: &[Node], op: Binary, axes: Range<usize>) {
     let Some(id) = site.results[0] else { return };
+    let element = match site.args[0].clone() {
+        Some(x) => Element { leaves: vec![x], steps: Vec::new() },
+        None => Element::new(site, e, work),
+    };
     match site.place(e, 0) {
-        Some(place) => Sweep { x: &x, op }.reduce(e, start, end, &place),
+        Some(place) => Sweep { element, op }.reduce(e, axes, &place),
         None => {
-            let place = e.memory(x.dtype, 1);
-            Sweep { x: &x, op }.reduce(e, start, end, &place);
+            let place = e.memory(element.dtype(), 1);
+            Sweep { element, op }.reduce(e, axes, &place);
             let value = e.load(place.buffer, Affine::default());
             site.block.set_value(id, value);
         }
@@ -28,15 +36,14 @@ pub(crate) fn rows(site: &mut Site<'_, '_>, e: &mut Emitter, op: Binary, start: 
 
 /// The sum of a row's elements over one axis, to dense memory.
 pub(crate) fn sum(e: &mut Emitter, x: &Access, axis: usize, to: &Place) {
-    let rank = x.dims.len();
-    if axis + 1 < rank && x.size() > 0 {
-        return Sweep { x, op: Binary::Add }.reduce(e, axis, axis + 1, to);
-    }
     let outer: Dims = x.dims[..axis].iter().chain(&x.dims[axis + 1..]).copied().collect();
     let shape: Vec<usize> = outer.iter().map(|d| d.len).collect();
     if x.size() == 0 {
-        let zero = Access::literal(Scalar::zero(x.dtype), &shape);
-        return e.transfer(&zero, to);
+        return e.transfer(&Access::literal(Scalar::zero(x.dtype), &shape), to);
+    }
+    if axis + 1 < x.dims.len() {
+        let element = Element { leaves: vec![x.clone()], steps: Vec::new() };
+        return Sweep { element, op: Binary::Add }.reduce(e, axis..axis + 1, to);
     }
     let (axes, strides) = joint(&[&outer, &dense(&shape)]);
     let indices = e.begin_nest(&axes);
@@ -49,177 +56,251 @@ pub(crate) fn sum(e: &mut Emitter, x: &Access, axis: usize, to: &Place) {
     e.end_nest(&axes, &indices);
 }
 
+/// How an element of the operand is computed from elements of arrays of its shape.
+struct Element {
+    leaves: Vec<Access>,
+    /// Operations on leaves and, after them, on results of earlier steps. The last one gives the element; with none it is
+    /// the only leaf.
+    steps: Vec<(ScalarOp, Vec<usize>)>,
+}
+
+impl Element {
+    fn new(site: &mut Site<'_, '_>, e: &mut Emitter, work: &[Node]) -> Element {
+        let step: HashMap<Id, usize> = work.iter().enumerate().map(|(i, node)| (node.id, i)).collect();
+        let mut leaves = Vec::new();
+        let mut steps = Vec::new();
+        for node in work {
+            let Kind::Map(op) = node.kind else { unreachable!("the work inside a reduction is elementwise") };
+            let mut args = Vec::new();
+            for arg in &node.args {
+                match arg.root {
+                    Root::Node(id) if step.contains_key(&id) => args.push(Err(step[&id])),
+                    _ => {
+                        leaves.push(site.block.resolve(e, arg));
+                        args.push(Ok(leaves.len() - 1));
+                    }
+                }
+            }
+            steps.push((op, args));
+        }
+        let number = |arg: Result<usize, usize>| arg.unwrap_or_else(|step| leaves.len() + step);
+        let steps = steps.into_iter().map(|(op, args)| (op, args.into_iter().map(number).collect())).collect();
+        Element { leaves, steps }
+    }
+
+    fn dtype(&self) -> DType {
+        let mut dtypes: Vec<DType> = self.leaves.iter().map(|leaf| leaf.dtype).collect();
+        for (op, args) in &self.steps {
+            let args: Vec<DType> = args.iter().map(|&i| dtypes[i]).collect();
+            dtypes.push(op.infer(&args).expect("the program's operation takes these dtypes"));
+        }
+        *dtypes.last().expect("an element comes from somewhere")
+    }
+
+    /// The element, from where the leaves' elements are.
+    fn value(&self, e: &mut Emitter, at: Vec<Affine>) -> Value {
+        let mut values: Vec<Value> = self.leaves.iter().zip(at).map(|(leaf, at)| e.element(leaf, at)).collect();
+        for (op, args) in &self.steps {
+            let args: Vec<Value> = args.iter().map(|&i| values[i]).collect();
+            values.push(e.apply(*op, &args));
+        }
+        *values.last().expect("an element comes from somewhere")
+    }
+}
+
 /// A reduction of rows, strip by strip: a strip is a run of elements along the last axis.
-struct Sweep<'a> {
-    x: &'a Access,
+struct Sweep {
+    element: Element,
     op: Binary,
 }
 
-/// Where a strip of the operand and of the result begin, and how they go on.
+/// Where a strip of the leaves begins, and how it goes on.
 struct Strip {
-    /// The first row.
-    x: Affine,
-    /// From row to row, by axis reduced.
-    rows: Dims,
-    /// Number of rows.
-    count: usize,
-    /// Elements, with the steps in the operand and in the result.
+    /// The first row, by leaf.
+    at: Vec<Affine>,
+    /// Axes of the rows, and the steps along them by leaf.
+    rows: Axes,
+    row_steps: Vec<SmallVec<[i64; 4]>>,
+    /// Elements, and the steps from one to the next by leaf and in the result.
     len: usize,
-    step: i64,
+    steps: Vec<i64>,
     to_step: i64,
 }
 
-impl Sweep<'_> {
-    fn reduce(&self, e: &mut Emitter, start: usize, end: usize, to: &Place) {
-        let dims = &self.x.dims;
-        let kept: Dims = dims[..start].iter().chain(&dims[end..]).copied().collect();
-        let shape: Vec<usize> = kept.iter().map(|d| d.len).collect();
-        if shape.contains(&0) {
-            return;
-        }
-        let (axes, strides) = joint(&[&kept, &dense(&shape)]);
+impl Strip {
+    fn count(&self) -> usize {
+        self.rows.iter().product()
+    }
+
+    /// Where the elements of a row begin, and go on with the index.
+    fn row(&self, e: &mut Emitter, row: &Affine) -> Vec<Affine> {
+        let counters: Vec<Affine> = if self.rows.len() <= 1 {
+            vec![row.clone()]
+        } else {
+            // Rows do not follow each other at one distance.
+            let mut row = e.index(row);
+            let mut counters = Vec::new();
+            for &n in self.rows.iter().rev() {
+                let n = e.int(n as i64);
+                counters.push(Affine::value(e.binary(Binary::Rem, row, n)));
+                row = e.binary(Binary::Div, row, n);
+            }
+            counters.reverse();
+            counters
+        };
+        let place = |(at, steps): (&Affine, &SmallVec<[i64; 4]>)| {
+            counters.iter().zip(steps).fold(at.clone(), |at, (k, &s)| at.plus_affine(k, s))
+        };
+        self.at.iter().zip(&self.row_steps).map(place).collect()
+    }
+}
+
+impl Sweep {
+    fn reduce(&self, e: &mut Emitter, reduced: Range<usize>, to: &Place) {
+        let leaves = &self.element.leaves;
+        let kept =
+            |dims: &Dims| -> Dims { dims[..reduced.start].iter().chain(&dims[reduced.end..]).copied().collect() };
+        let mut parts: Vec<Dims> = leaves.iter().map(|leaf| kept(&leaf.dims)).collect();
+        let shape: Vec<usize> = parts[0].iter().map(|d| d.len).collect();
+        parts.push(dense(&shape));
+        let (axes, strides) = joint(&parts.iter().map(|p| &p[..]).collect::<Vec<_>>());
         // The strip is the last axis, unless that is before the rows.
-        let strip = dims[end..].iter().any(|d| d.len > 1);
+        let strip = leaves[0].dims[reduced.end..].iter().any(|d| d.len > 1);
         let outer = if strip { &axes[..axes.len() - 1] } else { &axes[..] };
-        let last = |part: usize| if strip { strides[part].last().copied().unwrap_or(0) } else { 0 };
+        let last = |strides: &SmallVec<[i64; 4]>| if strip { strides[axes.len() - 1] } else { 0 };
+        let (to_strides, strides) = strides.split_last().expect("the result is a part");
+        let rows: Vec<&[Dim]> = leaves.iter().map(|leaf| &leaf.dims[reduced.clone()]).collect();
+        let (rows, row_steps) = joint(&rows);
         let indices = e.begin_nest(outer);
-        let x = moved(&self.x.at, &indices, &strides[0]);
-        let rows = crate::index::merged(&dims[start..end]);
-        let count = rows.iter().map(|d| d.len).product();
-        let len = if strip { axes[axes.len() - 1] } else { 1 };
-        let strip = Strip { x, rows, count, len, step: last(0), to_step: last(1) };
-        let to = Place { buffer: to.buffer, at: moved(&to.at, &indices, &strides[1]) };
-        self.strip(e, &strip, &to);
+        let strip = Strip {
+            at: leaves.iter().zip(strides).map(|(leaf, s)| moved(&leaf.at, &indices, s)).collect(),
+            rows,
+            row_steps,
+            len: if strip { axes[axes.len() - 1] } else { 1 },
+            steps: strides.iter().map(last).collect(),
+            to_step: last(to_strides),
+        };
+        self.strip(e, &strip, &Place { buffer: to.buffer, at: moved(&to.at, &indices, to_strides) });
         e.end_nest(outer, &indices);
     }
 
     fn strip(&self, e: &mut Emitter, strip: &Strip, to: &Place) {
-        let blocks = strip.count / ROW_BLOCK;
-        let rest = strip.count % ROW_BLOCK;
-        if strip.count <= ROW_BLOCK {
-            return self.block(e, strip, &Affine::default(), strip.count, to, strip.to_step);
+        let (blocks, rest) = (strip.count() / ROW_BLOCK, strip.count() % ROW_BLOCK);
+        if strip.count() <= ROW_BLOCK {
+            return self.block(e, strip, &Affine::default(), strip.count(), to, strip.to_step);
         }
         // Blocks are combined like a binary counter: level `l` holds the result of 2^l blocks.
         let total = blocks + (rest > 0) as usize;
         let levels = usize::BITS - total.leading_zeros();
-        let memory: Vec<Place> = (0..=levels).map(|_| e.memory(self.x.dtype, strip.len)).collect();
+        let dtype = self.element.dtype();
+        let memory: Vec<Place> = (0..=levels).map(|_| e.memory(dtype, strip.len)).collect();
         let (result, levels) = memory.split_last().expect("there is one more than levels");
         let index = e.begin_for();
-        let first = Affine::constant(0).plus(index, ROW_BLOCK as i64);
-        self.block(e, strip, &first, ROW_BLOCK, result, 1);
-        self.push_block(e, strip, index, result, levels);
+        self.block(e, strip, &Affine::default().plus(index, ROW_BLOCK as i64), ROW_BLOCK, result, 1);
+        push_block(e, self.op, strip.len, index, result, levels);
         e.end_for(index, Count::Const(blocks as u64));
         if rest > 0 {
-            let first = Affine::constant((blocks * ROW_BLOCK) as i64);
-            self.block(e, strip, &first, rest, result, 1);
+            self.block(e, strip, &Affine::constant((blocks * ROW_BLOCK) as i64), rest, result, 1);
             let index = e.int(blocks as i64);
-            self.push_block(e, strip, index, result, levels);
+            push_block(e, self.op, strip.len, index, result, levels);
         }
         let held: Vec<&Place> = (0..levels.len()).filter(|l| total >> l & 1 == 1).map(|l| &levels[l]).collect();
-        for (i, level) in held.iter().enumerate().skip(1) {
-            let (left, right) = (level, held[0]);
-            let last = i + 1 == held.len();
-            let (target, step) = if last { (to, strip.to_step) } else { (held[0], 1) };
-            self.combine(e, strip.len, left, right, target, step);
+        let (right, higher) = held.split_first().expect("there are blocks");
+        for (i, left) in higher.iter().enumerate() {
+            let (to, step) = if i + 1 == higher.len() { (to, strip.to_step) } else { (*right, 1) };
+            combine(e, self.op, strip.len, left, right, to, step);
         }
-        if held.len() == 1 {
-            self.move_to(e, strip.len, held[0], to, strip.to_step);
-        }
-    }
-
-    /// Adds the result of block `index` to the levels.
-    fn push_block(&self, e: &mut Emitter, strip: &Strip, index: Value, result: &Place, levels: &[Place]) {
-        let mut carrying = e.constant(Scalar::new(true));
-        for (l, level) in levels.iter().enumerate() {
-            let mask = e.int(1 << l);
-            let bit = e.binary(Binary::And, index, mask);
-            let set = e.apply(ScalarOp::Compare(Comparison::Eq), &[bit, mask]);
-            let combines = e.binary(Binary::And, carrying, set);
-            let rests = e.apply(ScalarOp::Compare(Comparison::Ne), &[combines, carrying]);
-            e.branch(combines, |e| { self.combine(e, strip.len, level, result, result, 1); Vec::new() }, |_| Vec::new());
-            e.branch(rests, |e| { self.move_to(e, strip.len, result, level, 1); Vec::new() }, |_| Vec::new());
-            carrying = combines;
+        if higher.is_empty() {
+            copy(e, strip.len, right, to, strip.to_step);
         }
     }
 
-    /// Combines `count` rows from row `first` on, which is a linear form in rows.
+    /// Combines `count` rows from row `first` on.
     fn block(&self, e: &mut Emitter, strip: &Strip, first: &Affine, count: usize, to: &Place, to_step: i64) {
-        if strip.rows.len() > 1 {
-            return self.block_of_axes(e, strip, first, count, to, to_step);
-        }
-        let stride = strip.rows.first().map_or(0, |d| d.stride);
-        let at = strip.x.clone().plus_affine(first, stride);
         let head = if count <= 4 * SWEEP { count } else { SWEEP };
-        let sweep = |e: &mut Emitter, from: &Affine, rows: usize, begins: bool| {
-            let index = e.begin_pass();
-            let place = to.at.clone().plus(index, to_step);
-            let mut acc = if begins {
-                e.constant(identity(self.op, self.x.dtype))
-            } else {
-                e.load(to.buffer, place.clone())
-            };
-            for row in 0..rows as i64 {
-                let x = e.element(self.x, from.clone().shifted(row * stride).plus(index, strip.step));
-                acc = e.binary(self.op, acc, x);
-            }
-            e.store(to.buffer, place, acc);
-            e.end_pass(index, strip.len, Vec::new());
-        };
-        sweep(e, &at, head, true);
+        self.sweep(e, strip, first, head, true, to, to_step);
         let whole = (count - head) / SWEEP;
         if whole > 0 {
             let index = e.begin_for();
-            let from = at.clone().shifted(head as i64 * stride).plus(index, SWEEP as i64 * stride);
-            sweep(e, &from, SWEEP, false);
+            let from = first.clone().shifted(head as i64).plus(index, SWEEP as i64);
+            self.sweep(e, strip, &from, SWEEP, false, to, to_step);
             e.end_for(index, Count::Const(whole as u64));
         }
         let done = head + whole * SWEEP;
         if done < count {
-            sweep(e, &at.shifted(done as i64 * stride), count - done, false);
+            self.sweep(e, strip, &first.clone().shifted(done as i64), count - done, false, to, to_step);
         }
     }
 
-    /// The same, where rows do not follow each other at one distance.
-    fn block_of_axes(&self, e: &mut Emitter, strip: &Strip, first: &Affine, count: usize, to: &Place, to_step: i64) {
+    /// Combines a few rows with what is there, or with the identity to begin with.
+    #[allow(clippy::too_many_arguments)]
+    fn sweep(
+        &self,
+        e: &mut Emitter,
+        strip: &Strip,
+        first: &Affine,
+        rows: usize,
+        begins: bool,
+        to: &Place,
+        to_step: i64,
+    ) {
+        let rows: Vec<Vec<Affine>> = (0..rows as i64).map(|k| strip.row(e, &first.clone().shifted(k))).collect();
         let index = e.begin_pass();
-        let start = e.constant(identity(self.op, self.x.dtype));
-        e.store(to.buffer, to.at.clone().plus(index, to_step), start);
-        e.end_pass(index, strip.len, Vec::new());
-        let index = e.begin_for();
-        let mut row = e.index(&first.clone().plus(index, 1));
-        let mut at = strip.x.clone();
-        for dim in strip.rows.iter().rev() {
-            let len = e.int(dim.len as i64);
-            let (outside, inside) = (e.binary(Binary::Div, row, len), e.binary(Binary::Rem, row, len));
-            at = at.plus(inside, dim.stride);
-            row = outside;
+        let place = to.at.clone().plus(index, to_step);
+        let mut acc = if begins {
+            let dtype = self.element.dtype();
+            e.constant(identity(self.op, dtype))
+        } else {
+            e.load(to.buffer, place.clone())
+        };
+        for row in rows {
+            let at = row.into_iter().zip(&strip.steps).map(|(at, &step)| at.plus(index, step)).collect();
+            let x = self.element.value(e, at);
+            acc = e.binary(self.op, acc, x);
         }
-        let element = e.begin_pass();
-        let place = to.at.clone().plus(element, to_step);
-        let acc = e.load(to.buffer, place.clone());
-        let x = e.element(self.x, at.plus(element, strip.step));
-        let acc = e.binary(self.op, acc, x);
         e.store(to.buffer, place, acc);
-        e.end_pass(element, strip.len, Vec::new());
-        e.end_for(index, Count::Const(count as u64));
+        e.end_pass(index, strip.len, Vec::new());
     }
+}
 
-    /// `to = op(left, right)`.
-    fn combine(&self, e: &mut Emitter, len: usize, left: &Place, right: &Place, to: &Place, to_step: i64) {
-        let index = e.begin_pass();
-        let x = e.load(left.buffer, left.at.clone().plus(index, 1));
-        let y = e.load(right.buffer, right.at.clone().plus(index, 1));
-        let sum = e.binary(self.op, x, y);
-        e.store(to.buffer, to.at.clone().plus(index, to_step), sum);
-        e.end_pass(index, len, Vec::new());
+/// Adds the result of block `index` to the levels.
+fn push_block(e: &mut Emitter, op: Binary, len: usize, index: Value, result: &Place, levels: &[Place]) {
+    let mut carrying = e.constant(Scalar::new(true));
+    for (l, level) in levels.iter().enumerate() {
+        let mask = e.int(1 << l);
+        let bit = e.binary(Binary::And, index, mask);
+        let set = e.apply(ScalarOp::Compare(Comparison::Eq), &[bit, mask]);
+        let combines = e.binary(Binary::And, carrying, set);
+        let rests = e.binary(Binary::Xor, combines, carrying);
+        let add = |e: &mut Emitter| {
+            combine(e, op, len, level, result, result, 1);
+            Vec::new()
+        };
+        e.branch(combines, add, |_| Vec::new());
+        let keep = |e: &mut Emitter| {
+            copy(e, len, result, level, 1);
+            Vec::new()
+        };
+        e.branch(rests, keep, |_| Vec::new());
+        carrying = combines;
     }
+}
 
-    fn move_to(&self, e: &mut Emitter, len: usize, from: &Place, to: &Place, to_step: i64) {
-        let index = e.begin_pass();
-        let x = e.load(from.buffer, from.at.clone().plus(index, 1));
-        e.store(to.buffer, to.at.clone().plus(index, to_step), x);
-        e.end_pass(index, len, Vec::new());
-    }
+/// `to = op(left, right)`.
+fn combine(e: &mut Emitter, op: Binary, len: usize, left: &Place, right: &Place, to: &Place, to_step: i64) {
+    let index = e.begin_pass();
+    let x = e.load(left.buffer, left.at.clone().plus(index, 1));
+    let y = e.load(right.buffer, right.at.clone().plus(index, 1));
+    let sum = e.binary(op, x, y);
+    e.store(to.buffer, to.at.clone().plus(index, to_step), sum);
+    e.end_pass(index, len, Vec::new());
+}
+
+fn copy(e: &mut Emitter, len: usize, from: &Place, to: &Place, to_step: i64) {
+    let index = e.begin_pass();
+    let x = e.load(from.buffer, from.at.clone().plus(index, 1));
+    e.store(to.buffer, to.at.clone().plus(index, to_step), x);
+    e.end_pass(index, len, Vec::new());
 }
 
 /// The index of the first greatest or least element along an axis; the first NaN wins.

@@ -29,7 +29,11 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "groups {}, loops {}, passes {}, functions {}", self.groups, self.loops, self.passes, self.functions)?;
+        writeln!(
+            f,
+            "groups {}, loops {}, passes {}, functions {}",
+            self.groups, self.loops, self.passes, self.functions
+        )?;
         write!(f, "buffers {} of {} bytes in an arena of {}, ", self.buffers, self.buffer_bytes, self.arena_bytes)?;
         write!(f, "{} growable, {} copies, {} recomputed", self.growable, self.copies, self.recomputed)
     }

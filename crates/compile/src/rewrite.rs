@@ -1,13 +1,13 @@
 //! Making programs from programs, equation by equation.
 
-use wengert_core::ops::{Cond, Loop, Op, While};
+use std::collections::HashMap;
+use std::sync::Arc;
 use wengert_core::ops::{Broadcast, Call, Literal, Select};
+use wengert_core::ops::{Cond, Loop, Op, While};
 use wengert_core::program::{Args, Builder, Equation, Program, Var};
 use wengert_core::source::Source;
 use wengert_core::types::Type;
 use wengert_core::{ArrayType, Scalar};
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Programs already rewritten. Programs that are shared stay shared.
 pub(crate) type Memo = HashMap<Arc<Program>, Arc<Program>>;

@@ -97,11 +97,12 @@ impl Storage {
                 },
             };
         }
+        let mut shared = vec![false; owned.len()];
+        storage.base.iter().flatten().filter(|&&x| x < owned.len()).for_each(|&x| shared[x] = true);
         for (k, input) in carries {
             let Output::Copied { from, to } = storage.outputs[k].clone() else { unreachable!("it is a carry") };
             let first = storage.first(from);
-            let shared = storage.base.contains(&Some(input));
-            if storage.wanted[first].is_none() && !shared && overwrites(nodes, first, input) {
+            if storage.wanted[first].is_none() && !shared[input] && overwrites(nodes, first, input) {
                 storage.wanted[first] = Some(to);
                 storage.outputs[k] = Output::Placed;
             }

@@ -5,7 +5,6 @@ use crate::emit::{Emitter, moved};
 use crate::index::{Access, Dim, Dims, Root, dense, joint};
 use crate::loops::clamp_index;
 use crate::storage::Place;
-use smallvec::SmallVec;
 use wengert_core::primitive::IndexMode;
 use wengert_kernel::routine::{Affine, Value};
 use wengert_kernel::{Binary, DType, ScalarOp};
@@ -97,7 +96,7 @@ pub(crate) fn slice_add(site: &mut Site<'_, '_>, e: &mut Emitter, start: &[usize
 
 /// Adds elements to memory with these steps.
 fn add(e: &mut Emitter, from: &Access, to: &Place, steps: &[Dim]) {
-    let steps: SmallVec<[Dim; 4]> = steps.iter().zip(&from.dims).map(|(s, f)| Dim { len: f.len, stride: s.stride }).collect();
+    let steps: Dims = steps.iter().zip(&from.dims).map(|(s, f)| Dim { len: f.len, stride: s.stride }).collect();
     e.elementwise(&[(&from.at, &from.dims), (&to.at, &steps)], |e, at| {
         let old = e.load(to.buffer, at[1].clone());
         let new = e.element(from, at[0].clone());

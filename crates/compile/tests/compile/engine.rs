@@ -123,7 +123,9 @@ pub fn arguments(program: &Program) -> Vec<Value> {
                 let x = |k: usize| ((k * k + 3 * i) as f64 * 0.37 + k as f64 * 0.91 + 0.3 * i as f64).sin() + 0.2;
                 ArrayValue::new(&a.shape, (0..n).map(x).collect::<Vec<f64>>()).into()
             }
-            DType::I64 => ArrayValue::new(&a.shape, (0..n).map(|k| (k * 5 + i) as i64 % 7 - 1).collect::<Vec<i64>>()).into(),
+            DType::I64 => {
+                ArrayValue::new(&a.shape, (0..n).map(|k| (k * 5 + i) as i64 % 7 - 1).collect::<Vec<i64>>()).into()
+            }
             DType::Bool => ArrayValue::new(&a.shape, (0..n).map(|k| (k + i) % 3 != 0).collect::<Vec<bool>>()).into(),
             other => panic!("no arguments of {other}"),
         }

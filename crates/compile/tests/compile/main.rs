@@ -3,4 +3,6 @@
 mod control;
 mod engine;
 mod fusion;
+mod fuzz;
 mod samples;
+mod scale;
