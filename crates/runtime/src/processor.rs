@@ -1,5 +1,7 @@
 //! What vectors the processor has, and work compiled for each kind of them.
 
+use std::sync::OnceLock;
+
 /// The instruction sets that code is compiled for; a processor that has one has those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Level {
@@ -12,17 +14,23 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// The best that this processor has.
+    /// The best that this processor has; asked once.
     #[inline]
     pub(crate) fn of_processor() -> Level {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(Level::detect)
+    }
+
+    fn detect() -> Level {
         #[cfg(target_arch = "x86_64")]
         {
-            // Each test reads a word that the standard library keeps.
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                let avx512 = is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw");
+            let avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2");
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw");
+            if avx2 {
                 return if avx512 { Level::Avx512 } else { Level::Avx2 };
             }
         }
@@ -34,15 +42,12 @@ impl Level {
 pub(crate) trait Target {
     /// `mul_add` is one instruction.
     const FUSED: bool;
-    /// Accumulators of 64 bytes that stay in registers, with room for operands.
-    const ACCUMULATORS: usize;
 }
 
 struct Baseline;
 
 impl Target for Baseline {
     const FUSED: bool = cfg!(target_arch = "aarch64");
-    const ACCUMULATORS: usize = 4;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -51,7 +56,6 @@ struct Avx2;
 #[cfg(target_arch = "x86_64")]
 impl Target for Avx2 {
     const FUSED: bool = true;
-    const ACCUMULATORS: usize = 4;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -60,7 +64,6 @@ struct Avx512;
 #[cfg(target_arch = "x86_64")]
 impl Target for Avx512 {
     const FUSED: bool = true;
-    const ACCUMULATORS: usize = 16;
 }
 
 /// Work whose loops gain from wide vectors. `run` must be `#[inline(always)]`: it takes on the instruction set of

@@ -1,5 +1,6 @@
 //! Elementary functions: tiles and scalar entries give the bits of `kernel::math`, and those are accurate.
 
+use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::mem::transmute;
 use wengert_kernel::math::Float;
 use wengert_kernel::{Binary, DType, Unary};
@@ -8,7 +9,6 @@ use wengert_runtime::{scalar1, scalar2, tile, tile2};
 /// A float type with its entries.
 trait Real: Float + std::fmt::LowerExp {
     fn of(x: f64) -> Self;
-    fn wide(self) -> f64;
     /// The number of those (low) bits.
     fn pattern(bits: u64) -> Self;
     /// The distance to the next number at `y`, from the subnormals up.
@@ -38,7 +38,6 @@ macro_rules! real {
     ($($t:ident $bits:ident |$y:ident| $ulp:expr;)*) => {$(
         impl Real for $t {
             fn of(x: f64) -> $t { x as $t }
-            fn wide(self) -> f64 { self as f64 }
             fn pattern(bits: u64) -> $t { $t::from_bits(bits as $bits) }
             fn ulp($y: f64) -> f64 { $ulp }
         }
@@ -97,7 +96,8 @@ fn inputs<T: Real>(count: usize) -> Vec<T> {
 }
 
 fn same<T: Float>(x: T, y: T) -> bool {
-    x.to_bits() == y.to_bits() || (x != x && y != y)
+    let is_nan = |x: T| x.partial_cmp(&x).is_none();
+    x.to_bits() == y.to_bits() || (is_nan(x) && is_nan(y))
 }
 
 fn tiles_agree<T: Real>() {
@@ -130,7 +130,7 @@ fn in_place_and_unaligned<T: Real>(op: Unary, x: &[T], want: &[T]) {
         for (i, &want) in want.iter().enumerate() {
             assert!(same(at.cast::<T>().add(i).read_unaligned(), want), "{op:?} in place, element {i}");
         }
-        assert!(bytes[1 + x.len() * size..].iter().all(|&b| b == 0), "{op:?} wrote behind its tile");
+        assert!(bytes[1 + size_of_val(x)..].iter().all(|&b| b == 0), "{op:?} wrote behind its tile");
     }
 }
 
@@ -213,7 +213,7 @@ fn singles_are_as_exact_as_promised() {
 #[test]
 fn shapes() {
     let rising = [Unary::Exp, Unary::Expm1, Unary::Log, Unary::Log1p, Unary::Sinh, Unary::Tanh, Unary::Logistic];
-    for start in [0.01f32, 0.2, 0.34657, 0.6, 0.70710677, 0.99999, 1.0, 1.4142135, 1.9, 9.0, 80.0] {
+    for start in [0.01f32, 0.2, 0.34657, 0.6, FRAC_1_SQRT_2, 0.99999, 1.0, SQRT_2, 1.9, 9.0, 80.0] {
         let x: Vec<f32> = (0..20_000).map(|i| f32::from_bits(start.to_bits() - 10_000 + i)).collect();
         for op in rising {
             assert!(f32::tile(op, &x).windows(2).all(|y| y[0] <= y[1]), "{op:?} around {start}");

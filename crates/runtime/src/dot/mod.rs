@@ -1,7 +1,7 @@
 //! Matrix product of strided, batched operands.
 //!
-//! Three ways, by shape: [`narrow`] keeps a row of the result in one or two registers and needs no call, [`vector`]
-//! runs at the speed of memory, and everything else goes to the `gemm` library. One thread; results repeat bit for
+//! Three ways, by shape: [`narrow`] for small matrices, where a call of the library costs more than the product,
+//! [`vector`] for vectors, at the speed of memory, and the `gemm` library for everything else. One thread; results repeat bit for
 //! bit on the same machine.
 
 mod narrow;
@@ -36,7 +36,7 @@ pub(crate) fn call(name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&m
     for (extent, span) in extents.into_iter().zip([lhs.len(), rhs.len(), out.len()]) {
         assert!(extent <= span / size, "{name} would touch {extent} elements of a span of {span} bytes");
     }
-    assert!(out.as_ptr() as usize % size == 0, "the output of {name} is not aligned");
+    assert!((out.as_ptr() as usize).is_multiple_of(size), "the output of {name} is not aligned");
     // SAFETY: `Plan::new` has seen 13 integers, the spans hold the extents, and a `&mut` overlaps nothing.
     unsafe { function(ints.as_ptr(), [lhs.as_ptr(), rhs.as_ptr()].as_ptr(), [out.as_mut_ptr()].as_ptr()) };
     true
@@ -51,27 +51,22 @@ unsafe extern "C" fn enter<T: Number>(ints: *const i64, inputs: *const *const u8
     if plan.batch == 0 || plan.m == 0 || plan.n == 0 {
         return;
     }
-    let [lhs_extent, rhs_extent, _] = plan.extents().expect("operands that fit in memory");
-    let (mut lhs_copy, mut rhs_copy) = (Vec::new(), Vec::new());
-    // SAFETY: the inputs are good for their extents, and by the same contract the output overlaps neither.
-    unsafe {
-        let lhs = aligned(lhs, lhs_extent, &mut lhs_copy);
-        let rhs = aligned(rhs, rhs_extent, &mut rhs_copy);
-        T::dot(&plan, lhs, rhs, out);
+    if lhs.is_aligned() && rhs.is_aligned() {
+        // SAFETY: the inputs are good for their extents, and by the same contract the output overlaps neither.
+        return unsafe { T::dot(&plan, lhs, rhs, out) };
     }
+    let [lhs_extent, rhs_extent, _] = plan.extents().expect("operands that fit in memory");
+    // SAFETY: the same.
+    unsafe { T::dot(&plan, aligned(lhs, lhs_extent).as_ptr(), aligned(rhs, rhs_extent).as_ptr(), out) }
 }
 
-/// The same elements at an aligned address: there, or in `copy`.
+/// A copy of elements at any address.
 ///
 /// # Safety
 /// `x` is good for `len` elements.
-unsafe fn aligned<T: Number>(x: *const T, len: usize, copy: &mut Vec<T>) -> *const T {
-    if x.is_aligned() {
-        return x;
-    }
+unsafe fn aligned<T: Number>(x: *const T, len: usize) -> Vec<T> {
     // SAFETY: the caller vouches for `len` elements.
-    copy.extend((0..len).map(|i| unsafe { x.add(i).read_unaligned() }));
-    copy.as_ptr()
+    (0..len).map(|i| unsafe { x.add(i).read_unaligned() }).collect()
 }
 
 /// Sizes and strides, in elements: `out[b, i, j] = sum over p of lhs[b, i, p] * rhs[b, p, j]`.
@@ -211,7 +206,7 @@ macro_rules! floats {
 
 floats! { f32 f64 }
 
-/// Results at most this wide are computed without the library.
+/// Products of at most this width and depth are computed without the library.
 const NARROW: usize = 16;
 
 /// # Safety
@@ -238,8 +233,8 @@ unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *
         plan = plan.transposed();
         (lhs, rhs) = (rhs, lhs);
     }
-    let single = plan.n == 1 && plan.m.max(plan.k) > NARROW;
-    if plan.n <= NARROW && !single {
+    let vector = plan.n == 1 && plan.m * plan.k > 64;
+    if plan.n <= NARROW && plan.k <= NARROW && !vector {
         return run_widest(Narrow { plan, lhs, rhs, out });
     }
     for b in 0..plan.batch {
@@ -247,7 +242,7 @@ unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *
         unsafe {
             let (lhs, rhs, out) =
                 (lhs.add(b * plan.lhs.batch), rhs.add(b * plan.rhs.batch), out.add(b * plan.out.batch));
-            if single {
+            if vector {
                 run_widest(MatrixVector::new(&plan, lhs, rhs, out));
             } else {
                 library(&plan, lhs, rhs, out);

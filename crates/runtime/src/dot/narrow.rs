@@ -1,9 +1,9 @@
-//! Products whose result has at most 16 columns, with any number of rows: a block of rows stays in registers.
+//! Products of at most 16 columns over at most 16 terms, with any number of rows: no call, no packing of the tall side.
 
 use super::{Float, NARROW, Plan};
 use crate::processor::{Target, Work};
 
-/// A batch of products with `plan.n <= 16`. The pointers keep the contract of `Number::dot`.
+/// A batch of products with `plan.n` and `plan.k` up to 16. The pointers keep the contract of `Number::dot`.
 pub(super) struct Narrow<T> {
     pub(super) plan: Plan,
     pub(super) lhs: *const T,
@@ -14,87 +14,57 @@ pub(super) struct Narrow<T> {
 impl<T: Float> Work for Narrow<T> {
     #[inline(always)]
     fn run<P: Target>(self) {
-        match (self.plan.n, self.plan.k <= 16) {
-            (0..=4, true) => self.panels::<P, 4, 16>(),
-            (0..=4, false) => self.panels::<P, 4, 128>(),
-            (5..=8, true) => self.panels::<P, 8, 16>(),
-            (5..=8, false) => self.panels::<P, 8, 128>(),
-            (_, true) => self.panels::<P, NARROW, 16>(),
-            (_, false) => self.panels::<P, NARROW, 128>(),
+        match self.plan.n {
+            1 => self.products::<P, 1>(),
+            2..=4 => self.products::<P, 4>(),
+            5..=8 => self.products::<P, 8>(),
+            _ => self.products::<P, NARROW>(),
         }
     }
 }
 
 impl<T: Float> Narrow<T> {
-    /// Goes over rhs in panels of `DEPTH` rows, each row widened to `WIDTH`; later panels add to the result.
+    /// Widens the rows of rhs to `WIDTH`, and a row of the result is a sum of those.
     #[inline(always)]
-    fn panels<P: Target, const WIDTH: usize, const DEPTH: usize>(&self) {
+    fn products<P: Target, const WIDTH: usize>(&self) {
         let Plan { batch, m, k, n, .. } = self.plan;
-        let mut panel = [[T::ZERO; WIDTH]; DEPTH];
+        let mut panel = [[T::ZERO; WIDTH]; NARROW];
         for b in 0..batch {
-            let mut start = 0;
-            loop {
-                let depth = (k - start).min(DEPTH);
-                for (p, row) in panel[..depth].iter_mut().enumerate() {
-                    for (j, y) in row[..n].iter_mut().enumerate() {
-                        // SAFETY: inside the extent of rhs.
-                        *y = unsafe { *self.rhs.add(self.plan.rhs.at(b, start + p, j)) };
-                    }
+            for (p, row) in panel[..k].iter_mut().enumerate() {
+                for (j, y) in row[..n].iter_mut().enumerate() {
+                    // SAFETY: inside the extent of rhs.
+                    *y = unsafe { *self.rhs.add(self.plan.rhs.at(b, p, j)) };
                 }
-                let panel = &panel[..depth];
-                let mut i = 0;
-                if P::ACCUMULATORS >= 16 {
-                    while m - i >= 8 {
-                        self.rows::<P, WIDTH, 8>(b, i, start, panel);
-                        i += 8;
-                    }
-                }
-                while m - i >= 4 {
-                    self.rows::<P, WIDTH, 4>(b, i, start, panel);
-                    i += 4;
-                }
-                while i < m {
-                    self.rows::<P, WIDTH, 1>(b, i, start, panel);
-                    i += 1;
-                }
-                start += depth;
-                if start == k {
-                    break;
-                }
+            }
+            let mut i = 0;
+            while m - i >= 4 {
+                self.rows::<P, WIDTH, 4>(b, i, &panel[..k]);
+                i += 4;
+            }
+            while i < m {
+                self.rows::<P, WIDTH, 1>(b, i, &panel[..k]);
+                i += 1;
             }
         }
     }
 
-    /// `ROWS` rows of the result from `i` on, by the panel that begins at row `start` of rhs.
+    /// `ROWS` rows of the result from `i` on.
     #[inline(always)]
-    fn rows<P: Target, const WIDTH: usize, const ROWS: usize>(
-        &self,
-        b: usize,
-        i: usize,
-        start: usize,
-        panel: &[[T; WIDTH]],
-    ) {
-        let n = self.plan.n;
+    fn rows<P: Target, const WIDTH: usize, const ROWS: usize>(&self, b: usize, i: usize, rhs: &[[T; WIDTH]]) {
+        // `sums` is indexed by constants only, so that it lives in registers; `row` is a copy in memory.
         let mut sums = [[T::ZERO; WIDTH]; ROWS];
-        if start > 0 {
-            for (r, sum) in sums.iter_mut().enumerate() {
-                for (j, s) in sum[..n].iter_mut().enumerate() {
-                    // SAFETY: inside the extent of out, written by the panel before.
-                    *s = unsafe { *self.out.add(self.plan.out.at(b, i + r, j)) };
-                }
-            }
-        }
-        for (p, y) in panel.iter().enumerate() {
+        for (p, y) in rhs.iter().enumerate() {
             for (r, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: inside the extent of lhs.
-                let x = unsafe { *self.lhs.add(self.plan.lhs.at(b, i + r, start + p)) };
+                let x = unsafe { *self.lhs.add(self.plan.lhs.at(b, i + r, p)) };
                 for (s, &y) in sum.iter_mut().zip(y) {
                     *s = x.times_plus::<P>(y, *s);
                 }
             }
         }
         for (r, sum) in sums.iter().enumerate() {
-            for (j, &s) in sum[..n].iter().enumerate() {
+            let row = *sum;
+            for (j, &s) in row[..self.plan.n].iter().enumerate() {
                 // SAFETY: inside the extent of out.
                 unsafe { self.out.add(self.plan.out.at(b, i + r, j)).write(s) };
             }

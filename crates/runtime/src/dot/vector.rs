@@ -97,19 +97,21 @@ impl<T: Float> MatrixVector<T> {
             }
             start += LANES;
         }
-        for (r, sum) in sums.iter_mut().enumerate() {
+        // `sums` is indexed by constants only, so that it lives in registers; `lanes` is a copy in memory.
+        for (r, sum) in sums.iter().enumerate() {
+            let mut lanes = *sum;
             for (l, &x) in chunks.remainder().iter().enumerate() {
-                sum[l] = a(r, start + l).times_plus::<P>(x, sum[l]);
+                lanes[l] = a(r, start + l).times_plus::<P>(x, lanes[l]);
             }
             // Halves onto halves: a tree, for accuracy and for vectors.
             let mut width = LANES / 2;
             while width > 0 {
                 for l in 0..width {
-                    sum[l] = sum[l] + sum[l + width];
+                    lanes[l] = lanes[l] + lanes[l + width];
                 }
                 width /= 2;
             }
-            self.set(i + r, sum[0]);
+            self.set(i + r, lanes[0]);
         }
     }
 
