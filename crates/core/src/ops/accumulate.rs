@@ -179,8 +179,8 @@ impl Definition for Accumulate {
 }
 
 impl Array {
-    /// The array with updates added to its rows `self[indices]`, along axis 0. Rows named more than once get every update,
-    /// in order; negative indices count from the end once; updates whose index is outside are dropped.
+    /// The array with updates added to its rows `self[indices]`, along axis 0. Rows named more than once get every
+    /// update, in order; negative indices count from the end once; updates whose index is outside are dropped.
     ///
     /// `updates` broadcasts to the shape of the indices followed by that of a row, and takes the array's dtype.
     ///

@@ -13,7 +13,8 @@ pub trait Integers {
     fn integers(&self) -> SmallVec<[i64; 4]>;
 }
 
-/// The axes that a reduction combines: anything that is [`Integers`], or `..` for all of them, or [`keepdims`] of these.
+/// The axes that a reduction combines: anything that is [`Integers`], or `..` for all of them, or [`keepdims`] of
+/// these.
 ///
 /// Negative axes count from the end.
 pub trait Axes {

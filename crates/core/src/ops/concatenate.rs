@@ -155,7 +155,8 @@ pub fn concatenate(arrays: &[impl Borrow<Array>], axis: impl Integers) -> Array 
     apply(Concatenate { axis }, &arrays.iter().collect::<Vec<_>>())
 }
 
-/// Arrays of one shape side by side along a new axis, promoted to one dtype; a negative axis counts from the result's end.
+/// Arrays of one shape side by side along a new axis, promoted to one dtype; a negative axis counts from the result's
+/// end.
 ///
 /// # Panics
 /// When there is none, or two differ in shape.

@@ -177,9 +177,9 @@ impl Definition for Dot {
 }
 
 impl Array {
-    /// NumPy's `dot`: of two vectors the inner product, of a matrix and a vector or two matrices their product; in general
-    /// the sums over the last axis of this array and the second to last of `other` (the only one of a vector). With a
-    /// scalar it multiplies. dtypes promote.
+    /// NumPy's `dot`: of two vectors the inner product, of a matrix and a vector or two matrices their product; in
+    /// general the sums over the last axis of this array and the second to last of `other` (the only one of a
+    /// vector). With a scalar it multiplies. dtypes promote.
     ///
     /// # Panics
     /// When the two axes differ in length.
@@ -210,8 +210,8 @@ impl Array {
         apply(Dot { batch: 0 }, &[&left, &right]).with_shape(&shape)
     }
 
-    /// NumPy's `matmul`: products of the matrices in the last two axes, where the axes before broadcast. A vector on the
-    /// left is one row, on the right one column, and that axis goes. dtypes promote.
+    /// NumPy's `matmul`: products of the matrices in the last two axes, where the axes before broadcast. A vector on
+    /// the left is one row, on the right one column, and that axis goes. dtypes promote.
     ///
     /// # Panics
     /// When one is a scalar, the inner lengths differ, or the axes before do not broadcast.

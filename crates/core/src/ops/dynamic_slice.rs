@@ -349,8 +349,8 @@ impl Array {
         apply(DynamicSlice { batch: 0, sizes }, &args)
     }
 
-    /// The array with the window that begins at `starts`, given for the leading axes, replaced by `update`, which takes the
-    /// array's dtype. Starts are treated as those of [`Array::dynamic_slice`].
+    /// The array with the window that begins at `starts`, given for the leading axes, replaced by `update`, which
+    /// takes the array's dtype. Starts are treated as those of [`Array::dynamic_slice`].
     ///
     /// # Panics
     /// When `update` has another rank or is longer than an axis, or a start is not a scalar integer.

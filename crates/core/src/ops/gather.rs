@@ -15,8 +15,8 @@ use crate::value::{ArrayValue, Value};
 use wengert_kernel::reduce::identity;
 use wengert_kernel::{Binary, DType, Scalar};
 
-/// Operands `x: [batch.., n, rest..]` and `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices, which are `i64`,
-/// are clamped to `0..n`.
+/// Operands `x: [batch.., n, rest..]` and `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices, which are
+/// `i64`, are clamped to `0..n`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Gather {
     /// Number of leading batch axes.
@@ -224,7 +224,8 @@ impl Array {
         }
     }
 
-    /// As [`Array::at`], with rows of `fill` where the index is outside; these have no derivative with respect to the array.
+    /// As [`Array::at`], with rows of `fill` where the index is outside; these have no derivative with respect to the
+    /// array.
     ///
     /// ```
     /// # use wengert_core::Array;
@@ -247,9 +248,9 @@ impl Array {
         spread_over_rest(&inside(&index, n), &shape).select(read, fill)
     }
 
-    /// The elements at `indices` along an axis, whose place the axes of the indices take. Negative indices count from the
-    /// end once; what is then outside gives NaN (the least value of a signed integer, the greatest of an unsigned, `true`),
-    /// with derivative 0, as in JAX.
+    /// The elements at `indices` along an axis, whose place the axes of the indices take. Negative indices count from
+    /// the end once; what is then outside gives NaN (the least value of a signed integer, the greatest of an
+    /// unsigned, `true`), with derivative 0, as in JAX.
     ///
     /// ```
     /// # use wengert_core::Array;

@@ -14,7 +14,8 @@ use crate::value::{ArrayValue, Value};
 use smallvec::SmallVec;
 use wengert_kernel::{DType, Scalar};
 
-/// Operands `x, value`: `x` with `low[a]` elements before and `high[a]` after it along each axis, all the scalar `value`.
+/// Operands `x, value`: `x` with `low[a]` elements before and `high[a]` after it along each axis, all the scalar
+/// `value`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Pad {
     /// Elements before, by axis.

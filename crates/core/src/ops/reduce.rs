@@ -15,8 +15,8 @@ use wengert_kernel::reduce::{fold_last, fold_rows, identity, is_reduction};
 use wengert_kernel::scalar::binary_fn;
 use wengert_kernel::{Binary, DType, Element, Scalar, with_element};
 
-/// Combines the axes `start..end`, as if they were one, in the order of [`wengert_kernel::reduce`]: that of the last axis
-/// when `end` is the rank, else that of rows. The axes go.
+/// Combines the axes `start..end`, as if they were one, in the order of [`wengert_kernel::reduce`]: that of the last
+/// axis when `end` is the rank, else that of rows. The axes go.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Reduce {
     /// `Add`, `Mul`, `Max`, `Min`, `And` or `Or`.
@@ -148,7 +148,8 @@ impl Primitive for Reduce {
     }
 }
 
-/// `sum over i of dx[i] * (product of all x[j] but x[i])` along an axis, which stays with length 1; `None` for no factors.
+/// `sum over i of dx[i] * (product of all x[j] but x[i])` along an axis, which stays with length 1; `None` for no
+/// factors.
 ///
 /// By halves: `(a b)' = a b' + a' b` on ever shorter arrays. Nothing is divided, so that zeros are exact to all orders,
 /// and the work is linear in the number of factors.
@@ -225,8 +226,8 @@ fn widened(x: &Array) -> Array {
     })
 }
 
-/// Reductions. Those called `.._axis` take axes as [`Axes`] (`1`, `-1`, `[0, 2]`, `..`); these go, or stay with length 1
-/// when written `keepdims(..)`. The others combine all elements to a scalar.
+/// Reductions. Those called `.._axis` take axes as [`Axes`] (`1`, `-1`, `[0, 2]`, `..`); these go, or stay with
+/// length 1 when written `keepdims(..)`. The others combine all elements to a scalar.
 ///
 /// The order in which floats are combined is fixed: that of [`wengert_kernel::reduce`], whatever runs it.
 impl Array {

@@ -369,9 +369,10 @@ span_tuples! {
 }
 
 impl Array {
-    /// A part of the array, as NumPy's `x[a:b, c]`: a range or a position for each leading axis, one alone or several in
-    /// a tuple. A position removes its axis; axes not named are taken whole; negative numbers count from the end;
-    /// [`Span::step_by`] takes every n-th. (Clippy's `reversed_empty_ranges` takes a literal `1..-1` for a mistake; allow it.)
+    /// A part of the array, as NumPy's `x[a:b, c]`: a range or a position for each leading axis, one alone or several
+    /// in a tuple. A position removes its axis; axes not named are taken whole; negative numbers count from the end;
+    /// [`Span::step_by`] takes every n-th. (Clippy's `reversed_empty_ranges` takes a literal `1..-1` for a mistake;
+    /// allow it.)
     ///
     /// The bounds are known when the function is traced, so what lies outside is an error; for computed positions see
     /// [`Array::at`] and [`Array::dynamic_slice`].
