@@ -97,7 +97,10 @@ pub trait Near: Float {
 }
 
 macro_rules! float {
-    ($t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*; $($far:ident $near:ident = $libm3:ident),*) => {
+    (
+        $t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*;
+        $($far:ident $near:ident = $libm3:ident),*
+    ) => {
         impl Near for $t {
             #[inline(always)]
             fn is_near(x: $t) -> bool {

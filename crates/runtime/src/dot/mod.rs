@@ -1,8 +1,8 @@
 //! Matrix product of strided, batched operands.
 //!
 //! Three ways, by shape: [`narrow`] for small matrices, where a call of the library costs more than the product,
-//! [`vector`] for vectors, at the speed of memory, and the `gemm` library for everything else. One thread; results repeat bit for
-//! bit on the same machine.
+//! [`vector`] for vectors, at the speed of memory, and the `gemm` library for everything else. One thread; results
+//! repeat bit for bit on the same machine.
 
 mod narrow;
 mod vector;
