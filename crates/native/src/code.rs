@@ -33,6 +33,7 @@ pub struct Code {
     entry: unsafe extern "C" fn(*mut Frame) -> u32,
     module: Option<JITModule>,
     layout: Layout,
+    block_bytes: usize,
     inputs: usize,
     outputs: usize,
     growable_limit: u64,
@@ -70,6 +71,7 @@ pub(crate) struct Interface {
     pub layout: Layout,
     pub inputs: usize,
     pub outputs: usize,
+    pub block_bytes: usize,
     pub growable_limit: u64,
     pub constants: Vec<Box<[i64]>>,
     pub listing: Option<Listing>,
@@ -113,11 +115,12 @@ impl Code {
         let entry = start.wrapping_add(object.starts.last().copied().unwrap_or(0));
         // SAFETY: the last function is the entry, which has this signature.
         let entry = unsafe { std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut Frame) -> u32>(entry) };
-        let Interface { layout, inputs, outputs, growable_limit, constants, listing } = interface;
+        let Interface { layout, inputs, outputs, block_bytes, growable_limit, constants, listing } = interface;
         Ok(Code {
             entry,
             module: Some(module),
             layout,
+            block_bytes,
             inputs,
             outputs,
             growable_limit,
@@ -140,13 +143,13 @@ impl Code {
     pub unsafe fn call(&self, inputs: &[*const u8], outputs: &[*mut u8]) -> Status {
         assert!(inputs.len() >= self.inputs && outputs.len() >= self.outputs, "too few inputs or outputs");
         CALLS.fetch_add(1, Ordering::Relaxed);
-        if self.layout.bytes <= SMALL {
+        if self.block_bytes <= SMALL {
             let mut block = MaybeUninit::<Small>::uninit();
             // SAFETY: the block is large enough; the rest is the caller's contract.
             return unsafe { self.run(block.as_mut_ptr().cast(), inputs, outputs) };
         }
-        let Some(block) = Block::take(self.layout.bytes) else {
-            return Status::Memory { bytes: self.layout.bytes as u64 };
+        let Some(block) = Block::take(self.block_bytes) else {
+            return Status::Memory { bytes: self.block_bytes as u64 };
         };
         // SAFETY: as above.
         let status = unsafe { self.run(block.data.cast(), inputs, outputs) };
@@ -155,7 +158,7 @@ impl Code {
     }
 
     /// # Safety
-    /// `frame` begins a block of `self.layout.bytes`, aligned; the rest as for [`Code::call`].
+    /// `frame` begins a block of `self.block_bytes`, aligned; the rest as for [`Code::call`].
     #[inline]
     unsafe fn run(&self, frame: *mut Frame, inputs: &[*const u8], outputs: &[*mut u8]) -> Status {
         let head = Frame {
@@ -195,7 +198,7 @@ impl Code {
 
     /// Bytes of memory that a call needs besides growable buffers.
     pub fn frame_bytes(&self) -> usize {
-        self.layout.bytes
+        self.block_bytes
     }
 
     /// The code as text, when [`Options::listing`](crate::Options::listing) was set.
@@ -206,7 +209,7 @@ impl Code {
 
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Code").field("bytes", &self.bytes).field("frame_bytes", &self.layout.bytes).finish()
+        f.debug_struct("Code").field("bytes", &self.bytes).field("frame_bytes", &self.block_bytes).finish()
     }
 }
 

@@ -5,7 +5,8 @@
 //! accumulators as suits.
 
 use crate::emit::Emitter;
-use crate::pass::Plan;
+use crate::pass::Shape;
+use crate::plan::Plan;
 use crate::scalar::scalar_type;
 use crate::vector::{BYTES, Lanes, Operand, vector_type};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -97,23 +98,24 @@ impl<'a> Emitter<'a, '_> {
     }
 
     /// All rounds of a pass with reductions, block by block, and their results.
-    pub fn fold_blocks(&mut self, plan: &Plan<'a>, count: u64) {
+    pub fn fold_blocks(&mut self, shape: &Shape<'a>, count: u64) {
+        let plan = shape.plan();
         let block = BLOCK as u64;
-        if count <= block || plan.folds.iter().all(|f| !is_ordered(f.op, self.function.dtype(f.item))) {
-            let results = self.fold_block(plan, None, count);
+        if count <= block || plan.folds.iter().all(|(_, f)| !is_ordered(f.op, self.function.dtype(f.item))) {
+            let results = self.fold_block(shape, None, count);
             return self.set_results(plan, &results);
         }
         let (full, rest) = (count / block, count % block);
         let blocks = full + (rest > 0) as u64;
         let levels = blocks.ilog2() as usize + 1;
         let stacks: Vec<StackSlot> = plan.folds.iter().map(|_| self.stack_slot(levels * 8)).collect();
-        self.full_blocks(plan, full, &stacks);
+        self.full_blocks(shape, full, &stacks);
         let last = (rest > 0).then(|| {
             let base = self.b.ins().iconst(types::I64, (full * block) as i64);
-            self.fold_block(plan, Some(base), rest)
+            self.fold_block(shape, Some(base), rest)
         });
         // The results of all blocks, from the lowest level upwards; a last, shorter block stands below all others.
-        for (k, fold) in plan.folds.iter().enumerate() {
+        for &(k, fold) in &plan.folds {
             let dtype = self.function.dtype(fold.item);
             let mut result = last.as_ref().map(|last| last[k]);
             for level in (0..levels).filter(|level| full >> level & 1 == 1) {
@@ -130,13 +132,14 @@ impl<'a> Emitter<'a, '_> {
     }
 
     fn set_results(&mut self, plan: &Plan<'a>, results: &[Ssa]) {
-        for (fold, &result) in plan.folds.iter().zip(results) {
+        for (&(_, fold), &result) in plan.folds.iter().zip(results) {
             self.set(fold.result, result);
         }
     }
 
     /// The full blocks: a loop that pushes every result on the stack of pairs.
-    fn full_blocks(&mut self, plan: &Plan<'a>, full: u64, stacks: &[StackSlot]) {
+    fn full_blocks(&mut self, shape: &Shape<'a>, full: u64, stacks: &[StackSlot]) {
+        let plan = shape.plan();
         let (head, push, pair, pushed, exit) = (
             self.b.create_block(),
             self.b.create_block(),
@@ -149,13 +152,13 @@ impl<'a> Emitter<'a, '_> {
         self.jump(head, &[zero]);
         self.b.switch_to_block(head);
         let base = self.b.ins().imul_imm_s(number, BLOCK as i64);
-        let results = self.fold_block(plan, Some(base), BLOCK as u64);
+        let results = self.fold_block(shape, Some(base), BLOCK as u64);
         // While bit `level` of the block's number is 1: combine with the result of that level.
         let level = self.b.append_block_param(push, types::I64);
         let right: Vec<Ssa> = plan
             .folds
             .iter()
-            .map(|f| self.b.append_block_param(push, scalar_type(self.function.dtype(f.item))))
+            .map(|(_, f)| self.b.append_block_param(push, scalar_type(self.function.dtype(f.item))))
             .collect();
         let zero = self.b.ins().iconst(types::I64, 0);
         let mut args = vec![zero];
@@ -169,7 +172,7 @@ impl<'a> Emitter<'a, '_> {
         self.b.switch_to_block(pair);
         let next = self.b.ins().iadd_imm_s(level, 1);
         let mut args = vec![next];
-        for ((fold, &stack), &right) in plan.folds.iter().zip(stacks).zip(&right) {
+        for ((&(_, fold), &stack), &right) in plan.folds.iter().zip(stacks).zip(&right) {
             let dtype = self.function.dtype(fold.item);
             let stack = self.b.ins().stack_addr(types::I64, stack, 0);
             let address = self.b.ins().iadd(stack, distance);
@@ -190,10 +193,11 @@ impl<'a> Emitter<'a, '_> {
     }
 
     /// The results of one block.
-    fn fold_block(&mut self, plan: &Plan<'a>, base: Option<Ssa>, len: u64) -> Vec<Ssa> {
-        let mut states: Vec<State> = plan.folds.iter().map(|fold| self.start(plan, fold, len)).collect();
-        self.range(plan, base, len, &mut states);
-        plan.folds.iter().zip(states).map(|(fold, state)| self.finish_block(fold, state)).collect()
+    fn fold_block(&mut self, shape: &Shape<'a>, base: Option<Ssa>, len: u64) -> Vec<Ssa> {
+        let plan = shape.plan();
+        let mut states: Vec<State> = plan.folds.iter().map(|(_, fold)| self.start(plan, fold, len)).collect();
+        self.rounds(shape, base, len, &mut states);
+        plan.folds.iter().zip(states).map(|((_, fold), state)| self.finish_block(fold, state)).collect()
     }
 
     fn start(&mut self, plan: &Plan<'a>, fold: &Fold, len: u64) -> State {
@@ -219,9 +223,9 @@ impl<'a> Emitter<'a, '_> {
 
     /// Before a loop of rounds of a form: what it changes must be values.
     pub fn settle(&mut self, plan: &Plan<'a>, form: Option<Lanes>, states: &mut [State]) {
-        for (fold, state) in plan.folds.iter().zip(states) {
+        for &(k, fold) in &plan.folds {
             let dtype = self.function.dtype(fold.item);
-            let (values, lanes) = match (state, form) {
+            let (values, lanes) = match (&mut states[k], form) {
                 (State::Vectors(vectors) | State::Loose { vectors, .. }, Some(lanes)) => {
                     (&mut vectors[..], Some(lanes))
                 }

@@ -1,7 +1,7 @@
 //! What machine code and the host agree on: the frame of one call, its layout, the status returned.
 //!
 //! A call owns one block of memory: this header, the growable buffers' descriptors, the parameter cells and result
-//! slots of every function, then the arena. No function is ever active twice in one call, so all places are fixed
+//! slots of every function, the arena, then scratch memory. No function is ever active twice in one call, so all places are fixed
 //! when the routine is compiled, and machine code reaches each by a constant offset from the block's address.
 
 use std::collections::HashMap;
@@ -63,8 +63,8 @@ pub(crate) struct Layout {
     pub growable_count: usize,
     /// The arena.
     pub arena: usize,
-    /// The whole block.
-    pub bytes: usize,
+    /// Memory that passes use while they run.
+    pub scratch: usize,
     descriptors: HashMap<BufferId, usize>,
     params: Vec<usize>,
     results: Vec<usize>,
@@ -89,8 +89,8 @@ impl Layout {
         let params = routine.functions.iter().map(|f| take(f.buffer_params.len() * CELL)).collect();
         let results = routine.functions.iter().map(|f| take(f.body.yields.len() * 8)).collect();
         let arena = at.next_multiple_of(ALIGN);
-        let bytes = arena + routine.arena;
-        Layout { growables, growable_count: descriptors.len(), arena, bytes, descriptors, params, results }
+        let scratch = arena.saturating_add(routine.arena).saturating_add(ALIGN - 1) & !(ALIGN - 1);
+        Layout { growables, growable_count: descriptors.len(), arena, scratch, descriptors, params, results }
     }
 
     /// The descriptor of a growable buffer.

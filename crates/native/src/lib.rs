@@ -9,7 +9,7 @@
 //!     buffer b0: f64[3] input 0
 //!     buffer b1: f64[3] output 0
 //!     function f0 "double" () {
-//!       pass %0 in 0..3 { %1: f64 = load b0[%0]  %2: f64 = add %1 %1  store b1[%0] = %2 }
+//!       pass %0 in 0..3 { %1: f64 = load b0[%0]  %2: f64 = add %1, %1  store b1[%0] = %2 }
 //!     }"#).unwrap();
 //! let code = compile(&routine, &Options::default()).unwrap();
 //! let (x, mut y) = ([1.0f64, 2.0, 3.0], [0.0f64; 3]);
@@ -29,9 +29,12 @@ mod fold;
 mod frame;
 mod host;
 mod isa;
+mod memory;
 mod pass;
+mod plan;
 mod scalar;
 mod split;
+mod tile;
 mod unit;
 mod vector;
 
@@ -166,6 +169,7 @@ pub fn compile(routine: &Routine, options: &Options) -> Result<Code, Error> {
     let interface = Interface {
         inputs: count(|s| if let Storage::Input(i) = s { Some(i) } else { None }),
         outputs: count(|s| if let Storage::Output(i) = s { Some(i) } else { None }),
+        block_bytes: unit.block_bytes(),
         growable_limit: options.growable_limit,
         constants: unit.constants.take(),
         listing,

@@ -3,7 +3,7 @@
 use crate::Options;
 use crate::frame::Layout;
 use crate::isa::Features;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use wengert_kernel::routine::{Block, Buffer, BufferId, Function, FunctionId, Routine, Stmt, Storage};
 
 /// A routine, its layout, and what its functions may do.
@@ -20,6 +20,8 @@ pub(crate) struct Unit<'a> {
     moving: Vec<bool>,
     /// By function: what it and its callees may do.
     effects: Vec<Effects>,
+    /// Bytes of scratch memory that the passes so far need.
+    scratch: Cell<usize>,
     /// Integer arguments of runtime calls; machine code holds their addresses.
     pub constants: RefCell<Vec<Box<[i64]>>>,
 }
@@ -64,6 +66,7 @@ impl<'a> Unit<'a> {
             features,
             moving,
             effects,
+            scratch: Cell::default(),
             constants: RefCell::default(),
         }
     }
@@ -86,6 +89,16 @@ impl<'a> Unit<'a> {
     /// What a call of the function may do.
     pub fn effects(&self, id: FunctionId) -> Effects {
         self.effects[id.0 as usize]
+    }
+
+    /// Makes room for a pass.
+    pub fn need_scratch(&self, bytes: usize) {
+        self.scratch.set(self.scratch.get().max(bytes));
+    }
+
+    /// Bytes of the block that a call needs, once all functions are emitted.
+    pub fn block_bytes(&self) -> usize {
+        self.layout.scratch.saturating_add(self.scratch.get())
     }
 
     /// What a block may do.

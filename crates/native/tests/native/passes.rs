@@ -1,6 +1,7 @@
 //! Vector loops: lengths, strides, gathers, mixed widths, values that do not vary.
 
 use crate::agreement::{agree, bytes, noise, parse, values};
+use wengert_kernel::routine::Routine;
 use wengert_kernel::{DType, Scalar};
 
 #[test]
@@ -165,5 +166,61 @@ fn many_live_values() {
         text += &format!("store b{k}[%0] = %{} }} }}", 2 * k - 1);
         let inputs: Vec<Vec<u8>> = (0..k).map(|i| bytes(&noise(DType::F32, n, i as u64))).collect();
         agree(&parse(&text), &inputs);
+    }
+}
+
+/// Chains of functions, in place, gathered, of what does not vary, with bools and indices that cross.
+#[test]
+fn functions_in_every_place() {
+    for (dtype, int) in [(DType::F32, DType::I32), (DType::F64, DType::I64)] {
+        for n in [8usize, 33, 513, 1024, 1500, 2048, 4096, 4100, 9000] {
+            let table: Vec<Scalar> = (0..n).map(|i| Scalar::new(((i * 7 + 3) % n) as i64)).collect();
+            let inputs = [bytes(&noise(dtype, n, 3)), bytes(&table)];
+            let bodies = [
+                // Nothing but kernels.
+                "%3: T = load b0[%0] %4: T = exp %3 %5: T = exp %4 %6: T = tanh %5 store b1[%0] = %6",
+                // In place, from a shared operand, with another kernel of the same memory.
+                "%3: T = load b3[%0] %4: T = sin %3 %5: T = cos %3 %6: T = add %4, %5 store b3[%0] = %5 store b1[%0] = %6",
+                "%3: T = load b3[%0] %4: T = sin %3 %5: T = cos %3 %6: T = mul %4, %5 store b3[%0] = %5",
+                "%3: T = load b3[%0] %4: T = sin %3 %5: T = cos %3 %6: T = mul %4, %3 store b3[%0] = %5",
+                // A store, then a load of the same element.
+                "%3: T = load b0[%0] %4: T = exp %3 store b3[%0] = %4 %5: T = load b3[%0] %6: T = log %5 store b1[%0] = %6",
+                "%3: T = load b3[%0] %4: T = neg %3 store b3[%0] = %4 %5: T = load b3[%0] %6: T = exp %5 store b1[%0] = %6",
+                // Through indices that were computed, and ones that were read.
+                "%3: i64 = load b2[%0] %4: T = load b0[%3] %5: T = exp %4 %6: T = add %5, %4 store b1[%3] = %6",
+                "%3: T = load b0[-%0 + L] %4: T = log1p %3 %5: T = load b0[-%0 + L] %6: T = sub %4, %5 store b1[-%0 + L] = %6",
+                "%3: T = convert T %0 %4: T = sqrt %3 %5: T = sin %4 %6: T = mul %5, %3 store b1[%0] = %6",
+                // Bools and integers that cross a kernel.
+                "%3: T = load b0[%0] %4: bool = lt %3, %1 %5: I = convert I %3 %6: T = exp %3 %7: T = convert T %5\n\
+                 %8: T = select %4, %6, %7 store b1[%0] = %8",
+                // Operands that do not vary.
+                "%3: T = load b0[%0] %4: T = pow %3, %1 %5: T = atan2 %1, %4 %6: T = pow %1, %5 store b1[%0] = %6",
+                "%3: T = exp %1 %4: T = load b0[%0] %5: T = exp %3 %6: T = mul %4, %5 %7: T = tan %6 store b1[%0] = %7",
+            ];
+            for (k, body) in bodies.iter().enumerate() {
+                let last = if body.contains("%8:") { 8 } else { 6 + body.contains("%7:") as usize };
+                let text = format!(
+                    "routine arena {arena}\nbuffer b0: T[{n}] input 0\nbuffer b1: T[{n}] output 0\n\
+                     buffer b2: i64[{n}] input 1\nbuffer b3: T[{n}] arena 0\nbuffer b4: T[{n}] output 1\n\
+                     buffer b5: T[2] output 2\n\
+                     function f0 \"main\" () {{ %1: T = const 0.75 %2: T = const 0.0 fill b1[0; {n}] = %1\n\
+                     fill b5[0; 2] = %1 copy b3[0; {n}] = b0[0]\n\
+                     pass %0 in 0..{n} {{ {body} }} FOLD\n copy b4[0; {n}] = b3[0] }}",
+                    arena = 8 * n
+                );
+                let (sum, most) = (last + 1, last + 2);
+                let fold = format!(
+                    "fold add %6 -> %{sum}: T, max %6 -> %{most}: T store b5[0] = %{sum} store b5[1] = %{most}"
+                );
+                for fold in ["", &fold, &fold.replace(&format!(", max %6 -> %{most}: T"), "").replace(&most.to_string(), &sum.to_string())] {
+                    let text = text.replace("FOLD", fold).replace('T', dtype.name()).replace('I', int.name());
+                    let text = text.replace(" L]", &format!(" {}]", n - 1));
+                    let options = crate::agreement::variants();
+                    let some = if n < 100 { &options[..] } else { &options[..1] };
+                    let routine = Routine::parse(&text).unwrap_or_else(|e| panic!("{k}: {e}\n{text}"));
+                    crate::agreement::agree_in(some, &routine, &inputs);
+                }
+            }
+        }
     }
 }
