@@ -110,8 +110,8 @@ fn train() -> Result<(), Error> {
     let x = Array::from(pixels).reshape([images.len(), 64]);
     let y = Array::from(labels.iter().map(|&l| l as i64).collect::<Vec<i64>>());
     let (train, test) = (1500, images.len() - 1500);
-    let (x_train, x_test) = (x.slice(0, 0..train), x.slice(0, train..train + test));
-    let targets = y.slice(0, 0..train).one_hot(10).convert(DType::F32);
+    let (x_train, x_test) = (x.slice_axis(0, 0..train), x.slice_axis(0, train..train + test));
+    let targets = y.slice_axis(0, 0..train).one_hot(10).convert(DType::F32);
 
     let compiled = jit(descend);
     let mut network = Network::new();
@@ -122,7 +122,7 @@ fn train() -> Result<(), Error> {
             println!("step {epoch:3}: loss {loss:.4}");
         }
     }
-    let right = network.logits(&x_test).argmax_axis(-1).eq(&y.slice(0, train..train + test));
+    let right = network.logits(&x_test).argmax_axis(-1).eq(&y.slice_axis(0, train..train + test));
     let accuracy = right.convert(DType::F64).mean().item::<f64>()?;
     println!("accuracy on {test} images it has not seen: {:.1} %", 100.0 * accuracy);
 

@@ -1,11 +1,10 @@
-//! The interpreted mode: a program run operation by operation through each primitive's reference.
+//! The interpreted mode: a program run operation by operation through the reference of each primitive.
 
 use crate::error::Error;
-use crate::primitive::Primitive;
 use crate::program::{Program, Var};
 use crate::value::Value;
 
-/// Runs a program on values. Every operation goes through [`Primitive::eval`]; nothing is fused or compiled.
+/// Runs a program on values. Every operation goes through [`crate::primitive::Primitive::eval`]; nothing is fused or compiled.
 ///
 /// # Errors
 /// A failed `check`, with the user's line.

@@ -16,9 +16,13 @@ pub mod tree;
 pub mod types;
 pub mod value;
 
-pub use array::{Array, Term, promote_types};
+pub use array::{
+    Array, Term, arange, eye, full, full_like, linspace, ones, ones_like, ones_of, promote_types, zeros, zeros_like, zeros_of,
+};
 pub use error::{Error, ErrorKind};
-pub use ops::{check, checkpoint, cond, fori_loop, scan, scan_reverse, while_loop};
+pub use ops::{
+    check, checkpoint, concatenate, cond, fori_loop, keepdims, scan, scan_reverse, stack, while_loop,
+};
 pub use program::Program;
 pub use tree::Tree;
 pub use types::{ArrayType, Shape, Type};

@@ -291,7 +291,7 @@ pub enum Lowering {
         /// Step by axis.
         stride: SmallVec<[usize; 4]>,
     },
-    /// The operand itself.
+    /// The operand itself. It still means something to transforms, so simplification keeps it.
     Identity,
     /// Loops, branches, calls, lists, checks: the compiler knows them by name.
     Structural,

@@ -7,7 +7,6 @@
 use crate::array::{Array, Repr, Variable};
 use crate::error::{Error, ErrorKind};
 use crate::ops::{Literal, Op};
-use crate::primitive::Primitive;
 use crate::program::{Args, Builder, Program, Var};
 use crate::source::Source;
 use crate::types::Type;

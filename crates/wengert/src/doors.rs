@@ -64,3 +64,18 @@ pub fn try_vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R,
     let f = vmap(f);
     move |args| door(|| f(args))
 }
+
+/// Runs a closure; an error that an operation in it raises is returned.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let error = wengert::try_call(|| array![1.0, 2.0] + array![1.0, 2.0, 3.0]).unwrap_err();
+/// assert!(error.to_string().contains("[2]"));
+/// ```
+///
+/// # Errors
+/// That error.
+pub fn try_call<R>(f: impl FnOnce() -> R) -> Result<R, Error> {
+    door(f)
+}

@@ -211,7 +211,7 @@ pub fn linearize<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(A
 /// ```
 /// use wengert::prelude::*;
 ///
-/// let transpose = linear_transpose(|x: Array| x.slice(0, 1..3) * 2.0, Array::from([0.0; 4]));
+/// let transpose = linear_transpose(|x: Array| x.slice_axis(0, 1..3) * 2.0, Array::from([0.0; 4]));
 /// assert_eq!(transpose(Array::from([1.0, 5.0])).to_vec::<f64>()?, [0.0, 2.0, 10.0, 0.0]);
 /// # Ok::<(), wengert::Error>(())
 /// ```

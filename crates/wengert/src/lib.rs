@@ -27,7 +27,7 @@ mod traced;
 mod vectorize;
 
 pub use check_grads::check_grads;
-pub use doors::{try_grad, try_jit, try_jvp, try_trace, try_value_and_grad, try_vjp, try_vmap};
+pub use doors::{try_call, try_grad, try_jit, try_jvp, try_trace, try_value_and_grad, try_vjp, try_vmap};
 pub use gradient::{grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, value_and_grad, vjp};
 pub use jit::{interpret, jit, trace};
 pub use objective::Objective;
@@ -35,8 +35,10 @@ pub use vectorize::{MapAxes, vmap, vmap_axes};
 pub use wengert_core::functions::*;
 pub use wengert_core::program::parse;
 pub use wengert_core::trace::concrete;
+pub use wengert_core::ops::{Axes, Index, Integers, KeepDims, Span, Spans};
 pub use wengert_core::{
-    Array, ArrayType, DType, Element, Error, ErrorKind, Program, Scalar, Shape, Tree, Type, array, check, checkpoint, cond,
-    fori_loop, scan, scan_reverse, tree, while_loop,
+    Array, ArrayType, DType, Element, Error, ErrorKind, Program, Scalar, Shape, Term, Tree, Type, arange, array, check,
+    checkpoint, concatenate, cond, eye, fori_loop, full, full_like, keepdims, linspace, ones, ones_like, ones_of,
+    promote_types, scan, scan_reverse, stack, tree, while_loop, zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;

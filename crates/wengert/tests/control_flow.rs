@@ -77,7 +77,6 @@ fn all_orders(name: &str, f: impl Fn(Array, Array) -> Array + Copy, points: &[(f
     assert!(wengert::execute::compilations() >= before, "native code was made");
 }
 
-use wengert::stack;
 
 #[test]
 fn a_scan_with_rows_in_and_out() {

@@ -1,12 +1,11 @@
 //! What loops, branches and calls share: operands in groups, bodies whose groups are doubled by `jvp` and halved by
 //! `split`, and lane masks.
 
-use super::rules;
 use crate::array::Array;
 use crate::error::TypeError;
 use crate::primitive::Batched;
 use crate::program::{Input, Program, simplify};
-use crate::trace::{Traced, apply};
+use crate::trace::Traced;
 use crate::transform::Side;
 use crate::tree::{self, Tree};
 use crate::{Error, ErrorKind};
@@ -138,13 +137,6 @@ pub(super) fn mapped(x: &[Batched]) -> Vec<bool> {
     x.iter().map(|x| x.mapped).collect()
 }
 
-/// A mask whose axes are the leading ones of `shape`, spread over all of it.
-#[track_caller]
-pub(super) fn spread_mask(mask: &Array, shape: &[usize]) -> Array {
-    let axes = (0..mask.rank()).collect();
-    if mask.rank() == shape.len() { mask.clone() } else { apply(super::Broadcast { shape: shape.into(), axes }, &[mask]) }
-}
-
 /// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row.
 pub(super) fn masked(mask: &[bool], new: Value, old: Option<&Value>) -> Value {
     if mask.iter().all(|&m| m) {
@@ -194,18 +186,6 @@ pub(super) fn row(list: &Value, k: usize) -> Value {
         Value::List(l) => l.rows.get(k).cloned().unwrap_or_else(|| Value::zeros(&l.element)),
         Value::Array(_) => unreachable!("it was inferred to be a list"),
     }
-}
-
-/// `x & y` of two arrays of truth values.
-#[track_caller]
-pub(super) fn both(x: &Array, y: &Array) -> Array {
-    apply(super::BinaryOp(wengert_kernel::Binary::And), &[x, y])
-}
-
-/// `true`, as an array.
-#[track_caller]
-pub(super) fn truth() -> Array {
-    rules::literal(wengert_kernel::Scalar::new(true))
 }
 
 /// Which half of a split gives each result, in order.

@@ -112,7 +112,9 @@ impl Primitive for Call {
         let inputs: Vec<usize> = (0..split.known.inputs()).collect();
         let operand = |&i: &usize| LinearArg::Operand(i);
         let results = sides(&split.unknown);
-        if self.checkpoint {
+        let made: Vec<usize> = (0..residuals).filter(|&j| split.residuals[j] == Residual::Made).collect();
+        // Calls of calls keep what each of them keeps, which is more than all their equations when each stands twice.
+        if self.checkpoint || made.len() > self.program.equation_count() {
             // The linear half takes the operands and computes the residuals again, without effects.
             let outputs: Vec<usize> = (0..k_outputs).collect();
             let residual_outputs: Vec<usize> = (k_outputs..k_outputs + residuals).collect();
@@ -130,7 +132,6 @@ impl Primitive for Call {
                 results,
             });
         }
-        let made: Vec<usize> = (0..residuals).filter(|&j| split.residuals[j] == Residual::Made).collect();
         let outputs: Vec<usize> = (0..k_outputs).chain(made.iter().map(|j| k_outputs + j)).collect();
         let known = if made.len() == residuals {
             split.known.clone()

@@ -13,7 +13,7 @@ use crate::interpret::Interpreter;
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Input, Program, simplify};
 use crate::trace::record;
-use crate::transform::{self, LinearArg, Mode, Residual, Side, SplitEquation};
+use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
 use crate::tree::{self, Tree};
 use crate::types::Type;
 use crate::value::{ListValue, Value};

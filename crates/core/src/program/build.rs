@@ -2,7 +2,7 @@
 
 use super::{Args, Equation, Program, Var, hash};
 use crate::ops::Op;
-use crate::primitive::{Effect, Primitive};
+use crate::primitive::Effect;
 use crate::source::Source;
 use crate::types::Type;
 

@@ -22,6 +22,7 @@ use crate::primitive::Effect;
 use crate::source::Source;
 use crate::types::Type;
 use smallvec::SmallVec;
+use std::collections::HashSet;
 
 /// A variable of a program.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -116,8 +117,19 @@ impl Program {
         self.hash
     }
 
-    /// Equations here and in all sub-programs, each sub-program counted once for every use.
+    /// Equations here and in all sub-programs, each distinct sub-program counted once.
     pub fn equation_count(&self) -> usize {
-        self.equations.iter().map(|e| 1 + e.op.programs().iter().map(|p| p.equation_count()).sum::<usize>()).sum()
+        let mut counted = HashSet::new();
+        let mut open: Vec<&Program> = vec![self];
+        let mut count = 0;
+        while let Some(program) = open.pop() {
+            count += program.equations.len();
+            for inner in program.equations.iter().flat_map(|e| e.op.programs()) {
+                if counted.insert(inner.hash) {
+                    open.push(inner);
+                }
+            }
+        }
+        count
     }
 }

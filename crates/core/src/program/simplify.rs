@@ -2,7 +2,7 @@
 
 use super::{Args, Builder, Program, Var};
 use crate::ops::{Broadcast, Literal, Op};
-use crate::primitive::{Effect, Lowering, Primitive};
+use crate::primitive::{Effect, Lowering};
 use crate::source::Source;
 use crate::types::Type;
 use std::collections::HashMap;
@@ -124,7 +124,7 @@ fn same_as_operand(lowering: &Lowering, args: &Args, known: &[Known], b: &Builde
             None => (args[1] == args[2]).then_some(1),
         },
         Lowering::Map(ScalarOp::Unary(Unary::Neg)) => return known[args[0].index()].negated,
-        Lowering::Map(ScalarOp::Convert(_)) | Lowering::Reshape | Lowering::Identity if b.ty(args[0]) == ty => Some(0),
+        Lowering::Map(ScalarOp::Convert(_)) | Lowering::Reshape if b.ty(args[0]) == ty => Some(0),
         Lowering::View(view) if b.ty(args[0]) == ty => {
             let same = |(a, x): (usize, &crate::primitive::ViewAxis)| x.offset == 0 && x.from == Some((a, 1));
             view.axes.iter().enumerate().all(same).then_some(0)

@@ -3,7 +3,7 @@
 use super::memo::memoised;
 use super::rewritten;
 use crate::array::Array;
-use crate::primitive::{Batched, Primitive};
+use crate::primitive::Batched;
 use crate::program::Program;
 use crate::trace::{record, with_source};
 use crate::types::Type;

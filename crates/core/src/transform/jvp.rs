@@ -4,7 +4,6 @@ use super::memo::memoised;
 use super::rewritten;
 use crate::array::Array;
 use crate::ops::zeros_any;
-use crate::primitive::Primitive;
 use crate::program::Program;
 use crate::trace::{record, with_source};
 use std::sync::Arc;

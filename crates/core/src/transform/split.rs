@@ -5,7 +5,6 @@
 
 use super::memo::memoised;
 use crate::ops::Op;
-use crate::primitive::Primitive;
 use crate::program::{Args, Builder, Program, Var, simplify};
 use crate::types::Type;
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use super::memo::memoised;
 use super::{any_linear, rewritten};
 use crate::array::Array;
 use crate::ops::zeros_any;
-use crate::primitive::{Cotangents, Operand, Primitive};
+use crate::primitive::{Cotangents, Operand};
 use crate::program::{Equation, Program};
 use crate::trace::{record, with_source};
 use crate::types::Type;
