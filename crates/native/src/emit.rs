@@ -201,7 +201,7 @@ impl<'a> Emitter<'a, '_> {
         };
         self.enter_loop(&[body]);
         let (head, exit) = (self.b.create_block(), self.b.create_block());
-        let first = if reverse { self.b.ins().iadd_imm_s(rounds, -1) } else { self.b.ins().iconst(types::I64, 0) };
+        let first = if reverse { self.plus(rounds, -1) } else { self.b.ins().iconst(types::I64, 0) };
         let i = self.b.append_block_param(head, types::I64);
         let inner = self.state_params(head, carried);
         let after = self.state_params(exit, carried);
@@ -218,7 +218,7 @@ impl<'a> Emitter<'a, '_> {
         self.bind_params(carried, &inner);
         self.scoped(body);
         state = self.get_all(&body.yields);
-        let next = self.b.ins().iadd_imm_s(i, if reverse { -1 } else { 1 });
+        let next = self.plus(i, if reverse { -1 } else { 1 });
         let again = if reverse {
             self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, next, 0)
         } else {
@@ -371,7 +371,7 @@ impl<'a> Emitter<'a, '_> {
             } else {
                 let (base, own) = (self.begin(bound), layout.param_own_cell(callee, i as u32));
                 self.store_word(base, own);
-                self.b.ins().iadd_imm_s(self.frame, own as i64)
+                self.plus(self.frame, own as i64)
             };
             self.store_word(word, at);
         }
@@ -386,7 +386,7 @@ impl<'a> Emitter<'a, '_> {
             }
             _ => {
                 let at = self.unit.layout.descriptor(buffer) as i64;
-                self.b.ins().iadd_imm_s(self.frame, at)
+                self.plus(self.frame, at)
             }
         }
     }
@@ -418,7 +418,7 @@ impl<'a> Emitter<'a, '_> {
             let list = self.b.ins().stack_addr(types::I64, slot, 0);
             for (i, span) in spans.iter().enumerate() {
                 let (address, offset) = self.address(span.buffer, &span.at);
-                let address = self.b.ins().iadd_imm_s(address, offset as i64);
+                let address = self.plus(address, offset as i64);
                 self.store_element(address, list, (i * 8) as i32);
             }
             list

@@ -170,7 +170,7 @@ impl<'a> Emitter<'a, '_> {
         let distance = self.b.ins().ishl_imm_u(level, 3);
         self.branch_to(bit, pair, &[], pushed, &[]);
         self.b.switch_to_block(pair);
-        let next = self.b.ins().iadd_imm_s(level, 1);
+        let next = self.plus(level, 1);
         let mut args = vec![next];
         for ((&(_, fold), &stack), &right) in plan.folds.iter().zip(stacks).zip(&right) {
             let dtype = self.function.dtype(fold.item);
@@ -186,7 +186,7 @@ impl<'a> Emitter<'a, '_> {
             let address = self.b.ins().iadd(stack, distance);
             self.store_element(right, address, 0);
         }
-        let next = self.b.ins().iadd_imm_s(number, 1);
+        let next = self.plus(number, 1);
         let again = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, next, full as i64);
         self.branch_to(again, head, &[next], exit, &[]);
         self.b.switch_to_block(exit);

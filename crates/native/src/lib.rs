@@ -20,6 +20,11 @@
 //!
 //! What machine code gives is what `kernel::interpret` gives, bit for bit (NaN payloads aside), but for the runtime's
 //! matrix products. It contains no instruction that can trap.
+//!
+//! The way of a routine: `split` cuts long functions, `unit` studies what functions do to each other, `emit` turns
+//! statements into Cranelift's input with `scalar` and `memory`; a vector loop goes through `plan`, then `tile` or
+//! `pass`, with `vector` and `fold`. `code` owns the result and calls it; `frame` is what both sides of the call agree
+//! on, `host` what machine code calls back.
 
 mod checked;
 mod code;

@@ -86,7 +86,7 @@ impl<'a> Emitter<'a, '_> {
         if bits == types::I8 {
             value = self.b.ins().uextend(types::I32, value);
         }
-        let address = self.b.ins().iadd_imm_s(address, offset as i64);
+        let address = self.plus(address, offset as i64);
         self.call_host(function, &[address, value, n], None);
     }
 
@@ -112,8 +112,8 @@ impl<'a> Emitter<'a, '_> {
             Count::Const(n) => self.b.ins().iconst(types::I64, n as i64),
             Count::Value(v) => self.get(v),
         };
-        let to = self.b.ins().iadd_imm_s(to_address, to_offset as i64);
-        let from = self.b.ins().iadd_imm_s(from_address, from_offset as i64);
+        let to = self.plus(to_address, to_offset as i64);
+        let from = self.plus(from_address, from_offset as i64);
         let size = self.b.ins().iconst(types::I64, size as i64);
         self.call_host(host::copy as *const u8, &[to, from, n, size], None);
     }
@@ -147,7 +147,7 @@ impl<'a> Emitter<'a, '_> {
         }
         match sum {
             Some(sum) if at.offset == 0 => sum,
-            Some(sum) => self.b.ins().iadd_imm_s(sum, at.offset),
+            Some(sum) => self.plus(sum, at.offset),
             None => self.b.ins().iconst(types::I64, at.offset),
         }
     }
@@ -155,6 +155,11 @@ impl<'a> Emitter<'a, '_> {
     fn scaled(&mut self, value: Value, factor: i64) -> Ssa {
         let x = self.get(value);
         self.scale(x, factor)
+    }
+
+    /// `x + n`.
+    pub fn plus(&mut self, x: Ssa, n: i64) -> Ssa {
+        if n == 0 { x } else { self.b.ins().iadd_imm_s(x, n) }
     }
 
     /// `x * factor`.
@@ -177,11 +182,7 @@ impl<'a> Emitter<'a, '_> {
             address = self.b.ins().iadd(address, term);
         }
         // Room for the offsets of unrolled rounds.
-        if offset.unsigned_abs() < 1 << 30 {
-            (address, offset as i32)
-        } else {
-            (self.b.ins().iadd_imm_s(address, offset), 0)
-        }
+        if offset.unsigned_abs() < 1 << 30 { (address, offset as i32) } else { (self.plus(address, offset), 0) }
     }
 
     /// Where a buffer begins: a value and a constant to add.
@@ -201,7 +202,7 @@ impl<'a> Emitter<'a, '_> {
     /// Where a buffer begins, as one value.
     pub fn begin(&mut self, buffer: BufferId) -> Ssa {
         let (base, offset) = self.base(buffer);
-        self.b.ins().iadd_imm_s(base, offset)
+        self.plus(base, offset)
     }
 
     fn find_base(&mut self, buffer: BufferId) -> Ssa {

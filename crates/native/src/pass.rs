@@ -153,7 +153,7 @@ impl<'a> Emitter<'a, '_> {
         let inner = self.b.block_params(head)[1..].to_vec();
         State::set_values(states, &inner);
         body(self, i, states);
-        let next = self.b.ins().iadd_imm_s(i, step as i64);
+        let next = self.plus(i, step as i64);
         let again = self.b.ins().icmp(IntCC::SignedLessThan, next, end);
         let after = State::values(states);
         let mut args = vec![next];
@@ -173,7 +173,7 @@ impl<'a> Emitter<'a, '_> {
         match base {
             None => self.b.ins().iconst(types::I64, k as i64),
             Some(base) if k == 0 => base,
-            Some(base) => self.b.ins().iadd_imm_s(base, k as i64),
+            Some(base) => self.plus(base, k as i64),
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> Emitter<'a, '_> {
     }
 
     fn scalar_round(&mut self, plan: &Plan<'a>, at: Place, number: u64, states: &mut [State]) {
-        let i = self.b.ins().iadd_imm_s(at.first, at.extra as i64);
+        let i = self.plus(at.first, at.extra as i64);
         self.set(plan.index, i);
         let mut addresses = at.addresses.iter();
         for step in &plan.steps {
@@ -246,7 +246,7 @@ impl<'a> Emitter<'a, '_> {
 
     fn vector_round(&mut self, plan: &Plan<'a>, lanes: Lanes, at: Place, number: u64, states: &mut [State]) {
         let mut vectors: HashMap<Value, Ssa> = HashMap::new();
-        let i = self.b.ins().iadd_imm_s(at.first, at.extra as i64);
+        let i = self.plus(at.first, at.extra as i64);
         self.set(plan.index, i);
         let mut addresses = at.addresses.iter();
         for step in &plan.steps {
@@ -387,7 +387,7 @@ impl<'a> Emitter<'a, '_> {
         let distance = stream.stride.wrapping_mul(stream.size).wrapping_mul(extra as i64);
         match i32::try_from(distance.wrapping_add(stream.offset as i64)) {
             Ok(offset) => (address, offset),
-            Err(_) => (self.b.ins().iadd_imm_s(address, distance), stream.offset),
+            Err(_) => (self.plus(address, distance), stream.offset),
         }
     }
 }

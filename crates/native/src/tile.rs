@@ -101,7 +101,7 @@ impl<'a> Emitter<'a, '_> {
     pub fn tiles(&mut self, tiling: &Tiling<'a>, base: Option<Ssa>, len: u64, states: &mut [State]) {
         let (whole, rest) = (len / tiling.rounds, len % tiling.rounds);
         let base = base.unwrap_or_else(|| self.b.ins().iconst(types::I64, 0));
-        let end = self.b.ins().iadd_imm_s(base, (whole * tiling.rounds) as i64);
+        let end = self.plus(base, (whole * tiling.rounds) as i64);
         match whole {
             0 => {}
             1 => self.tile(tiling, base, tiling.rounds, states),
@@ -169,7 +169,7 @@ impl<'a> Emitter<'a, '_> {
         match location {
             Location::Scratch(slot) => {
                 let at = self.unit.layout.scratch + slot * SLOT;
-                self.b.ins().iadd_imm_s(self.frame, at as i64)
+                self.plus(self.frame, at as i64)
             }
             Location::Memory(stream) => self.stream_address(stream, start),
         }
@@ -178,7 +178,7 @@ impl<'a> Emitter<'a, '_> {
     fn stream_address(&mut self, stream: &Stream, start: Ssa) -> Ssa {
         let before = self.scale(start, stream.stride * stream.size);
         let address = self.b.ins().iadd(stream.address, before);
-        self.b.ins().iadd_imm_s(address, stream.offset as i64)
+        self.plus(address, stream.offset as i64)
     }
 }
 

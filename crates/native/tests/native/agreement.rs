@@ -1,5 +1,6 @@
 //! Runs a routine by the interpreter and natively, in every way of compiling, and compares the bytes.
 
+use crate::fence::Fenced;
 use wengert_kernel::routine::{BufferId, Routine, Status, Storage};
 use wengert_kernel::{DType, Scalar, interpret, verify};
 use wengert_native::{Allocator, Code, OptLevel, Options, calls, compile};
@@ -100,11 +101,11 @@ pub fn interpreted(routine: &Routine, inputs: &[Vec<u8>]) -> (Status, Vec<Vec<u8
     (status, outputs)
 }
 
-/// The same, by machine code, from inputs that are aligned to nothing.
+/// The same, by machine code, from inputs whose end is where their memory ends.
 pub fn native(code: &Code, routine: &Routine, inputs: &[Vec<u8>]) -> (Status, Vec<Vec<u8>>) {
-    let inputs: Vec<Vec<u8>> = inputs.iter().map(|x| [&[0x5a], &x[..]].concat()).collect();
+    let fenced: Vec<Fenced> = inputs.iter().map(|x| Fenced::new(x)).collect();
     let mut outputs: Vec<Output> = output_sizes(routine).into_iter().map(Output::new).collect();
-    let input_addresses: Vec<*const u8> = inputs.iter().map(|x| x[1..].as_ptr()).collect();
+    let input_addresses: Vec<*const u8> = fenced.iter().map(Fenced::address).collect();
     let output_addresses: Vec<*mut u8> = outputs.iter_mut().map(|y| y.data().as_mut_ptr()).collect();
     let before = calls();
     // SAFETY: buffers of the routine's sizes; outputs are aligned.
@@ -263,7 +264,7 @@ pub fn specials(dtype: DType) -> Vec<Scalar> {
                 9.223372036854775e18,
                 9.223372036854776e18,
                 -9.223372036854776e18,
-                1.8446744073709550e19,
+                1.844674407370955e19,
                 1.8446744073709552e19,
                 1e300,
                 709.78,

@@ -2,6 +2,8 @@
 
 mod agreement;
 mod control;
+#[cfg_attr(not(target_os = "linux"), path = "no_fence.rs")]
+mod fence;
 mod folds;
 mod lifetime;
 mod passes;

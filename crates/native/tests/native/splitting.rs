@@ -1,6 +1,6 @@
 //! Long functions: split pieces agree, compile in linear time, on a small stack.
 
-use crate::agreement::{agree, agree_in, bytes, checked, noise, parse, variants};
+use crate::agreement::{agree_in, bytes, checked, noise, parse, variants};
 use std::fmt::Write;
 use std::time::Instant;
 use wengert_kernel::{DType, Scalar};
@@ -65,13 +65,13 @@ impl Tangle {
         self.visible[i]
     }
 
-    fn new(&mut self) -> usize {
+    fn fresh(&mut self) -> usize {
         self.next += 1;
         self.next - 1
     }
 
     fn define(&mut self) -> usize {
-        let value = self.new();
+        let value = self.fresh();
         self.visible.push(value);
         value
     }
@@ -125,14 +125,14 @@ impl Tangle {
                 writeln!(self.text, "%{a}: i64, %{b}: i64 = call f0(%{x}, %{y}; b2)").unwrap();
             }
             6 => {
-                let (i, a, b) = (self.new(), self.new(), self.new());
+                let (i, a, b) = (self.fresh(), self.fresh(), self.fresh());
                 let out = self.define();
                 let body = format!("%{a}: i64 = load b4[%{i}] %{b}: i64 = add %{a}, %{x} store b4[%{i}] = %{b}");
                 writeln!(self.text, "pass %{i} in 0..8 {{ {body} }} fold add %{b} -> %{out}: i64").unwrap();
             }
             7 | 8 => {
-                let (i, param, count) = (self.new(), self.new(), self.random(4));
-                let out = self.new();
+                let (i, param, count) = (self.fresh(), self.fresh(), self.random(4));
+                let out = self.fresh();
                 let reverse = if self.random(2) == 0 { "reverse" } else { "" };
                 writeln!(self.text, "%{out}: i64 = for %{i} in 0..{count} {reverse} carry (%{param}: i64 = %{x}) {{")
                     .unwrap();
@@ -143,10 +143,10 @@ impl Tangle {
                 self.visible.push(out);
             }
             9 => {
-                let [p, q, one, next, test] = [(); 5].map(|()| self.new());
-                let (out, out2) = (self.new(), self.new());
+                let [p, q, one, next, test] = [(); 5].map(|()| self.fresh());
+                let (out, out2) = (self.fresh(), self.fresh());
                 let start = self.random(4);
-                let init = self.new();
+                let init = self.fresh();
                 writeln!(self.text, "%{init}: i64 = const {start}").unwrap();
                 writeln!(
                     self.text,
@@ -166,8 +166,8 @@ impl Tangle {
                 self.visible.extend([out, out2]);
             }
             _ => {
-                let test = self.new();
-                let (out, out2) = (self.new(), self.new());
+                let test = self.fresh();
+                let (out, out2) = (self.fresh(), self.fresh());
                 writeln!(self.text, "%{test}: bool = lt %{x}, %{y}").unwrap();
                 writeln!(self.text, "%{out}: i64, %{out2}: i64 = if %{test} {{").unwrap();
                 self.inner(2);
@@ -251,5 +251,5 @@ fn thousands_of_loops() {
     let start = Instant::now();
     compile(&routine, &Options::default()).unwrap();
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
-    agree(&routine, &[]);
+    agree_in(&[Options::default()], &routine, &[]);
 }
