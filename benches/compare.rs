@@ -109,7 +109,10 @@ fn figures() -> Vec<(&'static str, String)> {
     let data = x.to_vec::<f32>().expect("it is f32");
     let by_hand = median(|| drop(black_box(data.iter().map(|&x| 2.5 * x + 1.5 * (x * x) - 0.5).collect::<Vec<f32>>())));
     let ratio = ours.as_secs_f64() / by_hand.as_secs_f64();
-    all.push(("2.5x + 1.5x² - 0.5 on 1M f32, against a loop in Rust", format!("{ours:.0?}, {ratio:.2} times the loop's")));
+    all.push((
+        "2.5x + 1.5x² - 0.5 on 1M f32, against a loop in Rust",
+        format!("{ours:.0?}, {ratio:.2} times the loop's"),
+    ));
 
     let scalar = jit(|x: Array| fori_loop(0, 1_000_000, |_, x: Array| &x + 1e-6 * (1.5 * &x - x.powi(3)), x));
     let time = median(|| drop(black_box(scalar(0.3.into()))));

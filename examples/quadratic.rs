@@ -30,7 +30,11 @@ fn main() -> Result<(), wengert::Error> {
     let x = Array::from(2.0);
     for (name, f) in [("x² + 3x + 5", with_constant as fn(Array) -> Array), ("x² + 3x", without_constant)] {
         let slope = jit(grad(f))(x.clone());
-        println!("{name} at {x}: value {}, derivative {slope}, second derivative {}", f(x.clone()), grad(grad(f))(x.clone()));
+        println!(
+            "{name} at {x}: value {}, derivative {slope}, second derivative {}",
+            f(x.clone()),
+            grad(grad(f))(x.clone())
+        );
         assert_eq!(slope.item::<f64>()?, 7.0);
     }
     println!("\nthe program of the derivative:\n{}", trace(grad(with_constant), &x));

@@ -39,7 +39,12 @@ fn main() -> Result<(), Error> {
     let root = |a: Array| {
         while_loop(|x: Array| (x.square() - &a).abs().gt(1e-12), |x: Array| 0.5 * (&x + &a / &x), Array::from(1.0))
     };
-    println!("√2 = {:.9}, d√2 = {:.9}, exactly {:.9}", root(2.0.into()), jit(grad(root))(2.0.into()), 0.5 / 2f64.sqrt());
+    println!(
+        "√2 = {:.9}, d√2 = {:.9}, exactly {:.9}",
+        root(2.0.into()),
+        jit(grad(root))(2.0.into()),
+        0.5 / 2f64.sqrt()
+    );
 
     step(8, "Hessians by composition");
     let rosenbrock = |x: Array| {
@@ -78,7 +83,8 @@ impl Network {
         let layer = |inputs: usize, outputs: usize, phase: f64| {
             // Fixed and spread enough to break the symmetry between units.
             let n = inputs * outputs;
-            let spread = (0..n).map(|i| ((i as f64 * 0.618 + phase) * 12.9898).sin() * 43758.547).map(|v| v - v.floor() - 0.5);
+            let spread =
+                (0..n).map(|i| ((i as f64 * 0.618 + phase) * 12.9898).sin() * 43758.547).map(|v| v - v.floor() - 0.5);
             let scale = (6.0 / inputs as f64).sqrt();
             let w = spread.map(|v| (v * scale) as f32).collect::<Vec<f32>>();
             Dense { w: Array::from(w).reshape([inputs, outputs]), b: zeros_of(DType::F32, [outputs]) }
@@ -130,7 +136,10 @@ fn train() -> Result<(), Error> {
     let interpreted = interpret(descend);
     let slow = fastest(3, || drop(interpreted(arguments())));
     let fast = fastest(10, || drop(compiled(arguments())));
-    println!("one step: interpreted {slow:.1?}, compiled {fast:.1?}, {:.1} times as fast", slow.as_secs_f64() / fast.as_secs_f64());
+    println!(
+        "one step: interpreted {slow:.1?}, compiled {fast:.1?}, {:.1} times as fast",
+        slow.as_secs_f64() / fast.as_secs_f64()
+    );
     Ok(())
 }
 

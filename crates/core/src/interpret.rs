@@ -38,10 +38,8 @@ impl<'a> Interpreter<'a> {
         assert_eq!(args.len(), self.program.inputs(), "as many arguments as inputs");
         let mut env: Vec<Option<Value>> = args.into_iter().map(Some).collect();
         env.resize(self.program.vars(), None);
-        for v in 0..self.program.inputs() {
-            if self.last[v] == 0 {
-                env[v] = None;
-            }
+        for (slot, _) in env.iter_mut().zip(&self.last).filter(|(_, last)| **last == 0) {
+            *slot = None;
         }
         for (k, e) in self.program.equations().iter().enumerate() {
             let mut x = Vec::with_capacity(e.args.len());

@@ -17,12 +17,11 @@ pub mod types;
 pub mod value;
 
 pub use array::{
-    Array, Term, arange, eye, full, full_like, linspace, ones, ones_like, ones_of, promote_types, zeros, zeros_like, zeros_of,
+    Array, Term, arange, eye, full, full_like, linspace, ones, ones_like, ones_of, promote_types, zeros, zeros_like,
+    zeros_of,
 };
 pub use error::{Error, ErrorKind};
-pub use ops::{
-    check, checkpoint, concatenate, cond, fori_loop, keepdims, scan, scan_reverse, stack, while_loop,
-};
+pub use ops::{check, checkpoint, concatenate, cond, fori_loop, keepdims, scan, scan_reverse, stack, while_loop};
 pub use program::Program;
 pub use tree::Tree;
 pub use types::{ArrayType, Shape, Type};

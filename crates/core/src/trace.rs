@@ -91,7 +91,12 @@ pub enum Surroundings {
 /// Runs `f` on variables of the given types and returns what it recorded. The inputs of the program are the first
 /// `prefix` parameters, then the captures, then the other parameters.
 #[track_caller]
-pub fn trace_with(types: &[Type], prefix: usize, surroundings: Surroundings, f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Traced {
+pub fn trace_with(
+    types: &[Type],
+    prefix: usize,
+    surroundings: Surroundings,
+    f: impl FnOnce(Vec<Array>) -> Vec<Array>,
+) -> Traced {
     let here = source_here();
     let mut builder = Builder::new();
     let params: Vec<Var> = types.iter().map(|ty| builder.input(ty.clone())).collect();
@@ -100,7 +105,9 @@ pub fn trace_with(types: &[Type], prefix: usize, surroundings: Surroundings, f: 
         Surroundings::Body | Surroundings::Closed => None,
     };
     let (guard, id) = open(Some(builder), mask);
-    let variable = |(&var, ty): (&Var, &Type)| Array(Repr::Variable(Variable { trace: id, var, ty: ty.clone(), made: here.clone() }));
+    let variable = |(&var, ty): (&Var, &Type)| {
+        Array(Repr::Variable(Variable { trace: id, var, ty: ty.clone(), made: here.clone() }))
+    };
     let arguments: Vec<Array> = params.iter().zip(types).map(variable).collect();
     if surroundings == Surroundings::Body {
         let mask = Some(arguments[0].clone());
@@ -240,7 +247,12 @@ fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Err
     let args: Args = args.iter().map(|x| resolve(x)).collect::<Result<_, _>>()?;
     Ok(STACK.with_borrow_mut(|stack| {
         let top = stack.last_mut().expect("a trace is open");
-        let equation = top.builder.as_mut().expect("a trace has a builder").push(op, args, results.iter().cloned(), source.clone());
+        let equation = top.builder.as_mut().expect("a trace has a builder").push(
+            op,
+            args,
+            results.iter().cloned(),
+            source.clone(),
+        );
         let variable = |(var, ty)| Array(Repr::Variable(Variable { trace: top.id, var, ty, made: source.clone() }));
         equation.results().zip(results).map(variable).collect()
     }))

@@ -6,6 +6,7 @@ use crate::dtype::{DType, Element, Scalar};
 use crate::with_element;
 use std::alloc::{self, Layout};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
@@ -76,6 +77,17 @@ impl Buffer {
     /// Zeros, or `None` when the system refuses the memory or the size in bytes exceeds `isize::MAX`.
     pub fn try_zeros(dtype: DType, len: usize) -> Option<Buffer> {
         let owned = Owned::zeroed(byte_size(dtype, len)?)?;
+        Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
+    }
+
+    /// Elements with any values, for a result that is about to be written: memory of a dropped buffer where there is some,
+    /// whose pages are mapped already, else zeros. `None` as for [`Buffer::try_zeros`].
+    pub fn try_scratch(dtype: DType, len: usize) -> Option<Buffer> {
+        let bytes = byte_size(dtype, len)?;
+        let Some(mut owned) = recycle::take(bytes) else { return Buffer::try_zeros(dtype, len) };
+        if dtype == DType::Bool {
+            owned.bytes_mut().fill(0);
+        }
         Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
     }
 
@@ -288,11 +300,70 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if self.len > 0 {
-            let layout = Owned::layout(self.len).expect("it was a layout when the memory was allocated");
-            // SAFETY: allocated in `zeroed` with this layout, freed only here.
-            unsafe { alloc::dealloc(self.base.as_ptr(), layout) }
+        // The pointers go to another owner; `self` is not used again.
+        recycle::keep(Owned { base: self.base, start: self.start, len: self.len });
+    }
+}
+
+impl Owned {
+    /// Gives the memory back to the system.
+    fn free(self) {
+        let whole = ManuallyDrop::new(self);
+        if whole.len > 0 {
+            let layout = Owned::layout(whole.len).expect("it was a layout when the memory was allocated");
+            // SAFETY: allocated in `zeroed` with this layout, freed only here, by its last owner.
+            unsafe { alloc::dealloc(whole.base.as_ptr(), layout) }
         }
+    }
+}
+
+/// Memory of dropped buffers, kept to be used again: a fresh page costs more to map than an element costs to compute.
+mod recycle {
+    use super::Owned;
+    use std::collections::HashMap;
+    use std::mem::ManuallyDrop;
+    use std::sync::{LazyLock, Mutex, PoisonError};
+
+    /// Smaller blocks are left to the allocator, which is quick for them.
+    const SMALLEST: usize = 32 << 10;
+    /// Bytes kept at most.
+    const LIMIT: usize = 256 << 20;
+
+    #[derive(Default)]
+    struct Kept {
+        bytes: usize,
+        by_size: HashMap<usize, Vec<ManuallyDrop<Owned>>>,
+    }
+
+    static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+
+    /// A block of exactly this size, with any contents.
+    pub(super) fn take(len: usize) -> Option<Owned> {
+        if len < SMALLEST {
+            return None;
+        }
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let block = kept.by_size.get_mut(&len)?.pop()?;
+        kept.bytes -= len;
+        Some(ManuallyDrop::into_inner(block))
+    }
+
+    /// Keeps a block for later, or frees it when it is small or huge. When there are too many, all of them go: what is
+    /// in use now will soon be here again.
+    pub(super) fn keep(block: Owned) {
+        if block.len < SMALLEST || block.len > LIMIT {
+            return block.free();
+        }
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut old: HashMap<usize, Vec<ManuallyDrop<Owned>>> = HashMap::new();
+        if kept.bytes + block.len > LIMIT {
+            old = std::mem::take(&mut kept.by_size);
+            kept.bytes = 0;
+        }
+        kept.bytes += block.len;
+        kept.by_size.entry(block.len).or_default().push(ManuallyDrop::new(block));
+        drop(kept);
+        old.into_values().flatten().for_each(|block| ManuallyDrop::into_inner(block).free());
     }
 }
 
@@ -406,6 +477,19 @@ mod tests {
         assert!(Buffer::try_zeros(DType::U8, 1 << 60).is_none());
         let message = std::panic::catch_unwind(|| Buffer::zeros(DType::F64, 1 << 61)).unwrap_err();
         assert!(message.downcast_ref::<String>().unwrap().contains("18446744073709551616 bytes"));
+    }
+
+    #[test]
+    fn large_memory_is_used_again() {
+        let len = 123_456;
+        let mut first = Buffer::zeros(DType::F64, len);
+        first.as_mut_slice::<f64>().unwrap().fill(1.5);
+        drop(first);
+        assert_eq!(Buffer::zeros(DType::F64, len).as_slice::<f64>().unwrap(), vec![0.0; len]);
+        let again = Buffer::try_scratch(DType::F64, len).unwrap();
+        assert_eq!((again.len(), again.as_ptr() as usize % ALIGN), (len, 0));
+        let bools = Buffer::try_scratch(DType::Bool, 8 * len).unwrap();
+        assert!(bools.as_slice::<bool>().is_some());
     }
 
     #[test]

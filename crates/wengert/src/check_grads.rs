@@ -50,7 +50,9 @@ fn compare(what: &str, found: f64, other: &str, wanted: f64, tolerance: f64) -> 
     if error <= tolerance {
         return Ok(());
     }
-    let message = format!("check_grads: {what} gives {found}, {other} gives {wanted}; they differ by {error:.1e}, more than {tolerance:.1e}");
+    let message = format!(
+        "check_grads: {what} gives {found}, {other} gives {wanted}; they differ by {error:.1e}, more than {tolerance:.1e}"
+    );
     Err(Error::new(ErrorKind::Check, message))
 }
 

@@ -51,10 +51,7 @@ pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<
 ///
 /// # Errors
 /// Those of the function and of its derivative.
-pub fn try_vjp<A: Tree, R: Tree>(
-    f: impl Fn(A) -> R,
-    args: A,
-) -> Result<(R, impl Fn(R) -> Result<A, Error>), Error> {
+pub fn try_vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> Result<(R, impl Fn(R) -> Result<A, Error>), Error> {
     let (y, pullback) = door(|| vjp(f, args))?;
     Ok((y, move |ct| door(|| pullback(ct))))
 }

@@ -1,5 +1,6 @@
 //! Programs made executable, and the process-wide cache of machine code.
 
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -87,17 +88,17 @@ impl Executable {
     ///
     /// # Errors
     /// A failed `check`, or memory refused.
-    pub fn run(&self, args: &[Array]) -> Result<Vec<Array>, Error> {
-        let mut inputs = Vec::with_capacity(args.len());
+    pub fn run(&self, args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>, Error> {
+        let mut inputs: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
         for x in args {
-            match x.value("calling a compiled function")? {
+            match x.into_value("calling a compiled function")? {
                 Value::Array(a) => inputs.push(a.buffer),
                 Value::List(_) => unreachable!("a compiled program takes arrays"),
             }
         }
-        let mut outputs = Vec::with_capacity(self.outputs.len());
+        let mut outputs: SmallVec<[Buffer; 8]> = SmallVec::new();
         for ty in &self.outputs {
-            let buffer = Buffer::try_zeros(ty.dtype, ty.size());
+            let buffer = Buffer::try_scratch(ty.dtype, ty.size());
             let refused = || memory_refused((ty.size() * ty.dtype.size()) as u64);
             outputs.push(buffer.ok_or_else(refused)?);
         }

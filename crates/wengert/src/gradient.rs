@@ -3,9 +3,9 @@
 use crate::objective::Objective;
 use crate::traced::{Function, check_like, chosen, raise, with_zeros};
 use std::sync::Arc;
+use wengert_core::array::{eye, ones_of};
 use wengert_core::trace::{apply_program, inline, trace_closed};
 use wengert_core::transform::{self, Linearized, transpose_linear};
-use wengert_core::array::{eye, ones_of};
 use wengert_core::{Array, Program, Tree, Type, tree};
 
 /// The gradient of a function with a scalar result, with respect to all float arrays of its argument.
@@ -120,7 +120,9 @@ fn tangents_like<A: Tree, R: Tree>(operation: &str, function: &Function<A, R>, t
     let mut leaves = Vec::new();
     let def = tangents.flatten(&mut leaves);
     if def != function.arguments {
-        raise(format!("{operation}: the tangent has another structure (lengths, keys or static fields) than the argument"));
+        raise(format!(
+            "{operation}: the tangent has another structure (lengths, keys or static fields) than the argument"
+        ));
     }
     let types: Vec<Type> = function.leaves.iter().map(Array::ty).collect();
     check_like(operation, "tangent", &tree::leaf_paths::<A>(&def, "x"), &leaves, &types);

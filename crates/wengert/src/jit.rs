@@ -2,7 +2,8 @@
 
 use crate::execute::{Executable, executable};
 use crate::traced::{Function, assemble, trace_types};
-use std::hash::{DefaultHasher, Hasher};
+use rustc_hash::FxHasher;
+use std::hash::Hasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wengert_core::ops::call;
 use wengert_core::trace::{Surroundings, is_tracing};
@@ -115,9 +116,7 @@ fn find<A: Tree, R: Tree>(
     args: &A,
 ) -> Option<Arc<Specialisation<A, R>>> {
     let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = |s: &Arc<Specialisation<A, R>>| {
-        s.fingerprint == fingerprint && tree::fits(args, &s.arguments, &s.types)
-    };
+    let fits = |s: &Arc<Specialisation<A, R>>| s.fingerprint == fingerprint && tree::fits(args, &s.arguments, &s.types);
     let found = list.iter().position(fits)?;
     if found > 0 {
         list[..=found].rotate_right(1);
@@ -155,7 +154,7 @@ fn specialise<A: Tree, R: Tree>(
 #[track_caller]
 fn compiled_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, cache: &Cache<A, R>, args: A) -> R {
     let fingerprint = {
-        let mut state = DefaultHasher::new();
+        let mut state = FxHasher::default();
         tree::fingerprint(&args, &mut state);
         state.finish()
     };
@@ -196,5 +195,5 @@ fn run<A: Tree, R: Tree>(specialisation: &Specialisation<A, R>, operands: Vec<Ar
             specialisation.code.get_or_init(|| code)
         }
     };
-    code.run(&operands)
+    code.run(operands)
 }

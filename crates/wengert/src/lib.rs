@@ -33,9 +33,9 @@ pub use jit::{interpret, jit, trace};
 pub use objective::Objective;
 pub use vectorize::{MapAxes, vmap, vmap_axes};
 pub use wengert_core::functions::*;
+pub use wengert_core::ops::{Axes, Index, Integers, KeepDims, Span, Spans};
 pub use wengert_core::program::parse;
 pub use wengert_core::trace::concrete;
-pub use wengert_core::ops::{Axes, Index, Integers, KeepDims, Span, Spans};
 pub use wengert_core::{
     Array, ArrayType, DType, Element, Error, ErrorKind, Program, Scalar, Shape, Term, Tree, Type, arange, array, check,
     checkpoint, concatenate, cond, eye, fori_loop, full, full_like, keepdims, linspace, ones, ones_like, ones_of,

@@ -104,7 +104,10 @@ pub(crate) fn check_like(operation: &str, what: &str, names: &[String], given: &
     }
     for ((given, like), name) in given.iter().zip(like).zip(names) {
         if given.ty() != *like {
-            raise(format!("{operation}: the {what} of {name} is {}, but {name} is {like}; they have one shape and dtype", given.ty()));
+            raise(format!(
+                "{operation}: the {what} of {name} is {}, but {name} is {like}; they have one shape and dtype",
+                given.ty()
+            ));
         }
     }
 }

@@ -59,11 +59,7 @@ impl MapAxes for Vec<Option<usize>> {
 /// let y = vmap_axes(f, [None, Some(1)], 1)((Array::from([1.0, 2.0]), array![[1.0, 10.0], [1.0, 10.0]]));
 /// assert_eq!(y, array![[1.0, 10.0], [2.0, 20.0]]);
 /// ```
-pub fn vmap_axes<A: Tree, R: Tree>(
-    f: impl Fn(A) -> R,
-    inputs: impl MapAxes,
-    outputs: impl MapAxes,
-) -> impl Fn(A) -> R {
+pub fn vmap_axes<A: Tree, R: Tree>(f: impl Fn(A) -> R, inputs: impl MapAxes, outputs: impl MapAxes) -> impl Fn(A) -> R {
     move |args| mapped(&f, &inputs, &outputs, args)
 }
 
@@ -78,7 +74,10 @@ fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs:
         let Some(axis) = *axis else { continue };
         let shape = leaf.shape();
         let Some(&n) = shape.get(axis) else {
-            raise(format!("vmap: {name} is {}, which has no axis {axis} to map over; capture it in the closure to share it", leaf.ty()))
+            raise(format!(
+                "vmap: {name} is {}, which has no axis {axis} to map over; capture it in the closure to share it",
+                leaf.ty()
+            ))
         };
         match &size {
             Some((size, first)) if *size != n => raise(format!(
@@ -106,7 +105,9 @@ fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs:
     for (i, (y, axis)) in results.iter_mut().zip(wanted).enumerate() {
         match axis {
             Some(axis) if axis > 0 => *y = moved(y, 0, axis),
-            None if batch.mapped[i] => raise(format!("vmap: result {i} differs from row to row, so it needs an output axis")),
+            None if batch.mapped[i] => {
+                raise(format!("vmap: result {i} differs from row to row, so it needs an output axis"))
+            }
             _ => {}
         }
     }
@@ -115,7 +116,8 @@ fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs:
 
 #[track_caller]
 fn axis_of(axes: &impl MapAxes, i: usize, n: usize, what: &str) -> Option<usize> {
-    axes.axis(i, n).unwrap_or_else(|given| raise(format!("vmap: {given} axes were given, but the {what} has {n} arrays")))
+    axes.axis(i, n)
+        .unwrap_or_else(|given| raise(format!("vmap: {given} axes were given, but the {what} has {n} arrays")))
 }
 
 /// The array with one axis moved, the others in their order.

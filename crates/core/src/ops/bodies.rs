@@ -8,14 +8,14 @@ use crate::program::{Input, Program, simplify};
 use crate::trace::Traced;
 use crate::transform::Side;
 use crate::tree::{self, Tree};
-use crate::{Error, ErrorKind};
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, ListValue, Value};
+use crate::{Error, ErrorKind};
 use std::sync::Arc;
 use wengert_kernel::{DType, with_element};
 
 /// Cuts a slice into consecutive groups.
-pub(super) fn groups<'a, T, const N: usize>(mut xs: &'a [T], sizes: [usize; N]) -> [&'a [T]; N] {
+pub(super) fn groups<T, const N: usize>(mut xs: &[T], sizes: [usize; N]) -> [&[T]; N] {
     let out = sizes.map(|n| {
         let (head, tail) = xs.split_at(n);
         xs = tail;
@@ -116,8 +116,9 @@ pub(super) fn same_types<'a>(
 /// The mask and its lane shape, from a body's first input and the operand.
 pub(super) fn check_mask(body: &Program, mask: &Type) -> Result<Shape, TypeError> {
     match body.input_types().first() {
-        Some(Type::Array(a)) if a.dtype == DType::Bool => same_types("mask", [mask].into_iter(), [&a.clone().into()].into_iter())
-            .map(|()| a.shape.clone()),
+        Some(Type::Array(a)) if a.dtype == DType::Bool => {
+            same_types("mask", [mask].into_iter(), [&a.clone().into()].into_iter()).map(|()| a.shape.clone())
+        }
         _ => Err(TypeError::new("the first input of a body is its lane mask")),
     }
 }
@@ -220,7 +221,9 @@ pub(super) fn check_carry<T: Tree>(
 ) {
     let raise = |message: String| Error::new(ErrorKind::Type, format!("{operation}: {message}")).raise();
     if def != def_after || before.len() != after.len() {
-        raise("the body returned a carry of another structure (length, keys or static fields) than it was given".into());
+        raise(
+            "the body returned a carry of another structure (length, keys or static fields) than it was given".into(),
+        );
     }
     let paths = tree::leaf_paths::<T>(def, "carry");
     for ((before, after), path) in before.iter().zip(after).zip(paths) {

@@ -177,7 +177,11 @@ pub(crate) fn none(args: &[Type]) -> Result<(), TypeError> {
 /// Adds two arrays, or two lists row by row.
 #[track_caller]
 pub(crate) fn add_any(x: &Array, y: &Array) -> Array {
-    if x.ty().is_list() { crate::trace::apply(ListAdd, &[x, y]) } else { crate::trace::apply(BinaryOp(Binary::Add), &[x, y]) }
+    if x.ty().is_list() {
+        crate::trace::apply(ListAdd, &[x, y])
+    } else {
+        crate::trace::apply(BinaryOp(Binary::Add), &[x, y])
+    }
 }
 
 /// Puts a batch axis of `size` in front of an array, or of every row of a list.

@@ -30,7 +30,11 @@ pub(crate) fn add_axis(x: &Array, axis: usize, n: usize) -> Array {
 
 /// Tangents of an operation that is linear in its only differentiable operand, `x[0]`: the operation on the tangent.
 #[track_caller]
-pub(crate) fn jvp_linear(op: impl Into<super::Op> + Clone, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+pub(crate) fn jvp_linear(
+    op: impl Into<super::Op> + Clone,
+    x: &[Array],
+    dx: &[Option<Array>],
+) -> (Vec<Array>, Vec<Option<Array>>) {
     let all: Vec<&Array> = x.iter().collect();
     let y = record(op.clone(), &all);
     let dy = dx[0].as_ref().map(|dx| {

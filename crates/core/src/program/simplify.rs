@@ -41,10 +41,26 @@ fn with_shared_work(program: &Program) -> Program {
             let constants: Option<Vec<Scalar>> = args.iter().map(|a| known[a.index()].constant).collect();
             if let Some(constants) = constants {
                 let value = op.eval(&constants);
-                let mut v = intern(&mut b, &mut known, &mut seen, Literal(value).into(), Args::new(), Type::scalar(ty.dtype), &e.source);
+                let mut v = intern(
+                    &mut b,
+                    &mut known,
+                    &mut seen,
+                    Literal(value).into(),
+                    Args::new(),
+                    Type::scalar(ty.dtype),
+                    &e.source,
+                );
                 if ty.rank() > 0 {
                     let spread = Broadcast { shape: ty.shape.clone(), axes: Default::default() };
-                    v = intern(&mut b, &mut known, &mut seen, spread.into(), [v].into_iter().collect(), ty.clone().into(), &e.source);
+                    v = intern(
+                        &mut b,
+                        &mut known,
+                        &mut seen,
+                        spread.into(),
+                        [v].into_iter().collect(),
+                        ty.clone().into(),
+                        &e.source,
+                    );
                 }
                 env.push(v);
                 continue;
@@ -135,8 +151,8 @@ fn same_as_operand(lowering: &Lowering, args: &Args, known: &[Known], b: &Builde
 }
 
 fn commutes(op: ScalarOp) -> bool {
-    use wengert_kernel::Comparison::{Eq, Ne};
     use Binary::{Add, And, Max, Min, Mul, Or, Xor};
+    use wengert_kernel::Comparison::{Eq, Ne};
     matches!(op, ScalarOp::Binary(Add | Mul | Max | Min | And | Or | Xor) | ScalarOp::Compare(Eq | Ne))
 }
 

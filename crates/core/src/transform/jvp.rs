@@ -48,7 +48,11 @@ fn pushed(program: &Program, args: Vec<Array>, active: &[bool], force: &[bool], 
             }
         });
         for ((v, y), dy) in e.results().zip(y).zip(dy) {
-            debug_assert!(dy.as_ref().is_none_or(|dy| dy.ty() == y.ty()), "{}: a tangent has its value's type", e.op.name());
+            debug_assert!(
+                dy.as_ref().is_none_or(|dy| dy.ty() == y.ty()),
+                "{}: a tangent has its value's type",
+                e.op.name()
+            );
             primal[v.index()] = Some(y);
             tangent[v.index()] = dy;
         }

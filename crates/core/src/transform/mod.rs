@@ -12,8 +12,8 @@ mod transpose;
 pub use batch::{Batch, batch};
 pub use jvp::{Jvp, jvp};
 pub use split::{LinearArg, Residual, Side, Split, SplitEquation, split};
-pub use transpose::{Mode, transpose};
 pub(crate) use transpose::transpose_shared;
+pub use transpose::{Mode, transpose};
 
 use crate::primitive::Operand;
 use crate::program::{Program, simplify};

@@ -29,7 +29,9 @@ pub enum Mode {
 /// Inputs: the known ones, cotangents of the present outputs, starts of the accumulated ones. Outputs: the
 /// accumulated cotangents, then those of the linear inputs.
 pub fn transpose(program: &Program, modes: &[Mode], present: &[bool]) -> Program {
-    let pick = |mode: Mode| program.input_types().iter().zip(modes).filter(move |(_, m)| **m == mode).map(|(ty, _)| ty.clone());
+    let pick = |mode: Mode| {
+        program.input_types().iter().zip(modes).filter(move |(_, m)| **m == mode).map(|(ty, _)| ty.clone())
+    };
     let cotangents = program.output_types().zip(present).filter(|(_, p)| **p).map(|(ty, _)| ty.clone());
     let types: Vec<Type> = pick(Mode::Known).chain(cotangents).chain(pick(Mode::Accumulate)).collect();
     rewritten(&types, |args| pulled(program, args, modes, present))
@@ -61,7 +63,8 @@ fn pulled(program: &Program, args: Vec<Array>, modes: &[Mode], present: &[bool])
             continue;
         }
         let y = with_source(&e.source, || {
-            let x: Vec<&Array> = e.args.iter().map(|a| known[a.index()].as_ref().expect("defined before use")).collect();
+            let x: Vec<&Array> =
+                e.args.iter().map(|a| known[a.index()].as_ref().expect("defined before use")).collect();
             record(e.op.clone(), &x)
         });
         for (v, y) in e.results().zip(y) {
@@ -87,7 +90,8 @@ fn pulled(program: &Program, args: Vec<Array>, modes: &[Mode], present: &[bool])
             pull_equation(program, e, &known, &linear, &mut ct);
         }
     }
-    let take = |i: usize, ct: &mut [Option<Array>]| ct[i].take().unwrap_or_else(|| zeros_any(&program.input_types()[i]));
+    let take =
+        |i: usize, ct: &mut [Option<Array>]| ct[i].take().unwrap_or_else(|| zeros_any(&program.input_types()[i]));
     let mut results = Vec::new();
     for wanted in [Mode::Accumulate, Mode::Linear] {
         for (i, mode) in modes.iter().enumerate() {
