@@ -128,7 +128,7 @@ fn train() -> Result<(), Error> {
             println!("step {epoch:3}: loss {loss:.4}");
         }
     }
-    let right = network.logits(&x_test).argmax_axis(-1).eq(&y.slice_axis(0, train..train + test));
+    let right = network.logits(&x_test).argmax_axis(-1).eq(y.slice_axis(0, train..train + test));
     let accuracy = right.convert(DType::F64).mean().item::<f64>()?;
     println!("accuracy on {test} images it has not seen: {:.1} %", 100.0 * accuracy);
 

@@ -81,7 +81,7 @@ fn directions<T: Tree>(tree: T, seed: u64) -> T {
             (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
         };
         let data: Vec<f64> = (0..x.size()).map(|_| next()).collect();
-        Array::from(data).reshape(&x.shape()).convert(x.dtype())
+        Array::from(data).reshape(x.shape()).convert(x.dtype())
     })
 }
 

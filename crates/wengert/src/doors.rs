@@ -51,6 +51,7 @@ pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<
 ///
 /// # Errors
 /// Those of the function and of its derivative.
+#[allow(clippy::type_complexity)] // A function type cannot be named in an alias.
 pub fn try_vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> Result<(R, impl Fn(R) -> Result<A, Error>), Error> {
     let (y, pullback) = door(|| vjp(f, args))?;
     Ok((y, move |ct| door(|| pullback(ct))))

@@ -285,7 +285,7 @@ fn jacobian(operation: &str, f: &impl Fn(Array) -> Array, x: Array, forward: boo
         operands.push(eye(size).convert(units.dtype).reshape(&shape));
         let columns = inline(&rows, &operands).remove(0);
         let shape = [&y.shape[..], &x.shape[..]].concat();
-        let flat = columns.reshape(&[size, columns.size().checked_div(size).unwrap_or(0)]);
+        let flat = columns.reshape([size, columns.size().checked_div(size).unwrap_or(0)]);
         vec![if forward { flat.transpose().reshape(&shape) } else { flat.reshape(&shape) }]
     });
     apply_program(&wengert_core::program::simplify(&whole), &function.operands()).remove(0)

@@ -28,7 +28,9 @@ fn all_orders(name: &str, f: impl Fn(Array, Array) -> Array + Copy, points: &[(f
         close("grad", d1, slope(&f), 1e-6);
         close("jvp", at(&jvp_f, x), d1, 1e-10);
         close("grad grad", d2, slope(&g), 1e-6);
-        for (what, f) in [("jvp grad", &jvp_g as &dyn Fn(Array, Array) -> Array), ("grad jvp", &grad_j), ("jvp jvp", &jvp_j)] {
+        for (what, f) in
+            [("jvp grad", &jvp_g as &dyn Fn(Array, Array) -> Array), ("grad jvp", &grad_j), ("jvp jvp", &jvp_j)]
+        {
             close(what, at(f, x), d2, 1e-9);
         }
         close("grad grad grad", d3, slope(&gg), 1e-5);
@@ -61,7 +63,7 @@ fn all_orders(name: &str, f: impl Fn(Array, Array) -> Array + Copy, points: &[(f
     let two = |a: &Array| stack(&[a.clone(), a.flip(0)], 0);
     let nested = vmap(vmap(|(x, k)| gg(x, k)))((two(&xs), two(&ks)));
     let reversed: Vec<f64> = lanes[2].iter().chain(lanes[2].iter().rev()).copied().collect();
-    near("vmap(vmap(grad(grad)))", nested.reshape(&[2 * points.len()]), &reversed);
+    near("vmap(vmap(grad(grad)))", nested.reshape([2 * points.len()]), &reversed);
 
     // The same in machine code.
     let before = wengert::execute::compilations();
@@ -71,12 +73,11 @@ fn all_orders(name: &str, f: impl Fn(Array, Array) -> Array + Copy, points: &[(f
     near("vmap(jit(grad))", vmap(jit(|(x, k)| g(x, k)))(both()), &lanes[1]);
     let (j1, j2) = (jit(|(x, k)| g(x, k)), jit(|(x, k)| gg(x, k)));
     for (i, &(x, k)) in points.iter().enumerate() {
-        near("jit(grad)", j1((x.into(), k.into())).reshape(&[1]), &lanes[1][i..i + 1]);
-        near("jit(grad(grad))", j2((x.into(), k.into())).reshape(&[1]), &lanes[2][i..i + 1]);
+        near("jit(grad)", j1((x.into(), k.into())).reshape([1]), &lanes[1][i..i + 1]);
+        near("jit(grad(grad))", j2((x.into(), k.into())).reshape([1]), &lanes[2][i..i + 1]);
     }
     assert!(wengert::execute::compilations() >= before, "native code was made");
 }
-
 
 #[test]
 fn a_scan_with_rows_in_and_out() {
@@ -111,7 +112,11 @@ fn nested_while_loops() {
         let (_, y) = while_loop(
             |(i, _): (Array, Array)| i.lt(&k),
             |(i, y): (Array, Array)| {
-                let z = while_loop(|z: Array| z.lt(2.0), |z: Array| &z * 1.3 + x.square() * (-&y).exp() + 0.05, y.sin().square());
+                let z = while_loop(
+                    |z: Array| z.lt(2.0),
+                    |z: Array| &z * 1.3 + x.square() * (-&y).exp() + 0.05,
+                    y.sin().square(),
+                );
                 (i + 1, y * 0.9 + 0.2 * z.sin() * &x)
             },
             (Array::from(0i64), x.clone()),
@@ -209,7 +214,9 @@ fn the_gradient_of_a_table_read_in_a_scan_is_linear_in_its_length() {
         let wanted = &x * (&x * &table).cos();
         let second = 2.0 * &wanted * -(&x * &x) * (&x * &table).sin();
         let gg = |t: Array| grad(|t: Array| g(t).square().sum())(t);
-        for (found, wanted) in [(g(table.clone()), &wanted), (jit(g)(table.clone()), &wanted), (jit(gg)(table.clone()), &second)] {
+        for (found, wanted) in
+            [(g(table.clone()), &wanted), (jit(g)(table.clone()), &wanted), (jit(gg)(table.clone()), &second)]
+        {
             let gap = (found - wanted).abs().max().item::<f64>().unwrap();
             assert!(gap < 1e-12, "{gap}");
         }

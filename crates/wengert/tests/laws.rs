@@ -124,14 +124,17 @@ fn forward_mode_agrees_with_finite_differences() {
             }
             all_floats(&run(&p, args))
         };
-        let difference = |h: f64| -> Vec<f64> {
-            moved(h).iter().zip(moved(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect()
-        };
+        let difference =
+            |h: f64| -> Vec<f64> { moved(h).iter().zip(moved(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect() };
         let (wide, narrow) = (difference(2e-4), difference(1e-4));
         for (k, &found) in found.iter().enumerate() {
             let wanted = (4.0 * narrow[k] - wide[k]) / 3.0;
             let scale = wanted.abs().max(1.0);
-            assert!((found - wanted).abs() <= 1e-6 * scale, "{}: element {k}: jvp {found}, difference {wanted}", describe(&sample));
+            assert!(
+                (found - wanted).abs() <= 1e-6 * scale,
+                "{}: element {k}: jvp {found}, difference {wanted}",
+                describe(&sample)
+            );
             checked += 1;
         }
     }
@@ -159,7 +162,8 @@ fn transposes_are_adjoint() {
             let v: Vec<Value> = set.iter().map(|&i| direction(&sample.args[i], &mut seed)).collect();
             // Linear in this set alone means affine: the value at zero is taken away.
             let at = |v: &dyn Fn(usize) -> Value| {
-                let args = (0..sample.args.len()).map(|i| set.iter().position(|&s| s == i).map_or_else(|| sample.args[i].clone(), v));
+                let args = (0..sample.args.len())
+                    .map(|i| set.iter().position(|&s| s == i).map_or_else(|| sample.args[i].clone(), v));
                 run(&p, args.collect())
             };
             let moved = at(&|k| v[k].clone());
@@ -253,7 +257,8 @@ fn a_batch_is_a_loop_over_its_lanes() {
                             x * (1.0 + lane as f64 * 0.01 * (*seed).sin())
                         })
                     };
-                    let arg = |(x, &mapped): (&Value, &bool)| if mapped { move_floats(x, &mut seed) } else { x.clone() };
+                    let arg =
+                        |(x, &mapped): (&Value, &bool)| if mapped { move_floats(x, &mut seed) } else { x.clone() };
                     sample.args.iter().zip(&mapped).map(arg).collect()
                 })
                 .collect();
@@ -293,7 +298,7 @@ fn machine_code_agrees_with_the_reference_bit_for_bit() {
         }
         let code = Executable::new(&p).unwrap_or_else(|e| panic!("{}: {e}", describe(&sample)));
         let args: Vec<Array> = sample.args.iter().map(|v| Array::from_value(v.clone())).collect();
-        let found = code.run(&args);
+        let found = code.run(args);
         ran += 1;
         match (found, interpret(&p, sample.args.clone())) {
             (Ok(found), Ok(wanted)) => {
@@ -339,7 +344,7 @@ fn derivatives_in_machine_code_agree_with_the_reference() {
         let wanted = run(&whole, args.clone());
         let args: Vec<Array> = args.into_iter().map(Array::from_value).collect();
         let code = Executable::new(&whole).unwrap_or_else(|e| panic!("{}: {e}", describe(&sample)));
-        for (found, wanted) in code.run(&args).unwrap().iter().zip(&wanted) {
+        for (found, wanted) in code.run(args).unwrap().iter().zip(&wanted) {
             let found = found.value("comparing").unwrap();
             assert_same(&found, wanted, tolerance(&sample.op), &|| format!("vjp of {}", describe(&sample)));
         }

@@ -22,9 +22,13 @@ fn perturbations_are_not_confused() {
         // d/dx (d/dy x y² at y = x) = d/dx 2x² = 4x.
         assert_eq!(derivative(&|x| grad(|y: Array| &x * y.square())(x.clone()), 3.0), 12.0);
         // A captured derivative is constant inside: d/dx (x · d/dy ((d/dz x z) y)) = 2x.
-        assert_eq!(derivative(&|x| &x * grad(|y: Array| grad(|z: Array| &x * z)(1.0.into()) * y)(1.0.into()), 4.0), 8.0);
+        assert_eq!(
+            derivative(&|x| &x * grad(|y: Array| grad(|z: Array| &x * z)(1.0.into()) * y)(1.0.into()), 4.0),
+            8.0
+        );
         // Through a batch, a loop, a branch, and a compiled function.
-        let batched = |x: Array| vmap(|y: Array| &x * grad(|z: Array| &x * &y + z)(1.0.into()))(Array::from([1.0, 2.0])).sum();
+        let batched =
+            |x: Array| vmap(|y: Array| &x * grad(|z: Array| &x * &y + z)(1.0.into()))(Array::from([1.0, 2.0])).sum();
         assert_eq!(derivative(&batched, 3.0), 2.0);
         let looped = |x: Array| fori_loop(0, 3, |_, s: Array| s + &x * grad(|y: Array| &x * y)(1.0.into()), 0.0.into());
         assert_eq!(derivative(&looped, 2.0), 12.0);
@@ -61,7 +65,8 @@ fn ten_nested_gradients_are_right_and_small() {
         assert!(counts[10] <= 10_000, "{counts:?}");
         value(jit(nested(f, 10))(x.into()))
     };
-    let close = |found: f64, wanted: f64| assert!((found - wanted).abs() <= 1e-12 * wanted.abs(), "{found} is not {wanted}");
+    let close =
+        |found: f64, wanted: f64| assert!((found - wanted).abs() <= 1e-12 * wanted.abs(), "{found} is not {wanted}");
     close(tower(|x| x.exp()), x.exp());
     // Leibniz: the k-th derivative of sin times the (10-k)-th of x^10.
     let leibniz: f64 = (0..=10)
@@ -101,6 +106,8 @@ fn tanh_tenth(x: f64) -> f64 {
     sum
 }
 
+type Function<'a> = Box<dyn Fn(Array) -> Array + 'a>;
+
 /// Every composition of two derivatives, batched and compiled in every way, against the closed form.
 #[test]
 fn compositions_agree() {
@@ -114,7 +121,7 @@ fn compositions_agree() {
     let firsts: [(&str, &dyn Fn(Array) -> Array); 4] =
         [("grad", &reverse), ("jvp", &forward), ("vjp", &pull), ("linearize", &pushed)];
     for (inner, g) in firsts {
-        let outer: [(&str, Box<dyn Fn(Array) -> Array>); 4] = [
+        let outer: [(&str, Function); 4] = [
             ("grad", Box::new(grad(g))),
             ("jvp", Box::new(move |x| jvp(g)(x, 1.0.into()).1)),
             ("vjp", Box::new(move |x| vjp(g, x).1(1.0.into()))),
@@ -128,7 +135,9 @@ fn compositions_agree() {
             };
             let xs = || Array::from(points);
             for (i, &x) in points.iter().enumerate() {
-                for (found, what) in [(h(x.into()), "plain"), (jit(h)(x.into()), "jit"), (jit(jit(h))(x.into()), "jit jit")] {
+                for (found, what) in
+                    [(h(x.into()), "plain"), (jit(h)(x.into()), "jit"), (jit(jit(h))(x.into()), "jit jit")]
+                {
                     assert!((value(found) - second[i]).abs() < 1e-12, "{what} of {name}({inner})");
                 }
             }

@@ -76,7 +76,8 @@ fn an_array_that_escapes_its_trace_says_where_it_was_made() {
     };
     grad(keep)(1.0.into());
     let kept = KEPT.lock().unwrap().clone().unwrap();
-    let uses: [&dyn Fn() -> Array; 3] = [&|| &kept + 1.0, &|| jit(|x: Array| x * &kept)(2.0.into()), &|| grad(|x: Array| x * &kept)(2.0.into())];
+    let uses: [&dyn Fn() -> Array; 3] =
+        [&|| &kept + 1.0, &|| jit(|x: Array| x * &kept)(2.0.into()), &|| grad(|x: Array| x * &kept)(2.0.into())];
     for escape in uses {
         let error = wengert::try_call(escape).unwrap_err().to_string();
         assert!(error.contains("after its trace ended") && error.contains("robustness.rs"), "{error}");
@@ -92,7 +93,10 @@ fn an_array_that_escapes_its_trace_says_where_it_was_made() {
 
 #[test]
 fn a_choice_by_a_traced_value_says_to_use_select_or_cond() {
-    let error = try_trace(|x: Array| if x.item::<f64>().map_err(|e| e.raise()).unwrap_or(0.0) > 0.0 { x } else { -x }, &1.0.into());
+    let error = try_trace(
+        |x: Array| if x.item::<f64>().map_err(|e| e.raise()).unwrap_or(0.0) > 0.0 { x } else { -x },
+        &1.0.into(),
+    );
     let error = error.unwrap_err().to_string();
     assert!(error.contains("`select` or `cond`"), "{error}");
 }
