@@ -68,3 +68,31 @@ fn a_layer_and_its_gradient() {
     let report = compiled(&gradient(&program)).report;
     assert!(report.groups <= 8, "{report}");
 }
+
+#[test]
+fn rows_and_columns_of_a_square_are_told_apart() {
+    let program = traced(&[f64s(&[4, 4])], |x| {
+        let greatest = x[0].max_axis(1);
+        vec![&x[0] - greatest.expand_dims([1]), &x[0] - greatest.expand_dims([0]), x[0].sum_axis(0) + greatest]
+    });
+    agree_transformed(&program);
+}
+
+#[test]
+fn columns_are_summed_in_sweeps_that_make_their_operand() {
+    for shape in [[3, 4], [16, 1], [17, 4], [256, 3], [257, 3], [1000, 2], [1, 5]] {
+        let program = traced(&[f64s(&shape), f64s(&[shape[1]])], |x| {
+            let y = (&x[0] * &x[1]).sin() + 0.5;
+            vec![y.sum_axis(0), (&x[0] - 1.0).max_axis(0)]
+        });
+        agree_within(&program, &arguments(&program), 0.0);
+        let report = compiled(&program).report;
+        assert_eq!(report.groups, 0, "{report}");
+    }
+    // Several axes at once, of a permuted array.
+    let program = traced(&[f64s(&[5, 3, 7, 2])], |x| {
+        let y = x[0].permute([2, 0, 3, 1]).exp();
+        vec![y.sum_axis([0, 1]), y.sum_axis([1, 2]), x[0].permute([2, 0, 3, 1]).sum_axis([0, 1])]
+    });
+    agree_transformed(&program);
+}
