@@ -1,7 +1,7 @@
 //! The plan of the arena: buffers that are not used at the same time share memory.
 //!
-//! A buffer lives from its first to its last statement; one that is used both inside and outside of a loop lives as long
-//! as the loop. A function's buffers stand above those of all its callers.
+//! A buffer lives from its first to its last statement; one that is used both inside and outside of a loop lives as
+//! long as the loop. A function's buffers stand above those of all its callers.
 
 use crate::emit::UNPLACED;
 use crate::report::Report;
@@ -37,7 +37,8 @@ pub(crate) fn plan(routine: &mut Routine, report: &mut Report) {
 struct Uses {
     /// Statements so far; those of a pass count as one.
     now: usize,
-    /// Of each loop: the loop around it, how deep it is, its first and last statement. The function itself is the first.
+    /// Of each loop: the loop around it, how deep it is, its first and last statement. The function itself is the
+    /// first.
     loops: Vec<Loop>,
     inside: usize,
     /// By buffer: when, and in which loop.

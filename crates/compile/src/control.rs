@@ -1,7 +1,7 @@
 //! Loops, branches, checks: what is no elementwise work, equation by equation.
 //!
-//! Lanes are gone when a program comes here (see [`crate::lanes`]), so every mask is one truth value. Carried scalars are
-//! values of the loop; carried arrays stay in one place, and the body writes over them where it can.
+//! Lanes are gone when a program comes here (see [`crate::lanes`]), so every mask is one truth value. Carried scalars
+//! are values of the loop; carried arrays stay in one place, and the body writes over them where it can.
 
 use crate::CheckSite;
 use crate::block::{Block, Bound, run};
@@ -16,7 +16,7 @@ use wengert_core::primitive::Lowering;
 use wengert_core::program::{Equation, Program, Var};
 use wengert_core::types::Type;
 use wengert_kernel::routine::{Affine, Count, Stmt, Value};
-use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
+use wengert_kernel::{Binary, DType, Scalar, ScalarOp, Unary};
 
 /// Writes the statements of an equation that is no elementwise work.
 pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
@@ -166,7 +166,7 @@ impl<'p> Site<'_, 'p> {
 
     /// The rows of a result that a loop writes; see [`Rows`].
     fn rows(&mut self, e: &mut Emitter, result: usize) -> Rows {
-        if self.args_are_list(result) {
+        if self.is_list(result) {
             return Rows::List(self.list_dest(e, result));
         }
         match (self.results[result], self.result_type(result)) {
@@ -179,7 +179,7 @@ impl<'p> Site<'_, 'p> {
         }
     }
 
-    fn args_are_list(&self, result: usize) -> bool {
+    fn is_list(&self, result: usize) -> bool {
         dense_type(self.result_type(result)).is_none()
     }
 }
@@ -215,7 +215,7 @@ impl Layout {
         }
         for rows in &self.rows {
             match rows {
-                Rows::Value(dtype) => inits.push(lists::zero(e, *dtype)),
+                Rows::Value(dtype) => inits.push(e.constant(Scalar::zero(*dtype))),
                 Rows::List(dest) => inits.extend(&dest.ends[1..]),
                 Rows::Empty | Rows::Array(..) => {}
             }
@@ -471,7 +471,7 @@ fn cond(site: &mut Site<'_, '_>, e: &mut Emitter, op: &Cond) {
         }
     }
     for i in op.acc..outputs {
-        dests.push(match (site.args_are_list(i), site.place(e, i)) {
+        dests.push(match (site.is_list(i), site.place(e, i)) {
             (true, _) => Dest::List(site.list_dest(e, i)),
             (_, Some(place)) => Dest::Fresh(place),
             _ => Dest::Any,
@@ -573,9 +573,4 @@ fn row(e: &mut Emitter, list: &Bound, k: Value, rounds: Value, ty: &Type) -> Bou
     }
     let value = e.only(&access);
     Bound::Elements(Access::uniform(Root::Value(value), &ty))
-}
-
-/// Whether `x` is less than `y`.
-pub(crate) fn less(e: &mut Emitter, x: Value, y: Value) -> Value {
-    e.apply(ScalarOp::Compare(Comparison::Lt), &[x, y])
 }

@@ -3,11 +3,11 @@
 //! Everything elementwise is a [`Node`], computed exactly once, in a [`Group`]: one loop nest over one number of
 //! elements. A node joins a group when all its operands are there: computed in the same group at the same element (then
 //! they are scalar values and touch no memory), or stored before it. A row reduction turns its group into one over rows
-//! and elements: row by row, passes over the elements of the row, each pass ending with the reductions that later passes
-//! need. What is read at another element, in another group or by an operation that is no loop nest is stored.
+//! and elements: row by row, passes over the elements of the row, each pass ending with the reductions that later
+//! passes need. What is read at another element, in another group or by an operation that is no loop nest is stored.
 //!
-//! Everything else (control flow, products, updates) is an item of its own between the groups. Scalars belong to no item:
-//! each is computed as soon as its operands are there.
+//! Everything else (control flow, products, updates) is an item of its own between the groups. Scalars belong to no
+//! item: each is computed as soon as its operands are there.
 
 use crate::index::{Access, Axes, Dim, Dims, Id, Root, dense, merged, refine};
 use crate::nodes::Opaque;

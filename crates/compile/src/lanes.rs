@@ -1,8 +1,8 @@
 //! Loops and branches over the lanes of a batch, as loops and branches of one truth value.
 //!
-//! What a mask means is written into the bodies here, as selects that then fuse with everything else: carries keep their
-//! value in idle lanes, rows and gated operands are zero there, both branches of a `cond` run and their results are summed.
-//! (Rows that are lists need nothing: the loop that made them was under the same mask.)
+//! What a mask means is written into the bodies here, as selects that then fuse with everything else: carries keep
+//! their value in idle lanes, rows and gated operands are zero there, both branches of a `cond` run and their results
+//! are summed. (Rows that are lists need nothing: the loop that made them was under the same mask.)
 
 use crate::rewrite::{Memo, Writer, with_programs};
 use std::sync::Arc;

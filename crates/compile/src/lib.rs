@@ -71,10 +71,27 @@ impl CheckSite {
     }
 }
 
-/// Compiles a program whose inputs and outputs are arrays (or lists of known length, which are arrays with one more axis).
+/// Compiles a program whose inputs and outputs are arrays (or lists of known length, which are arrays with one more
+/// axis).
 ///
 /// # Panics
 /// When an input or output is a list of unknown length.
+///
+/// ```
+/// use wengert_compile::{Options, compile};
+/// let program = wengert_core::program::parse("
+///     program (%0: f64[100], %1: f64[]) {
+///       %2: f64[100] = broadcast[shape=[100], axes=[]] %1
+///       %3: f64[100] = mul %0 %2
+///       %4: f64[100] = sin %3
+///       %5: f64[] = reduce_sum[start=0, end=1] %4
+///       return %5
+///     }
+/// ")?;
+/// let compiled = compile(&program, &Options { verify: true });
+/// assert_eq!((compiled.report.passes, compiled.report.arena_bytes), (1, 0));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn compile(program: &Program, options: &Options) -> Compiled {
     pipeline::compile(program, options)
 }

@@ -1,18 +1,18 @@
 //! Lists of rows in memory.
 //!
-//! A list whose lengths are all known is an array with more axes in front, and is treated as one everywhere. Any other is
-//! a [`List`]: its rows stand one after the other in a growing buffer of elements. Where rows are lists themselves, a
-//! buffer of spans stands above it, two `i64` for each row: where its own rows begin, and how many there are.
+//! A list whose lengths are all known is an array with more axes in front, and is treated as one everywhere. Any other
+//! is a [`List`]: its rows stand one after the other in a growing buffer of elements. Where rows are lists themselves,
+//! a buffer of spans stands above it, two `i64` for each row: where its own rows begin, and how many there are.
 //!
-//! Reading beyond the end of a list gives a zero row. So the first row of every buffer is not written and stays zero, and
-//! [`List::at`] moves a row number that is too large there.
+//! Reading beyond the end of a list gives a zero row. So the first row of every buffer is not written and stays zero,
+//! and [`List::at`] moves a row number that is too large there.
 
 use crate::emit::Emitter;
 use crate::index::{Access, Dim, Root, dense};
 use crate::storage::Place;
 use wengert_core::types::{ArrayType, Type};
 use wengert_kernel::routine::{Affine, BufferId, Count, Stmt, Storage, Value};
-use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp};
+use wengert_kernel::{Binary, Comparison, DType, ScalarOp};
 
 /// The array that a type is in memory: an array, or a list of known lengths with its levels as leading axes.
 pub(crate) fn dense_type(ty: &Type) -> Option<ArrayType> {
@@ -148,8 +148,8 @@ impl ListDest {
 }
 
 impl List {
-    /// The row number `k`, or what stands for it when there are no more than `k` rows: a zero row. `rounds` is a bound of
-    /// `k`, if there is one.
+    /// The row number `k`, or what stands for it when there are no more than `k` rows: a zero row. `rounds` is a bound
+    /// of `k`, if there is one.
     pub(crate) fn at(&self, e: &mut Emitter, k: Value, rounds: Value) -> Affine {
         if rounds == self.count {
             return Affine::value(k);
@@ -333,9 +333,4 @@ fn add_rows(e: &mut Emitter, x: &List, y: &List, dest: &ListDest) {
         let (to, to_at) = (to.buffer, to.at);
         e.push(Stmt::Copy { to, to_at, from: list.data, from_at: from.at, len: Count::Value(len) });
     }
-}
-
-/// A zero of a dtype, as a value.
-pub(crate) fn zero(e: &mut Emitter, dtype: DType) -> Value {
-    e.constant(Scalar::zero(dtype))
 }

@@ -59,8 +59,8 @@ pub(crate) fn sum(e: &mut Emitter, x: &Access, axis: usize, to: &Place) {
 /// How an element of the operand is computed from elements of arrays of its shape.
 struct Element {
     leaves: Vec<Access>,
-    /// Operations on leaves and, after them, on results of earlier steps. The last one gives the element; with none it is
-    /// the only leaf.
+    /// Operations on leaves and, after them, on results of earlier steps. The last one gives the element; with none it
+    /// is the only leaf.
     steps: Vec<(ScalarOp, Vec<usize>)>,
 }
 
@@ -114,6 +114,19 @@ struct Sweep {
     op: Binary,
 }
 
+/// Elements at one distance from each other: a strip of the result, or of memory for one.
+#[derive(Clone)]
+struct Run {
+    place: Place,
+    step: i64,
+}
+
+impl Run {
+    fn at(&self, index: Value) -> Affine {
+        self.place.at.clone().plus(index, self.step)
+    }
+}
+
 /// Where a strip of the leaves begins, and how it goes on.
 struct Strip {
     /// The first row, by leaf.
@@ -121,10 +134,9 @@ struct Strip {
     /// Axes of the rows, and the steps along them by leaf.
     rows: Axes,
     row_steps: Vec<SmallVec<[i64; 4]>>,
-    /// Elements, and the steps from one to the next by leaf and in the result.
+    /// Elements, and the steps from one to the next by leaf.
     len: usize,
     steps: Vec<i64>,
-    to_step: i64,
 }
 
 impl Strip {
@@ -178,93 +190,80 @@ impl Sweep {
             row_steps,
             len: if strip { axes[axes.len() - 1] } else { 1 },
             steps: strides.iter().map(last).collect(),
-            to_step: last(to_strides),
         };
-        self.strip(e, &strip, &Place { buffer: to.buffer, at: moved(&to.at, &indices, to_strides) });
+        let place = Place { buffer: to.buffer, at: moved(&to.at, &indices, to_strides) };
+        self.strip(e, &strip, &Run { place, step: last(to_strides) });
         e.end_nest(outer, &indices);
     }
 
-    fn strip(&self, e: &mut Emitter, strip: &Strip, to: &Place) {
+    fn strip(&self, e: &mut Emitter, strip: &Strip, to: &Run) {
         let (blocks, rest) = (strip.count() / ROW_BLOCK, strip.count() % ROW_BLOCK);
         if strip.count() <= ROW_BLOCK {
-            return self.block(e, strip, &Affine::default(), strip.count(), to, strip.to_step);
+            return self.block(e, strip, &Affine::default(), strip.count(), to);
         }
         // Blocks are combined like a binary counter: level `l` holds the result of 2^l blocks.
         let total = blocks + (rest > 0) as usize;
         let levels = usize::BITS - total.leading_zeros();
         let dtype = self.element.dtype();
-        let memory: Vec<Place> = (0..=levels).map(|_| e.memory(dtype, strip.len)).collect();
+        let memory: Vec<Run> = (0..=levels).map(|_| Run { place: e.memory(dtype, strip.len), step: 1 }).collect();
         let (result, levels) = memory.split_last().expect("there is one more than levels");
         let index = e.begin_for();
-        self.block(e, strip, &Affine::default().plus(index, ROW_BLOCK as i64), ROW_BLOCK, result, 1);
+        self.block(e, strip, &Affine::default().plus(index, ROW_BLOCK as i64), ROW_BLOCK, result);
         push_block(e, self.op, strip.len, index, result, levels);
         e.end_for(index, Count::Const(blocks as u64));
         if rest > 0 {
-            self.block(e, strip, &Affine::constant((blocks * ROW_BLOCK) as i64), rest, result, 1);
+            self.block(e, strip, &Affine::constant((blocks * ROW_BLOCK) as i64), rest, result);
             let index = e.int(blocks as i64);
             push_block(e, self.op, strip.len, index, result, levels);
         }
-        let held: Vec<&Place> = (0..levels.len()).filter(|l| total >> l & 1 == 1).map(|l| &levels[l]).collect();
+        let held: Vec<&Run> = (0..levels.len()).filter(|l| total >> l & 1 == 1).map(|l| &levels[l]).collect();
         let (right, higher) = held.split_first().expect("there are blocks");
         for (i, left) in higher.iter().enumerate() {
-            let (to, step) = if i + 1 == higher.len() { (to, strip.to_step) } else { (*right, 1) };
-            combine(e, self.op, strip.len, left, right, to, step);
+            let to = if i + 1 == higher.len() { to } else { *right };
+            combine(e, self.op, strip.len, left, right, to);
         }
         if higher.is_empty() {
-            copy(e, strip.len, right, to, strip.to_step);
+            copy(e, strip.len, right, to);
         }
     }
 
     /// Combines `count` rows from row `first` on.
-    fn block(&self, e: &mut Emitter, strip: &Strip, first: &Affine, count: usize, to: &Place, to_step: i64) {
+    fn block(&self, e: &mut Emitter, strip: &Strip, first: &Affine, count: usize, to: &Run) {
         let head = if count <= 4 * SWEEP { count } else { SWEEP };
-        self.sweep(e, strip, first, head, true, to, to_step);
+        self.sweep(e, strip, first, head, None, to);
         let whole = (count - head) / SWEEP;
         if whole > 0 {
             let index = e.begin_for();
             let from = first.clone().shifted(head as i64).plus(index, SWEEP as i64);
-            self.sweep(e, strip, &from, SWEEP, false, to, to_step);
+            self.sweep(e, strip, &from, SWEEP, Some(to), to);
             e.end_for(index, Count::Const(whole as u64));
         }
         let done = head + whole * SWEEP;
         if done < count {
-            self.sweep(e, strip, &first.clone().shifted(done as i64), count - done, false, to, to_step);
+            self.sweep(e, strip, &first.clone().shifted(done as i64), count - done, Some(to), to);
         }
     }
 
-    /// Combines a few rows with what is there, or with the identity to begin with.
-    #[allow(clippy::too_many_arguments)]
-    fn sweep(
-        &self,
-        e: &mut Emitter,
-        strip: &Strip,
-        first: &Affine,
-        rows: usize,
-        begins: bool,
-        to: &Place,
-        to_step: i64,
-    ) {
+    /// Combines a few rows with what is there `before`, or with the identity.
+    fn sweep(&self, e: &mut Emitter, strip: &Strip, first: &Affine, rows: usize, before: Option<&Run>, to: &Run) {
         let rows: Vec<Vec<Affine>> = (0..rows as i64).map(|k| strip.row(e, &first.clone().shifted(k))).collect();
         let index = e.begin_pass();
-        let place = to.at.clone().plus(index, to_step);
-        let mut acc = if begins {
-            let dtype = self.element.dtype();
-            e.constant(identity(self.op, dtype))
-        } else {
-            e.load(to.buffer, place.clone())
+        let mut acc = match before {
+            Some(run) => e.load(run.place.buffer, run.at(index)),
+            None => e.constant(identity(self.op, self.element.dtype())),
         };
         for row in rows {
             let at = row.into_iter().zip(&strip.steps).map(|(at, &step)| at.plus(index, step)).collect();
             let x = self.element.value(e, at);
             acc = e.binary(self.op, acc, x);
         }
-        e.store(to.buffer, place, acc);
+        e.store(to.place.buffer, to.at(index), acc);
         e.end_pass(index, strip.len, Vec::new());
     }
 }
 
 /// Adds the result of block `index` to the levels.
-fn push_block(e: &mut Emitter, op: Binary, len: usize, index: Value, result: &Place, levels: &[Place]) {
+fn push_block(e: &mut Emitter, op: Binary, len: usize, index: Value, result: &Run, levels: &[Run]) {
     let mut carrying = e.constant(Scalar::new(true));
     for (l, level) in levels.iter().enumerate() {
         let mask = e.int(1 << l);
@@ -273,12 +272,12 @@ fn push_block(e: &mut Emitter, op: Binary, len: usize, index: Value, result: &Pl
         let combines = e.binary(Binary::And, carrying, set);
         let rests = e.binary(Binary::Xor, combines, carrying);
         let add = |e: &mut Emitter| {
-            combine(e, op, len, level, result, result, 1);
+            combine(e, op, len, level, result, result);
             Vec::new()
         };
         e.branch(combines, add, |_| Vec::new());
         let keep = |e: &mut Emitter| {
-            copy(e, len, result, level, 1);
+            copy(e, len, result, level);
             Vec::new()
         };
         e.branch(rests, keep, |_| Vec::new());
@@ -287,19 +286,18 @@ fn push_block(e: &mut Emitter, op: Binary, len: usize, index: Value, result: &Pl
 }
 
 /// `to = op(left, right)`.
-fn combine(e: &mut Emitter, op: Binary, len: usize, left: &Place, right: &Place, to: &Place, to_step: i64) {
+fn combine(e: &mut Emitter, op: Binary, len: usize, left: &Run, right: &Run, to: &Run) {
     let index = e.begin_pass();
-    let x = e.load(left.buffer, left.at.clone().plus(index, 1));
-    let y = e.load(right.buffer, right.at.clone().plus(index, 1));
+    let [x, y] = [left, right].map(|run| e.load(run.place.buffer, run.at(index)));
     let sum = e.binary(op, x, y);
-    e.store(to.buffer, to.at.clone().plus(index, to_step), sum);
+    e.store(to.place.buffer, to.at(index), sum);
     e.end_pass(index, len, Vec::new());
 }
 
-fn copy(e: &mut Emitter, len: usize, from: &Place, to: &Place, to_step: i64) {
+fn copy(e: &mut Emitter, len: usize, from: &Run, to: &Run) {
     let index = e.begin_pass();
-    let x = e.load(from.buffer, from.at.clone().plus(index, 1));
-    e.store(to.buffer, to.at.clone().plus(index, to_step), x);
+    let x = e.load(from.place.buffer, from.at(index));
+    e.store(to.place.buffer, to.at(index), x);
     e.end_pass(index, len, Vec::new());
 }
 

@@ -53,7 +53,8 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Decides for a planned block; `owned` inputs may be overwritten. Adds the copies that the outputs need to the plan.
+    /// Decides for a planned block; `owned` inputs may be overwritten. Adds the copies that the outputs need to the
+    /// plan.
     pub(crate) fn new(nodes: &mut Nodes<'_>, owned: &[bool], dests: &[Dest]) -> Storage {
         let outputs = nodes.program.outputs();
         for &v in outputs {

@@ -1,13 +1,13 @@
 //! Updates of part of an array, in place when nothing reads the array afterwards.
 
-use crate::control::{Site, less};
+use crate::control::Site;
 use crate::emit::{Emitter, moved};
-use crate::index::{Access, Dim, Dims, Root, dense, joint};
+use crate::index::{Access, Dim, Dims, dense, joint};
 use crate::loops::clamp_index;
 use crate::storage::Place;
 use wengert_core::primitive::IndexMode;
-use wengert_kernel::routine::{Affine, Value};
-use wengert_kernel::{Binary, DType, ScalarOp};
+use wengert_kernel::routine::Affine;
+use wengert_kernel::{Binary, Comparison, DType, ScalarOp};
 
 /// `c[b, i[b, k], ..] += u[b, k, ..]`, in row-major order of `u`.
 pub(crate) fn accumulate(site: &mut Site<'_, '_>, e: &mut Emitter, batch: usize, mode: IndexMode) {
@@ -36,10 +36,9 @@ pub(crate) fn accumulate(site: &mut Site<'_, '_>, e: &mut Emitter, batch: usize,
             }
             IndexMode::Drop => {
                 let (zero, n) = (e.int(0), e.int(last + 1));
-                let below = less(e, i, zero);
-                let above = less(e, i, n);
-                let not_below = e.apply(ScalarOp::Unary(wengert_kernel::Unary::Not), &[below]);
-                let inside = e.binary(Binary::And, not_below, above);
+                let [from_zero, to_n] = [(Comparison::Ge, zero), (Comparison::Lt, n)]
+                    .map(|(comparison, bound)| e.apply(ScalarOp::Compare(comparison), &[i, bound]));
+                let inside = e.binary(Binary::And, from_zero, to_n);
                 let write = |e: &mut Emitter| {
                     add(e, &from, &Place { buffer: to.buffer, at: to_at.plus(i, axis.stride) }, rest);
                     Vec::new()
@@ -117,11 +116,10 @@ fn updating(site: &mut Site<'_, '_>, e: &mut Emitter, update: impl FnOnce(&mut E
             let value = e.only(&x);
             e.store(place.buffer, place.at.clone(), value);
             update(e, &place, &dense(&shape));
-            let value: Value = e.load(place.buffer, Affine::default());
+            let value = e.load(place.buffer, Affine::default());
             site.block.set_value(id, value);
         }
         None => {
-            debug_assert!(!matches!(x.root, Root::Node(_)), "operands are resolved");
             let place = site.block.updated(e, &x, id);
             update(e, &place, &dense(&shape));
         }

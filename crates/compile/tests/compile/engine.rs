@@ -1,5 +1,5 @@
-//! One program, two engines: the reference interpreter of programs, and the interpreter of routines on what the compiler
-//! makes of the program.
+//! One program, two engines: the reference interpreter of programs, and the interpreter of routines on what the
+//! compiler makes of the program.
 
 use std::sync::Arc;
 use wengert_compile::{Compiled, Options, compile};
@@ -48,7 +48,8 @@ pub fn run(compiled: &Compiled, program: &Program, args: &[Value]) -> Result<Vec
     }
 }
 
-/// Panics unless both engines agree: bitwise (any NaN equals any NaN), or within `tolerance` relative to the largest element.
+/// Panics unless both engines agree: bitwise (any NaN equals any NaN), or within `tolerance` relative to the largest
+/// element.
 pub fn agree_within(program: &Program, args: &[Value], tolerance: f64) {
     let compiled = compiled(program);
     let want = interpret(program, args.to_vec());

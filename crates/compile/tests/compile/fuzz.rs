@@ -51,7 +51,7 @@ fn step(r: &mut Random, pool: &[Array]) -> Array {
         9 if rank > 1 => x.swap_axes(0, axis),
         10 if rank > 0 => x.flip(axis),
         11 if rank > 0 => x.reshape([x.size()]),
-        12 if rank == 1 && x.size() % 6 == 0 => x.reshape([x.size() / 6, 2, 3]),
+        12 if rank == 1 && x.size().is_multiple_of(6) => x.reshape([x.size() / 6, 2, 3]),
         13 if rank > 0 && shape[axis] > 1 => x.slice_axis(axis, 1..shape[axis] as i64),
         14 if rank > 0 && x.size() < 200 => wengert_core::concatenate(&[x.clone(), y.sin()], axis),
         15 if rank > 0 && x.size() < 200 => {
@@ -88,8 +88,8 @@ fn several(r: &mut Random, pool: &mut Vec<Array>, steps: usize) {
 /// A random function; with control flow when `nested`.
 fn program(seed: u64, nested: bool) -> std::sync::Arc<wengert_core::Program> {
     let mut r = Random(seed);
-    let shapes: [&[usize]; 8] = [&[], &[3], &[6], &[2, 3], &[4, 5], &[1, 6], &[2, 1, 3], &[300, 2]];
-    let types: Vec<Type> = (0..3).map(|_| f64s(shapes[r.below(if nested { 7 } else { 8 })])).collect();
+    let shapes: [&[usize]; 9] = [&[], &[3], &[6], &[2, 3], &[4, 5], &[1, 6], &[2, 1, 3], &[0, 3], &[300, 2]];
+    let types: Vec<Type> = (0..3).map(|_| f64s(shapes[r.below(if nested { 7 } else { 9 })])).collect();
     traced(&types, |mut pool| {
         several(&mut r, &mut pool, 5);
         if nested {
