@@ -1,0 +1,230 @@
+//! Random programs: machine code against the reference bit for bit, text against the program, and the transforms against
+//! differences, each other and each lane alone.
+
+#[path = "random_programs/generator.rs"]
+mod generator;
+
+use generator::{Generated, Random, Style};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use wengert::{Array, DType, interpret, jit, jvp, parse, stack, trace, vjp, vmap, vmap_axes};
+use wengert_core::value::Value;
+
+/// One test at a time, so that the calls of machine code counted are its own.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Checks the program of every seed, each of which must run machine code. Of those that fail the first is made as short
+/// as it fails, and printed.
+fn check_all(seeds: std::ops::Range<u64>, style: Style, check: fn(&Generated, u64) -> Result<(), String>) {
+    let _alone = alone();
+    let checked = |program: &Generated, seed: u64| {
+        let before = wengert_native::calls();
+        match catch_unwind(AssertUnwindSafe(|| check(program, seed))) {
+            Ok(Ok(())) if wengert_native::calls() == before => Err("no machine code ran".to_owned()),
+            Ok(result) => result,
+            Err(payload) => Err(match payload.downcast::<String>() {
+                Ok(message) => format!("panic: {message}"),
+                Err(payload) => format!("panic: {:?}", payload.downcast_ref::<&str>()),
+            }),
+        }
+    };
+    let mut failed = Vec::new();
+    for seed in seeds {
+        if checked(&Generated::new(seed, style), seed).is_err() {
+            failed.push(seed);
+        }
+    }
+    let Some(&seed) = failed.first() else { return };
+    let mut program = Generated::new(seed, style);
+    let mut i = program.words.len();
+    while i > 0 {
+        i -= 1;
+        let word = program.words.remove(i);
+        if program.words.is_empty() || checked(&program, seed).is_ok() {
+            program.words.insert(i, word);
+        }
+    }
+    let message = checked(&program, seed).unwrap_err();
+    let text = catch_unwind(AssertUnwindSafe(|| trace(|x| program.call(x), &program.arguments(seed)).to_string()));
+    let text = text.unwrap_or_else(|_| "it cannot be traced".to_owned());
+    panic!("seed {seed}: {message}\nof {program:?}:\n{text}\n{} seeds fail: {failed:?}", failed.len());
+}
+
+/// The bits of every element; all NaN are one.
+fn bits(x: &Array) -> Vec<u64> {
+    match x.dtype() {
+        DType::F64 => {
+            x.to_vec::<f64>().unwrap().iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() }).collect()
+        }
+        DType::F32 => {
+            x.to_vec::<f32>().unwrap().iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits().into() }).collect()
+        }
+        _ => match x.value("comparing").unwrap() {
+            Value::Array(a) => a.buffer.bytes().iter().map(|&byte| byte.into()).collect(),
+            Value::List(_) => unreachable!("a result is an array"),
+        },
+    }
+}
+
+fn same_bits(found: &[Array], wanted: &[Array]) -> Result<(), String> {
+    for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let at = bits(found).iter().zip(bits(wanted)).position(|(a, b)| *a != b);
+        if found.ty() != wanted.ty() || at.is_some() {
+            return Err(format!("output {k} at {at:?}: found {found:?}, wanted {wanted:?}"));
+        }
+    }
+    if found.len() == wanted.len() { Ok(()) } else { Err(format!("{} outputs, not {}", found.len(), wanted.len())) }
+}
+
+fn floats(x: &Array) -> Vec<f64> {
+    x.convert(DType::F64).to_vec::<f64>().unwrap()
+}
+
+/// Within `tolerance` of the size of the largest element.
+fn near(what: &str, found: &[Array], wanted: &[Array], tolerance: f64) -> Result<(), String> {
+    if found.len() != wanted.len() {
+        return Err(format!("{what}: {} arrays, not {}", found.len(), wanted.len()));
+    }
+    for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let (f, w) = (floats(found), floats(wanted));
+        let scale = w.iter().fold(1e-2, |m: f64, x| m.max(x.abs()));
+        // Written so that a NaN fails.
+        let far = f.iter().zip(&w).position(|(f, w)| !((f - w).abs() <= tolerance * scale));
+        if found.ty() != wanted.ty() || far.is_some() {
+            return Err(format!("{what}: array {k} at {far:?}: found {found:?}, wanted {wanted:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A direction in the space of the arguments: numbers in [-1, 1) for floats, zeros for integers.
+fn direction(like: &[Array], seed: u64) -> Vec<Array> {
+    let mut r = Random(seed);
+    let one = |x: &Array| {
+        let numbers: Vec<f64> = (0..x.size()).map(|_| r.signed()).collect();
+        let scale = if x.dtype().is_float() { 1.0 } else { 0.0 };
+        (Array::from_slice(&x.shape(), &numbers) * scale).convert(x.dtype())
+    };
+    like.iter().map(one).collect()
+}
+
+fn inner(a: &[Array], b: &[Array]) -> f64 {
+    let product = |(a, b): (&Array, &Array)| floats(a).iter().zip(floats(b)).map(|(a, b)| a * b).sum::<f64>();
+    a.iter().zip(b).map(product).sum()
+}
+
+#[test]
+fn machine_code_agrees_with_the_reference_bit_for_bit() {
+    check_all(0..2000, Style::Any, |program, seed| {
+        let f = |x| program.call(x);
+        let args = program.arguments(seed);
+        let compiled = jit(f);
+        same_bits(&compiled(args.clone()), &interpret(f)(args))?;
+        // The same code once more, on other numbers.
+        let args = program.arguments(!seed);
+        same_bits(&compiled(args.clone()), &interpret(f)(args))
+    });
+}
+
+#[test]
+fn programs_verify_print_and_parse_back() {
+    let _alone = alone();
+    for seed in 0..2000 {
+        let style = if seed % 2 == 0 { Style::Any } else { Style::Smooth };
+        let program = Generated::new(seed, style);
+        let traced = trace(|x| program.call(x), &program.arguments(seed));
+        let text = traced.to_string();
+        traced.verify().unwrap_or_else(|e| panic!("seed {seed}: {e:?}\n{text}"));
+        let parsed = parse(&text).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+        assert_eq!(parsed, *traced, "seed {seed}\n{text}");
+    }
+}
+
+#[test]
+fn batches_in_machine_code_agree_with_the_reference_bit_for_bit() {
+    check_all(10_000..10_400, Style::Any, |program, seed| {
+        let f = vmap(|x| program.call(x));
+        let args = lanes(program, seed, &vec![true; program.inputs.len()]).0;
+        same_bits(&jit(&f)(args.clone()), &interpret(&f)(args))
+    });
+}
+
+#[test]
+fn forward_mode_agrees_with_differences() {
+    check_all(20_000..20_600, Style::Smooth, |program, seed| {
+        let f = |x| program.call(x);
+        let x = program.arguments(seed);
+        let dx = direction(&x, seed);
+        let (y, dy) = jit(|(x, dx)| jvp(f)(x, dx))((x.clone(), dx.clone()));
+        let f = jit(f);
+        near("the value of jvp", &y, &f(x.clone()), 1e-12)?;
+        let moved = |h: f64| {
+            let step = |(x, dx): (&Array, &Array)| if x.dtype().is_float() { x + dx * h } else { x.clone() };
+            f(x.iter().zip(&dx).map(step).collect())
+        };
+        let difference =
+            |h: f64| -> Vec<Array> { moved(h).iter().zip(moved(-h)).map(|(a, b)| (a - b) / (2.0 * h)).collect() };
+        let (wide, narrow) = (difference(2e-3), difference(1e-3));
+        let wanted: Vec<Array> = wide.iter().zip(&narrow).map(|(w, n)| (4.0 * n - w) / 3.0).collect();
+        near("jvp", &dy, &wanted, 1e-5)
+    });
+}
+
+#[test]
+fn reverse_mode_is_adjoint_to_forward_mode() {
+    check_all(30_000..30_600, Style::Smooth, |program, seed| {
+        let f = |x| program.call(x);
+        let x = program.arguments(seed);
+        let dx = direction(&x, seed);
+        let (y, dy) = jit(|(x, dx)| jvp(f)(x, dx))((x.clone(), dx.clone()));
+        let ct = direction(&y, !seed);
+        let (value, pulled) = jit(|(x, ct)| {
+            let (y, pull) = vjp(f, x);
+            (y, pull(ct))
+        })((x, ct.clone()));
+        near("the value of vjp", &value, &y, 1e-12)?;
+        let (left, right) = (inner(&dy, &ct), inner(&dx, &pulled));
+        // The terms may cancel: their size is what rounding goes by.
+        let scale = inner(&dy, &dy).sqrt() * inner(&ct, &ct).sqrt() + 1e-2;
+        if (left - right).abs() <= 1e-9 * scale {
+            Ok(())
+        } else {
+            Err(format!("<J v, w> = {left}, <v, J' w> = {right}"))
+        }
+    });
+}
+
+/// Arguments for three lanes, those not mapped the same in all: together, and lane by lane.
+fn lanes(program: &Generated, seed: u64, mapped: &[bool]) -> (Vec<Array>, Vec<Vec<Array>>) {
+    let first = program.arguments(seed);
+    let lane = |k: u64| -> Vec<Array> {
+        let own = program.arguments(seed + k * 1_000_003);
+        own.into_iter().zip(&first).zip(mapped).map(|((own, first), &m)| if m { own } else { first.clone() }).collect()
+    };
+    let alone: Vec<Vec<Array>> = (0..3).map(lane).collect();
+    let together = |i: usize| {
+        let rows: Vec<&Array> = alone.iter().map(|x| &x[i]).collect();
+        if mapped[i] { stack(&rows, 0) } else { first[i].clone() }
+    };
+    ((0..first.len()).map(together).collect(), alone)
+}
+
+#[test]
+fn a_batch_is_a_loop_over_its_lanes() {
+    check_all(40_000..40_600, Style::Smooth, |program, seed| {
+        let mut r = Random(seed);
+        let mut mapped: Vec<bool> = program.inputs.iter().map(|_| r.below(3) > 0).collect();
+        mapped[seed as usize % program.inputs.len()] = true;
+        let axes: Vec<Option<usize>> = mapped.iter().map(|m| m.then_some(0)).collect();
+        let (together, alone) = lanes(program, seed, &mapped);
+        let f = |x| program.call(x);
+        let found = jit(vmap_axes(f, axes, 0))(together);
+        let compiled = jit(f);
+        let rows: Vec<Vec<Array>> = alone.into_iter().map(&compiled).collect();
+        let wanted = |k: usize| stack(&rows.iter().map(|row| &row[k]).collect::<Vec<&Array>>(), 0);
+        near("vmap", &found, &(0..found.len()).map(wanted).collect::<Vec<Array>>(), 1e-9)
+    });
+}
