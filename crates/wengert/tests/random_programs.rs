@@ -3,8 +3,11 @@
 
 #[path = "random_programs/generator.rs"]
 mod generator;
+#[path = "random_programs/numbers.rs"]
+mod numbers;
 
-use generator::{Generated, Random, Style};
+use generator::Generated;
+use numbers::{Random, Style};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wengert::{Array, DType, interpret, jit, jvp, parse, stack, trace, vjp, vmap, vmap_axes};
@@ -91,8 +94,9 @@ fn near(what: &str, found: &[Array], wanted: &[Array], tolerance: f64) -> Result
     for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         let (f, w) = (floats(found), floats(wanted));
         let scale = w.iter().fold(1e-2, |m: f64, x| m.max(x.abs()));
-        // Written so that a NaN fails.
-        let far = f.iter().zip(&w).position(|(f, w)| !((f - w).abs() <= tolerance * scale));
+        // A NaN is not close.
+        let close = |f: f64, w: f64| (f - w).abs() <= tolerance * scale;
+        let far = f.iter().zip(&w).position(|(&f, &w)| !close(f, w));
         if found.ty() != wanted.ty() || far.is_some() {
             return Err(format!("{what}: array {k} at {far:?}: found {found:?}, wanted {wanted:?}"));
         }

@@ -3,21 +3,11 @@
 //! A program is a list of words. Each word alone decides, from the types of the arrays made so far, what is computed
 //! next: so a program is the same at every trace, and any words may be left out of it.
 
+use crate::numbers::{Random, Style, data};
 use wengert::{
-    Array, DType, Index, KeepDims, Scalar, Shape, checkpoint, concatenate, cond, fori_loop, full, jit, keepdims,
+    Array, DType, Index, KeepDims, Scalar, Shape, Span, checkpoint, concatenate, cond, fori_loop, full, jit, keepdims,
     promote_types, scan, scan_reverse, stack, while_loop,
 };
-use wengert_core::ops::Span;
-
-/// What may stand in a program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Style {
-    /// Anything, of all dtypes, with NaN, infinities, -0 and denormal numbers. Products are of small integers, that their
-    /// sums be exact in every order.
-    Any,
-    /// Smooth functions of moderate numbers in f64; integers choose rows, branches and numbers of rounds.
-    Smooth,
-}
 
 /// The largest array that is used further.
 const LARGEST: usize = 700;
@@ -68,7 +58,7 @@ impl Generated {
         }
         let longest = r.choose(&[12, 12, 12, 30]);
         let length = 1 + r.below(longest);
-        Generated { style, inputs, words: (0..length).map(|_| r.next()).collect() }
+        Generated { style, inputs, words: (0..length).map(|_| r.word()).collect() }
     }
 
     /// Arguments of the program; others for each seed.
@@ -90,60 +80,6 @@ impl Generated {
             Style::Any => outputs,
             Style::Smooth => outputs.into_iter().map(|y| y.convert(DType::F64)).collect(),
         }
-    }
-}
-
-/// The generator splitmix64.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// 0 to `n - 1`.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    /// Evenly in [-1, 1).
-    pub fn signed(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    }
-
-    fn choose<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    fn float(&mut self, style: Style) -> f64 {
-        const SPECIAL: [f64; 10] =
-            [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, 5e-324, -1e-310, 1e-40, f64::MAX, 1e19];
-        match style {
-            Style::Any if self.below(10) < 3 => self.choose(&SPECIAL),
-            Style::Any => (self.signed() * 32.0).round() / 8.0 + self.choose(&[0.0, 0.1]),
-            Style::Smooth => 1.5 * self.signed(),
-        }
-    }
-
-    fn integer(&mut self, style: Style) -> i64 {
-        match style {
-            Style::Any if self.below(10) < 3 => self.choose(&[i64::MIN, i64::MAX, -1, 0, 1 << 33]),
-            _ => self.below(24) as i64 - 8,
-        }
-    }
-}
-
-fn data(r: &mut Random, style: Style, dtype: DType, shape: &[usize]) -> Array {
-    let n = shape.iter().product();
-    match dtype {
-        DType::F64 => Array::from_slice(shape, &(0..n).map(|_| r.float(style)).collect::<Vec<f64>>()),
-        DType::F32 => Array::from_slice(shape, &(0..n).map(|_| r.float(style) as f32).collect::<Vec<f32>>()),
-        DType::I64 => Array::from_slice(shape, &(0..n).map(|_| r.integer(style)).collect::<Vec<i64>>()),
-        DType::Bool => Array::from_slice(shape, &(0..n).map(|_| r.below(2) == 0).collect::<Vec<bool>>()),
-        other => unreachable!("no input is {other}"),
     }
 }
 
@@ -568,7 +504,7 @@ impl Step<'_> {
         let mut pool = [&self.pool[..2.min(newest)], &self.pool[newest..], own].concat();
         let mut r = Random(seed);
         for _ in 0..1 + r.below(4) {
-            extend(&mut pool, self.style, self.depth + 1, r.next());
+            extend(&mut pool, self.style, self.depth + 1, r.word());
         }
         let mut step = Step { r, pool: &pool, style: self.style, depth: self.depth + 1 };
         let mut outputs = Vec::with_capacity(like.len());
@@ -592,7 +528,7 @@ impl Step<'_> {
 
     fn controlled(&mut self, x: &Array) -> Vec<Array> {
         let y = self.pick();
-        let (carry, seed) = (vec![x.clone(), y], self.r.next());
+        let (carry, seed) = (vec![x.clone(), y], self.r.word());
         let like = carry.clone();
         match self.r.below(8) {
             0 | 1 => {
