@@ -176,7 +176,7 @@ fn snapshots_of_what_is_compiled() {
         ("log_softmax of f64[32, 64]", describe(&compiled(|x: Array| x.log_softmax(-1), matrix()))),
         ("layernorm of f64[32, 64]", describe(&compiled(layernorm, (matrix(), zeros(64), zeros(64))))),
         ("logsumexp of f64[32, 64]", describe(&compiled(|x: Array| x.logsumexp_axis(-1), matrix()))),
-        ("chain of ten elementwise operations", describe(&compiled(chain, n()))),
+        ("chain of eleven elementwise operations", describe(&compiled(chain, n()))),
         (
             "gradient of sum(exp(-x²) sin x)",
             describe(&compiled(grad(|x: Array| ((-x.square()).exp() * x.sin()).sum()), n())),
