@@ -11,7 +11,10 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("wengert-compile", &["wengert-kernel", "wengert-core", "wengert-runtime"]),
     ("wengert-native", &["wengert-kernel", "wengert-runtime"]),
     ("wengert-derive", &["wengert-core"]),
-    ("wengert", &["wengert-kernel", "wengert-runtime", "wengert-core", "wengert-compile", "wengert-native", "wengert-derive"]),
+    (
+        "wengert",
+        &["wengert-kernel", "wengert-runtime", "wengert-core", "wengert-compile", "wengert-native", "wengert-derive"],
+    ),
 ];
 
 fn root() -> &'static Path {
@@ -78,7 +81,8 @@ fn unsafe_stays_where_it_belongs() {
         each_source(&root().join("crates").join(folder).join("src"), &mut |path, text| {
             let allowed = path.ends_with("kernel/src/buffer.rs");
             let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
-            let found = code.filter(|l| l.contains("unsafe {") || l.contains("unsafe fn") || l.contains("unsafe impl")).count();
+            let found =
+                code.filter(|l| l.contains("unsafe {") || l.contains("unsafe fn") || l.contains("unsafe impl")).count();
             assert!(allowed || found == 0, "{} has {found} lines of unsafe code", path.display());
         });
     }

@@ -138,18 +138,21 @@ pub(super) fn mapped(x: &[Batched]) -> Vec<bool> {
     x.iter().map(|x| x.mapped).collect()
 }
 
-/// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row.
-pub(super) fn masked(mask: &[bool], new: Value, old: Option<&Value>) -> Value {
-    if mask.iter().all(|&m| m) {
+/// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row. The mask's axes are the
+/// leading ones of a value; a value without them is shared by all lanes and stays as it is.
+pub(super) fn masked(mask: (&[bool], &[usize]), new: Value, old: Option<&Value>) -> Value {
+    let (active, lanes) = mask;
+    if active.iter().all(|&m| m) {
         return new;
     }
     match new {
+        Value::Array(new) if !new.shape.starts_with(lanes) => Value::Array(new),
         Value::Array(mut new) => {
-            let lane = new.size() / mask.len().max(1);
+            let lane = new.size() / active.len().max(1);
             with_element!(new.dtype(), T => {
                 let old = old.map(|old| old.array().slice::<T>());
                 let new = new.make_mut().as_mut_slice::<T>().expect("the dtype was inferred");
-                for (k, _) in mask.iter().enumerate().filter(|(_, m)| !**m) {
+                for (k, _) in active.iter().enumerate().filter(|(_, m)| !**m) {
                     let range = k * lane..(k + 1) * lane;
                     match old {
                         Some(old) => new[range.clone()].copy_from_slice(&old[range]),

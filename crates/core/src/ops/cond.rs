@@ -119,11 +119,11 @@ impl Primitive for Cond {
         let mut outs: Option<Vec<Value>> = None;
         for (branch, side) in [(&self.on_true, true), (&self.on_false, false)] {
             let active: Vec<bool> = mask.iter().zip(&pred).map(|(&m, &p)| m && p == side).collect();
-            let gate = |x: &Value| if matches!(x, Value::Array(_)) { masked(&active, x.clone(), None) } else { x.clone() };
+            let gate = |x: &Value| if matches!(x, Value::Array(_)) { masked((&active[..], &shape[..]), x.clone(), None) } else { x.clone() };
             let inputs = [mask_value(&active, &shape)].into_iter().chain(inv.iter().cloned());
             let inputs = inputs.chain(gated.iter().map(gate)).chain(acc).collect();
             let mut results = Interpreter::new(branch).run(inputs)?;
-            let own: Vec<Value> = results.split_off(self.acc).into_iter().map(|y| masked(&active, y, None)).collect();
+            let own: Vec<Value> = results.split_off(self.acc).into_iter().map(|y| masked((&active[..], &shape[..]), y, None)).collect();
             acc = results;
             outs = Some(match outs {
                 None => own,

@@ -163,17 +163,17 @@ impl Primitive for Loop {
             inputs.extend(inv.iter().cloned());
             inputs.append(&mut acc);
             let before = if idle { carry.clone() } else { Vec::new() };
-            inputs.extend(carry.drain(..).map(|c| if idle { masked(&active, c, None) } else { c }));
+            inputs.extend(carry.drain(..).map(|c| if idle { masked((&active[..], &shape[..]), c, None) } else { c }));
             inputs.extend(xs.iter().map(|x| bodies::row(x, k)));
             let mut outputs = body.run(inputs)?;
             let rows = outputs.split_off(self.acc + self.carry);
             carry = outputs.split_off(self.acc);
             acc = outputs;
             if idle {
-                carry = carry.into_iter().zip(&before).map(|(new, old)| masked(&active, new, Some(old))).collect();
+                carry = carry.into_iter().zip(&before).map(|(new, old)| masked((&active[..], &shape[..]), new, Some(old))).collect();
             }
             for (y, row) in ys.iter_mut().zip(rows) {
-                y[k] = Some(if idle { masked(&active, row, None) } else { row });
+                y[k] = Some(if idle { masked((&active[..], &shape[..]), row, None) } else { row });
             }
         }
         let ys = ys.into_iter().zip(row_types).map(|(rows, element)| {

@@ -106,10 +106,10 @@ impl Primitive for While {
             let rows = outputs.split_off(self.carry);
             carry = outputs;
             if idle {
-                carry = carry.into_iter().zip(&before).map(|(new, old)| masked(&active, new, Some(old))).collect();
+                carry = carry.into_iter().zip(&before).map(|(new, old)| masked((&active[..], &shape[..]), new, Some(old))).collect();
             }
             for (y, row) in ys.iter_mut().zip(rows) {
-                y.push(if idle { masked(&active, row, None) } else { row });
+                y.push(if idle { masked((&active[..], &shape[..]), row, None) } else { row });
             }
         }
         let ys = ys.into_iter().zip(row_types);
