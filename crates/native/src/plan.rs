@@ -167,13 +167,18 @@ impl<'a> Emitter<'a, '_> {
         // The counter has a width of its own where it is an operand, not where it is part of an address.
         let values = steps.iter().flat_map(|step| match step {
             Step::Op { out, args, .. } => [&[*out], *args].concat(),
-            Step::Write { value, .. } => vec![*value],
             step => step.defined().into_iter().collect(),
+        });
+        // What is written counts even when it is the same in all rounds: it fills vectors of its own.
+        let written = steps.iter().filter_map(|step| match step {
+            Step::Write { stream, .. } => Some(stream.size as usize),
+            _ => None,
         });
         let width = values
             .filter(|v| defined_here.contains(v))
             .chain(folds.iter().map(|f| f.item))
             .map(size)
+            .chain(written)
             .max()
             .unwrap_or(1);
         let lanes = Lanes { width };

@@ -228,3 +228,17 @@ fn functions_in_every_place() {
         }
     }
 }
+
+#[test]
+fn what_is_the_same_in_all_rounds_is_written_at_full_width() {
+    for (dtype, value) in [("f64", "0.826"), ("f32", "1.5"), ("i64", "-7"), ("i32", "3"), ("u8", "9"), ("bool", "true")]
+    {
+        for n in [1, 2, 15, 16, 17, 55, 67] {
+            let text = format!(
+                "routine arena 0\nbuffer b0: {dtype}[{n}] output 0\n\
+                 function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {dtype} = const {value}  store b0[%0] = %1 }} }}"
+            );
+            agree(&parse(&text), &[]);
+        }
+    }
+}
