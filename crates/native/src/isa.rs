@@ -4,6 +4,7 @@ use crate::Error;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use std::sync::OnceLock;
+use target_lexicon::{Endianness, PointerWidth, Triple};
 
 /// How hard Cranelift works on one machine function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +57,12 @@ fn build(effort: Effort) -> Result<OwnedTargetIsa, String> {
     // A frame of spilled values may be larger than the guard page below the stack.
     set("enable_probestack", "true")?;
     set("probestack_strategy", "inline")?;
+    let triple = Triple::host();
+    if (triple.endianness(), triple.pointer_width()) != (Ok(Endianness::Little), Ok(PointerWidth::U64)) {
+        return Err(format!(
+            "{triple} has not 64-bit pointers and the low byte first, which the code made here relies on"
+        ));
+    }
     let host = cranelift_native::builder().map_err(str::to_owned)?;
     host.finish(settings::Flags::new(flags)).map_err(|e| e.to_string())
 }

@@ -42,3 +42,8 @@ pub use wengert_core::{
     promote_types, scan, scan_reverse, stack, tree, while_loop, zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
+
+/// The README's example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

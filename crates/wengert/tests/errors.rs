@@ -68,7 +68,7 @@ fn operands() -> Vec<(&'static str, String)> {
         ("argmax of nothing", text(try_call(|| zeros(0).argmax()))),
         ("slice outside", text(try_call(|| matrix().slice((.., 1..5))))),
         ("slice of too many axes", text(try_call(|| two().slice((0, 0))))),
-        ("take by floats", text(try_call(|| two().take(&two(), 0)))),
+        ("take by floats", text(try_call(|| two().take(two(), 0)))),
         ("concatenate of different shapes", text(try_call(|| concatenate(&[matrix(), zeros((2, 2))], 0)))),
         ("concatenate of nothing", text(try_call(|| concatenate(&[] as &[Array], 0)))),
         ("stack of different shapes", text(try_call(|| stack(&[two(), three()], 0)))),
@@ -141,10 +141,7 @@ fn control_flow() -> Vec<(&'static str, String)> {
             text(try_call(|| while_loop(|x: Array| 10.0 - x, |x: Array| x + 0.5, zero()))),
         ),
         ("fori_loop whose carry changes shape", text(try_call(|| fori_loop(0, 3, |_, c: Array| c + two(), zero())))),
-        (
-            "cond branches of different shapes",
-            text(try_jit(|x: Array| cond(&x.gt(0.0), || two(), || x.clone()))(zero())),
-        ),
+        ("cond branches of different shapes", text(try_jit(|x: Array| cond(&x.gt(0.0), two, || x.clone()))(zero()))),
         (
             "cond branches of different structure",
             text(try_jit(|x: Array| cond(&x.gt(0.0), || vec![x.clone()], || vec![x.clone(), x.clone()]))(zero())),

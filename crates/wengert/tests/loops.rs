@@ -6,7 +6,7 @@ use std::fmt::Write;
 use wengert::execute::Executable;
 use wengert::prelude::*;
 use wengert::{ones, zeros};
-use wengert_kernel::routine::{Block, BufferId, Count, Function, Routine, Stmt, Storage};
+use wengert_kernel::routine::{Block, BufferId, Count, Routine, Stmt, Storage};
 
 /// The program of `f` at these arguments, made executable.
 fn compiled<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: A) -> Executable {
@@ -19,13 +19,13 @@ fn describe(executable: &Executable) -> String {
     let mut text = format!("{}\n", compiled.report);
     for function in &compiled.routine.functions {
         writeln!(text, "{}:", function.name).unwrap();
-        outline(&compiled.routine, function, &function.body, 1, &mut text);
+        outline(&compiled.routine, &function.body, 1, &mut text);
     }
     text
 }
 
 /// The loops of a block, one a line; straight-line code is summed up as what it reads and writes and how much it computes.
-fn outline(routine: &Routine, function: &Function, block: &Block, depth: usize, text: &mut String) {
+fn outline(routine: &Routine, block: &Block, depth: usize, text: &mut String) {
     let indent = "  ".repeat(depth);
     let mut straight = Straight::default();
     for stmt in &block.stmts {
@@ -35,7 +35,7 @@ fn outline(routine: &Routine, function: &Function, block: &Block, depth: usize, 
         straight.flush(&indent, text);
         let mut inside = |title: &str, block: &Block| {
             writeln!(text, "{indent}{title}").unwrap();
-            outline(routine, function, block, depth + 1, text);
+            outline(routine, block, depth + 1, text);
         };
         match stmt {
             Stmt::For { count, reverse, carried, body, .. } => {

@@ -9,6 +9,9 @@ use wengert::{
     promote_types, scan, scan_reverse, stack, while_loop,
 };
 
+/// A reduction over some axes.
+type Reduction = fn(&Array, KeepDims<Vec<usize>>) -> Array;
+
 /// The largest array that is used further.
 const LARGEST: usize = 700;
 
@@ -359,7 +362,7 @@ impl Step<'_> {
     }
 
     fn reduced(&mut self, x: &Array) -> Array {
-        const NUMBERS: [fn(&Array, KeepDims<Vec<usize>>) -> Array; 6] = [
+        const NUMBERS: [Reduction; 6] = [
             |x, axes| x.sum_axis(axes),
             |x, axes| x.prod_axis(axes),
             |x, axes| x.mean_axis(axes),
@@ -367,9 +370,8 @@ impl Step<'_> {
             |x, axes| x.min_axis(axes),
             |x, axes| x.var_axis(axes),
         ];
-        const TRUTHS: [fn(&Array, KeepDims<Vec<usize>>) -> Array; 2] =
-            [|x, axes| x.any_axis(axes), |x, axes| x.all_axis(axes)];
-        const SMOOTH: [fn(&Array, KeepDims<Vec<usize>>) -> Array; 5] = [
+        const TRUTHS: [Reduction; 2] = [|x, axes| x.any_axis(axes), |x, axes| x.all_axis(axes)];
+        const SMOOTH: [Reduction; 5] = [
             |x, axes| x.sum_axis(axes).sin(),
             |x, axes| x.tanh().prod_axis(axes),
             |x, axes| x.sin().logsumexp_axis(axes) * 0.3,
@@ -552,7 +554,7 @@ impl Step<'_> {
                     None => i.lt(&k),
                 };
                 let next = |(i, c): (Array, Vec<Array>)| {
-                    let own = [&c[..], &[i.clone()]].concat();
+                    let own = [&c[..], std::slice::from_ref(&i)].concat();
                     (i + 1, self.body(seed, &own, &like))
                 };
                 while_loop(goes_on, next, (full((), 0i64), carry)).1
