@@ -5,6 +5,7 @@ use crate::array::Array;
 use crate::error::TypeError;
 use crate::primitive::Batched;
 use crate::program::{Input, Program, simplify};
+use crate::source::Source;
 use crate::trace::Traced;
 use crate::transform::Side;
 use crate::tree::{self, Tree};
@@ -215,14 +216,15 @@ pub(super) fn assembled<T: Tree>(def: &T::Def, leaves: Vec<Array>) -> T {
     T::unflatten(def, &mut leaves.into_iter())
 }
 
-/// Compares what a body returned for its carry with what went in; the sentence says what to do.
-#[track_caller]
+/// Compares what a body returned for its carry with what went in; the sentence says what to do. `here` is the line of the
+/// loop, taken before its body is traced.
 pub(super) fn check_carry<T: Tree>(
-    operation: &str,
+    (operation, here): (&str, &Source),
     (before, def): (&[Type], &T::Def),
     (after, def_after): (&[Array], &T::Def),
 ) {
-    let raise = |message: String| Error::new(ErrorKind::Type, format!("{operation}: {message}")).raise();
+    let raise =
+        |message: String| Error::new(ErrorKind::Type, format!("{operation}: {message}")).at(here.clone()).raise();
     if def != def_after || before.len() != after.len() {
         raise(
             "the body returned a carry of another structure (length, keys or static fields) than it was given".into(),

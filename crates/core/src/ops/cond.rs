@@ -468,7 +468,8 @@ pub fn cond<R: Tree>(predicate: &Array, on_true: impl FnOnce() -> R, on_false: i
 
 #[track_caller]
 fn check_branches<R: Tree>(on_true: &Program, on_false: &Program, def: &R::Def, other: &R::Def) {
-    let raise = |message: &str| Error::new(ErrorKind::Type, format!("cond: {message}")).raise();
+    let here = crate::trace::source_here();
+    let raise = |message: &str| Error::new(ErrorKind::Type, format!("cond: {message}")).at(here.clone()).raise();
     if def != other {
         raise("the branches return different structures (lengths, keys or static fields)");
     }

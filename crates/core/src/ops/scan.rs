@@ -603,6 +603,7 @@ fn rounds<C: Tree, Y: Tree>(
     xs: Vec<Array>,
     f: impl Fn(C, Array, Vec<Array>) -> (C, Y),
 ) -> (C, Y) {
+    let here = crate::trace::source_here();
     let (carry, def) = flattened(init);
     let mask = crate::trace::current_mask();
     let carry_types: Vec<Type> = carry.iter().map(Array::ty).collect();
@@ -618,7 +619,7 @@ fn rounds<C: Tree, Y: Tree>(
         let state = assembled::<C>(&def, inputs.split_off(2));
         let (next, y) = f(state, inputs[1].clone(), rows);
         let (mut next, next_def) = flattened(next);
-        check_carry::<C>(operation, (&carry_types, &def), (&next, &next_def));
+        check_carry::<C>((operation, &here), (&carry_types, &def), (&next, &next_def));
         let (ys, y_def) = flattened(y);
         ys_def = Some(y_def);
         next.extend(ys);
@@ -644,7 +645,10 @@ fn rounds<C: Tree, Y: Tree>(
 /// The length that the leading axes of all arrays have.
 #[track_caller]
 fn leading_axis<X: Tree>(xs: &[Array], def: &X::Def) -> usize {
-    let raise = |message: String| -> ! { Error::new(ErrorKind::Type, format!("scan: {message}")).raise() };
+    let here = crate::trace::source_here();
+    let raise = |message: String| -> ! {
+        Error::new(ErrorKind::Type, format!("scan: {message}")).at(here.clone()).raise()
+    };
     let mut length = None;
     for (x, path) in xs.iter().zip(tree::leaf_paths::<X>(def, "xs")) {
         let Some(&n) = x.shape().first() else { raise(format!("{path} is a scalar; it needs a leading axis to run over")) };

@@ -339,6 +339,7 @@ impl Definition for While {
 /// ```
 #[track_caller]
 pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, init: C) -> C {
+    let here = crate::trace::source_here();
     let (carry, def) = flattened(init);
     let mask = current_mask();
     let carry_types: Vec<Type> = carry.iter().map(Array::ty).collect();
@@ -347,7 +348,7 @@ pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, ini
     let cond = trace_with(&types, 1, Surroundings::Body, |inputs| vec![cond(state(inputs))]);
     let body = trace_with(&types, 1, Surroundings::Body, |inputs| {
         let (next, next_def) = flattened(body(state(inputs)));
-        check_carry::<C>("while_loop", (&carry_types, &def), (&next, &next_def));
+        check_carry::<C>(("while_loop", &here), (&carry_types, &def), (&next, &next_def));
         next
     });
     let (inv, [cond, body]) = with_common_captures(1, [cond, body]);
