@@ -6,6 +6,7 @@
 
 use crate::rewrite::{Memo, Writer, with_programs};
 use std::sync::Arc;
+use wengert_core::lanes::{Lanes, OpLanes};
 use wengert_core::ops::{BinaryOp, CompareOp, Cond, Convert, ListAdd, Loop, Op, Reduce, UnaryOp, While};
 use wengert_core::program::{Args, Equation, Program, Var};
 use wengert_core::types::Type;
@@ -74,15 +75,18 @@ fn rounds(outer: &mut Writer, op: &Loop, args: &[Var]) -> Vec<Var> {
     };
     let carry = op.inv + op.acc..op.inv + op.acc + op.carry;
     let before = given[carry.clone()].to_vec();
-    for x in &mut given[carry] {
-        *x = body.masked(mask, *x, None);
+    for (x, at) in given[carry].iter_mut().zip(&op.lanes.results[op.acc..]) {
+        *x = body.masked(mask, at, *x, None);
     }
     let mut outputs = body.inline(&op.body, &[&[mask, first[1]], &given[..]].concat());
-    for (i, y) in outputs.iter_mut().enumerate().skip(op.acc) {
-        *y = body.masked(mask, *y, before.get(i - op.acc).copied());
+    for (i, (y, at)) in outputs.iter_mut().zip(&op.lanes.results).enumerate().skip(op.acc) {
+        // In every round some lane is active, when the number of rounds is by lane.
+        if !(at.is_shared() && op.length.is_none()) {
+            *y = body.masked(mask, at, *y, before.get(i - op.acc).copied());
+        }
     }
     let body = Arc::new(body.builder.finish(&outputs));
-    let op = Loop { body, inv: op.inv + head, ..op.clone() };
+    let op = Loop { body, inv: op.inv + head, lanes: OpLanes::default(), ..op.clone() };
     let mut operands = vec![outer.literal(Scalar::new(true))];
     if op.length.is_none() {
         operands.push(most_rounds(outer, args[0], args[1]));
@@ -97,7 +101,7 @@ fn most_rounds(writer: &mut Writer, mask: Var, n: Var) -> Var {
     if lanes.size() == 0 {
         return writer.literal(Scalar::new(0i64));
     }
-    let n = writer.masked(mask, n, None);
+    let n = writer.masked(mask, &Lanes::leading(&lanes.shape), n, None);
     writer.one(Reduce { op: Binary::Max, start: 0, end: lanes.rank() }, &[n])
 }
 
@@ -117,8 +121,11 @@ fn while_loop(outer: &mut Writer, op: &While, args: &[Var]) -> Vec<Var> {
     let (inv, own) = given[1..].split_at(op.inv);
     let (mask, n, before) = (own[0], own[1], &own[2..]);
     let mut outputs = body.inline(&op.body, &[&[mask], inv, before].concat());
-    for (i, y) in outputs.iter_mut().enumerate() {
-        *y = body.masked(mask, *y, before.get(i).copied());
+    for (i, (y, at)) in outputs.iter_mut().zip(&op.lanes.results).enumerate() {
+        // In every round some lane is active.
+        if !at.is_shared() {
+            *y = body.masked(mask, at, *y, before.get(i).copied());
+        }
     }
     let again = body.inline(&op.cond, &[&[mask], inv, &outputs[..op.carry]].concat());
     let next = and(&mut body, mask, again[0]);
@@ -132,7 +139,13 @@ fn while_loop(outer: &mut Writer, op: &While, args: &[Var]) -> Vec<Var> {
     let zero = outer.spread(zero, &lanes.with_dtype(DType::I64));
     let truth = outer.literal(Scalar::new(true));
     let operands = [&[truth], &args[1..1 + op.inv], &[first, zero], &args[1 + op.inv..]].concat();
-    let op = While { cond: Arc::new(cond), body: Arc::new(body), inv: op.inv, carry: op.carry + 2 };
+    let op = While {
+        cond: Arc::new(cond),
+        body: Arc::new(body),
+        inv: op.inv,
+        carry: op.carry + 2,
+        lanes: OpLanes::default(),
+    };
     let results = outer.push(op, &operands);
     let ours = &results[2..results.len() - 1];
     [ours, &[results[1]]].concat()
@@ -147,11 +160,13 @@ fn cond(writer: &mut Writer, op: &Cond, args: &[Var]) -> Vec<Var> {
     let mut sums: Option<Vec<Var>> = None;
     for (branch, side) in [(&op.on_true, pred), (&op.on_false, other)] {
         let active = and(writer, mask, side);
-        let gated: Vec<Var> = gated.iter().map(|&x| writer.masked(active, x, None)).collect();
+        let gate = |(&x, at): (&Var, &Lanes)| writer.masked(active, at, x, None);
+        let gated: Vec<Var> = gated.iter().zip(&op.lanes.operands[2 + op.inv..]).map(gate).collect();
         let mut outputs = writer.inline(branch, &[&[active], inv, &gated[..], &acc[..]].concat());
         let outs = outputs.split_off(op.acc);
         acc = outputs;
-        let outs: Vec<Var> = outs.into_iter().map(|y| writer.masked(active, y, None)).collect();
+        let gate = |(y, at): (Var, &Lanes)| writer.masked(active, at, y, None);
+        let outs: Vec<Var> = outs.into_iter().zip(&op.lanes.results[op.acc..]).map(gate).collect();
         sums = Some(match sums {
             None => outs,
             Some(first) => first.iter().zip(&outs).map(|(&x, &y)| sum(writer, x, y)).collect(),

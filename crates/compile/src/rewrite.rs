@@ -1,13 +1,16 @@
 //! Making programs from programs, equation by equation.
 
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
-use wengert_core::ops::{Broadcast, Call, Literal, Select};
+use wengert_core::lanes::{Lanes, axis_of};
+use wengert_core::ops::{Broadcast, Call, Literal, Permute, Reduce, Reshape, Select};
 use wengert_core::ops::{Cond, Loop, Op, While};
 use wengert_core::program::{Args, Builder, Equation, Program, Var};
 use wengert_core::source::Source;
 use wengert_core::types::Type;
-use wengert_core::{ArrayType, Scalar};
+use wengert_core::{ArrayType, Scalar, Shape};
+use wengert_kernel::{Binary, DType};
 
 /// Programs already rewritten. Programs that are shared stay shared.
 pub(crate) type Memo = HashMap<Arc<Program>, Arc<Program>>;
@@ -94,18 +97,58 @@ impl Writer {
         if rank == ty.rank() { v } else { self.one(Broadcast { shape, axes }, &[v]) }
     }
 
-    /// By lane, `x` where the mask is true, else `other` or zero. Lists stay as they are, and what all lanes share.
-    pub(crate) fn masked(&mut self, mask: Var, x: Var, other: Option<Var>) -> Var {
-        let (Some(ty), Some(lanes)) = (self.array(x), self.array(mask)) else { return x };
-        if !ty.shape.starts_with(&lanes.shape) {
+    /// By lane, `x` where the mask is true, else `other` or zero. Lists stay as they are. What lanes share counts as active
+    /// where one of them is.
+    pub(crate) fn masked(&mut self, mask: Var, lanes: &Lanes, x: Var, other: Option<Var>) -> Var {
+        let Some(ty) = self.array(x) else { return x };
+        if ty.size() == 0 {
             return x;
         }
         let other = other.unwrap_or_else(|| {
             let zero = self.literal(Scalar::zero(ty.dtype));
             self.spread(zero, &ty)
         });
-        let mask = self.spread(mask, &ty);
+        let mask = self.mask_over(mask, lanes, &ty);
         self.one(Select, &[mask, x, other])
+    }
+
+    /// The mask by element of a value that has its lanes there.
+    fn mask_over(&mut self, mask: Var, lanes: &Lanes, ty: &ArrayType) -> Var {
+        let lengths = self.array(mask).expect("a mask is an array").shape;
+        let mut mask = mask;
+        for l in (0..lengths.len()).rev().filter(|&l| lanes.0[l].is_none()) {
+            mask = self.one(Reduce { op: Binary::Or, start: l, end: l + 1 }, &[mask]);
+        }
+        // What is left of the mask's axes, in the order in which the value has them.
+        let order = lanes.in_order();
+        let rank_before = |l: usize| lanes.0[..l].iter().flatten().count();
+        let axes: SmallVec<[usize; 4]> = order.iter().map(|&(l, _)| rank_before(l)).collect();
+        if !axes.is_sorted() {
+            mask = self.one(Permute { axes }, &[mask]);
+        }
+        let whole = |&(l, place): &(usize, usize)| match axis_of(&ty.shape, place, lengths[l]) {
+            Some((axis, 1)) if ty.shape[axis] == lengths[l] => Some(axis),
+            _ => None,
+        };
+        if let Some(axes) = order.iter().map(whole).collect() {
+            let ty = ty.with_dtype(DType::Bool);
+            return if order.len() == ty.rank() {
+                mask
+            } else {
+                self.one(Broadcast { shape: ty.shape, axes }, &[mask])
+            };
+        }
+        // Lanes within an axis: the same elements with the lanes as axes of their own.
+        let (mut shape, mut axes, mut before) = (Shape::new(), SmallVec::new(), 1);
+        for &(l, place) in &order {
+            shape.push(place / before);
+            axes.push(shape.len());
+            shape.push(lengths[l]);
+            before = place * lengths[l];
+        }
+        shape.push(ty.size() / before);
+        let by_element = self.one(Broadcast { shape, axes }, &[mask]);
+        self.one(Reshape { shape: ty.shape.clone() }, &[by_element])
     }
 }
 

@@ -6,6 +6,7 @@ pub mod array;
 pub mod error;
 pub mod functions;
 pub mod interpret;
+pub mod lanes;
 pub mod ops;
 pub mod primitive;
 pub mod program;

@@ -5,6 +5,7 @@
 
 use crate::array::Array;
 use crate::error::{Error, TypeError};
+use crate::lanes::{Lanes, Places};
 use crate::program::Program;
 use crate::types::Type;
 use crate::value::Value;
@@ -42,6 +43,11 @@ pub trait Primitive {
 
     /// What the operation is to the loop compiler.
     fn lower(&self) -> Lowering;
+
+    /// Where the results have the lanes that the operands have. Told by how it lowers, where that is not [`Lowering::Structural`].
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        vec![at.through(&self.lower())]
+    }
 
     /// Whether running it has an effect besides its results.
     fn effect(&self) -> Effect {

@@ -217,7 +217,7 @@ fn a_list_ends_in_zero_rows() {
 fn an_idle_lane_brings_zeros_and_keeps_its_carry() {
     let text = "
         program (%0: bool[3], %1: i64[3], %2: f64[3], %3: f64[3,2]) {
-          %4: f64[3,2], %5: f64[3,2], %6: list(f64[3,2]) = loop[inv=1, acc=1, carry=1, xs=0, reverse=false, body=program (%0: bool[3], %1: i64[], %2: f64[3], %3: f64[3,2], %4: f64[3,2]) {
+          %4: f64[3,2], %5: f64[3,2], %6: list(f64[3,2]) = loop[inv=1, acc=1, carry=1, xs=0, reverse=false, lanes=[1, 1, 1, 1, 1, 1, 1, 1], body=program (%0: bool[3], %1: i64[], %2: f64[3], %3: f64[3,2], %4: f64[3,2]) {
             %5: f64[3,2] = broadcast[shape=[3, 2], axes=[0]] %2
             %6: f64[3,2] = div %5 %4
             %7: f64[3,2] = add %3 %4

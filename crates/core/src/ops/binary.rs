@@ -49,12 +49,13 @@ const AROUND: (f64, f64) = (-2.0, 2.0);
 fn member(op: Binary) -> Member {
     let of = |smooth, by_a, by_b| Member { partials: [by_a, by_b], smooth: Some(smooth) };
     // Written so that equal things are equal expressions at every order, which keeps nested derivatives small: tangents
-    // come first in products, and `1 / b` differentiates to products of itself.
+    // come first in products, and `1 / b` differentiates to products of itself. No tangent is divided: what the backward
+    // pass keeps reads as 0 in lanes that are idle, and is harmless there as a factor only.
     match op {
         Binary::Add => of([AROUND, AROUND], Linear(|da, _| da.clone()), Linear(|db, _| db.clone())),
         Binary::Sub => of([AROUND, AROUND], Linear(|da, _| da.clone()), Linear(|db, _| -db)),
         Binary::Mul => of([AROUND, AROUND], Linear(|da, b| da * b), Linear(|db, a| db * a)),
-        Binary::Div => of([AROUND, (0.5, 2.0)], Linear(|da, b| da / b), Factor(|_, b, y| -(y * (1.0 / b)))),
+        Binary::Div => of([AROUND, (0.5, 2.0)], Linear(|da, b| da * (1.0 / b)), Factor(|_, b, y| -(y * (1.0 / b)))),
         Binary::Rem => of([(2.1, 2.4), (0.9, 1.0)], Linear(|da, _| da.clone()), Factor(|a, b, y| -((a - y) / b).round())),
         Binary::Max => of([AROUND, AROUND], Factor(|a, b, _| share(a, b)), Factor(|a, b, _| share(b, a))),
         Binary::Min => of([AROUND, AROUND], Factor(|a, b, _| share(b, a)), Factor(|a, b, _| share(a, b))),

@@ -3,11 +3,12 @@
 
 use crate::array::Array;
 use crate::error::TypeError;
+use crate::lanes::{self, Lanes, OpLanes};
 use crate::primitive::Batched;
 use crate::program::{Input, Program, simplify};
 use crate::source::Source;
 use crate::trace::Traced;
-use crate::transform::Side;
+use crate::transform::{LinearArg, Side};
 use crate::tree::{self, Tree};
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, ListValue, Value};
@@ -75,6 +76,18 @@ pub(super) fn doubled(sizes: &[usize], active: &[bool]) -> Vec<usize> {
     order
 }
 
+/// The positions of each group, followed by those of its active ones once more: what stands at each place of [`doubled`].
+pub(super) fn repeated(sizes: &[usize], active: &[bool]) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut start = 0;
+    for n in sizes {
+        order.extend(start..start + n);
+        order.extend((start..start + n).filter(|&i| active[i]));
+        start += n;
+    }
+    order
+}
+
 /// Tangents for a group whose flags say which have one: a missing one is zero.
 pub(super) fn filled(dx: &[Option<Array>], x: &[Array], flags: &[bool]) -> Vec<Array> {
     let one = |((dx, x), _): ((&Option<Array>, &Array), &bool)| dx.clone().unwrap_or_else(|| super::zeros_any(&x.ty()));
@@ -92,9 +105,9 @@ pub(super) fn old(positions: impl IntoIterator<Item = usize>) -> Vec<Input> {
     positions.into_iter().map(Input::Old).collect()
 }
 
-/// The rank of the lanes of a body: that of its mask.
-pub(super) fn lanes(body: &Program) -> &[usize] {
-    body.input_types()[0].as_array().map_or(&[], |a| &a.shape)
+/// The shape of the lanes of a body: that of its mask.
+pub(super) fn lane_shape(body: &Program) -> &[usize] {
+    body.input_types().first().and_then(Type::as_array).map_or(&[], |a| &a.shape)
 }
 
 /// Whether the types of two lists agree; the error says which `what` differs.
@@ -139,26 +152,30 @@ pub(super) fn mapped(x: &[Batched]) -> Vec<bool> {
     x.iter().map(|x| x.mapped).collect()
 }
 
-/// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row. The mask's axes are the
-/// leading ones of a value; a value without them is shared by all lanes and stays as it is.
-pub(super) fn masked(mask: (&[bool], &[usize]), new: Value, old: Option<&Value>) -> Value {
-    let (active, lanes) = mask;
+/// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row. What lanes share counts as
+/// active where one of them is.
+pub(super) fn masked((active, shape): (&[bool], &[usize]), lanes: &Lanes, new: Value, old: Option<&Value>) -> Value {
     if active.iter().all(|&m| m) {
         return new;
     }
     match new {
-        Value::Array(new) if !new.shape.starts_with(lanes) => Value::Array(new),
         Value::Array(mut new) => {
-            let lane = new.size() / active.len().max(1);
+            let size = new.size();
+            let axes = lanes.in_order();
+            // The lane axes that the value has, in the order of their places; the mask over those.
+            let steps: Vec<(usize, usize)> =
+                axes.iter().map(|&(l, place)| (size / (place * shape[l]).max(1), shape[l])).collect();
+            let mut mask = vec![false; steps.iter().map(|&(_, n)| n).product()];
+            for (lane, _) in active.iter().enumerate().filter(|(_, a)| **a) {
+                let position = |l: usize| lane / shape[l + 1..].iter().product::<usize>() % shape[l];
+                mask[axes.iter().fold(0, |k, &(l, _)| k * shape[l] + position(l))] = true;
+            }
+            let idle = |e: usize| !mask[steps.iter().fold(0, |k, &(inner, n)| k * n + e / inner.max(1) % n)];
             with_element!(new.dtype(), T => {
                 let old = old.map(|old| old.array().slice::<T>());
                 let new = new.make_mut().as_mut_slice::<T>().expect("the dtype was inferred");
-                for (k, _) in active.iter().enumerate().filter(|(_, m)| !**m) {
-                    let range = k * lane..(k + 1) * lane;
-                    match old {
-                        Some(old) => new[range.clone()].copy_from_slice(&old[range]),
-                        None => new[range].fill(T::default()),
-                    }
+                for e in (0..size).filter(|&e| idle(e)) {
+                    new[e] = old.map_or(T::default(), |old| old[e]);
                 }
             });
             Value::Array(new)
@@ -169,10 +186,47 @@ pub(super) fn masked(mask: (&[bool], &[usize]), new: Value, old: Option<&Value>)
                 Some(Value::List(old)) => old.rows.get(k),
                 _ => None,
             };
-            let rows = rows.into_iter().enumerate().map(|(k, row)| masked(mask, row, old_row(k))).collect();
+            let one = |(k, row)| masked((active, shape), lanes, row, old_row(k));
+            let rows = rows.into_iter().enumerate().map(one).collect();
             Value::List(Arc::new(ListValue { element, length, rows }))
         }
     }
+}
+
+/// Lanes of the outputs of a body of which some outputs are handed to the next round's inputs: those from `first` on.
+pub(super) fn carried_lanes(
+    body: &Arc<Program>,
+    mut inputs: Vec<Lanes>,
+    first: usize,
+    carried: usize,
+    mask: &[usize],
+) -> Vec<Lanes> {
+    loop {
+        let outputs = lanes::of_outputs(body, &inputs, mask);
+        let next: Vec<Lanes> = inputs[first..first + carried].iter().zip(&outputs).map(|(a, b)| a.or(b)).collect();
+        if next == inputs[first..first + carried] {
+            return next.into_iter().chain(outputs.into_iter().skip(carried)).collect();
+        }
+        inputs.splice(first..first + carried, next);
+    }
+}
+
+/// Lanes of the halves of a split operation. `known_results` are those of the known half.
+pub(super) fn split_lanes(
+    op: &OpLanes,
+    mask: &[usize],
+    (known_args, known_results): (&[usize], Vec<Lanes>),
+    linear_args: &[LinearArg],
+    unknown: &[bool],
+) -> [OpLanes; 2] {
+    let known = OpLanes::new(mask, op.of_operands(known_args.iter().copied()), known_results);
+    let operand = |arg: &LinearArg| match *arg {
+        LinearArg::Operand(i) => op.of_operands([i]).remove(0),
+        LinearArg::Residual(r) => known.of_results([r]).remove(0),
+    };
+    let linear_results = op.of_results((0..unknown.len()).filter(|&i| unknown[i]));
+    let linear = OpLanes::new(mask, linear_args.iter().map(operand).collect(), linear_results);
+    [known, linear]
 }
 
 /// A mask's lanes.

@@ -4,6 +4,7 @@ use super::bodies::*;
 use super::{Attributes, Definition, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
+use crate::lanes::{Lanes, Places, of_outputs};
 use crate::ops::zeros_any;
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify, without_effects};
@@ -93,6 +94,10 @@ impl Primitive for Call {
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        of_outputs(&self.program, at.x, at.mask)
     }
 
     fn effect(&self) -> Effect {

@@ -3,6 +3,7 @@
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, ErrorKind, TypeError};
+use crate::lanes::{Lanes, Places};
 use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive};
 use crate::trace::{current_mask, record};
 use crate::types::Type;
@@ -62,6 +63,10 @@ impl Primitive for Check {
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, _: &Places<'_>) -> Vec<Lanes> {
+        Vec::new()
     }
 
     fn effect(&self) -> Effect {

@@ -9,6 +9,7 @@ use super::{Attributes, Definition, Sample};
 use crate::array::Array;
 use crate::error::{Error, ErrorKind, TypeError};
 use crate::interpret::Interpreter;
+use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::ops::zeros_any;
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify};
@@ -34,6 +35,8 @@ pub struct Cond {
     pub gated: usize,
     /// Accumulators.
     pub acc: usize,
+    /// Where the operands and results have the lanes of the mask.
+    pub lanes: OpLanes,
 }
 
 impl Cond {
@@ -70,13 +73,15 @@ impl Primitive for Cond {
     }
 
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
-        vec![
+        let mut all = vec![
             ("inv", Attribute::Int(self.inv as i64)),
             ("gated", Attribute::Int(self.gated as i64)),
             ("acc", Attribute::Int(self.acc as i64)),
-            ("on_true", Attribute::Program(self.on_true.clone())),
-            ("on_false", Attribute::Program(self.on_false.clone())),
-        ]
+        ];
+        all.extend(self.lanes.attribute());
+        all.push(("on_true", Attribute::Program(self.on_true.clone())));
+        all.push(("on_false", Attribute::Program(self.on_false.clone())));
+        all
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -102,11 +107,12 @@ impl Primitive for Cond {
         let (a, b) = (outputs(&self.on_true), outputs(&self.on_false));
         same_types("result of the false branch", b.iter(), a.iter())?;
         same_types("accumulator", args[2 + self.inv + self.gated..].iter(), a[..self.acc].iter())?;
+        self.lanes.check(&lanes, args, &a)?;
         Ok(a)
     }
 
     fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lanes(&self.on_true).to_vec();
+        let shape = lane_shape(&self.on_true).to_vec();
         let mut acc = args.split_off(2 + self.inv + self.gated);
         let gated = args.split_off(2 + self.inv);
         let inv = args.split_off(2);
@@ -116,21 +122,26 @@ impl Primitive for Cond {
             let inputs = [args.swap_remove(0)].into_iter().chain(inv).chain(gated).chain(acc).collect();
             return Interpreter::new(branch).run(inputs);
         }
-        let mut outs: Option<Vec<Value>> = None;
+        let mut sums: Option<Vec<Value>> = None;
         for (branch, side) in [(&self.on_true, true), (&self.on_false, false)] {
             let active: Vec<bool> = mask.iter().zip(&pred).map(|(&m, &p)| m && p == side).collect();
-            let gate = |x: &Value| if matches!(x, Value::Array(_)) { masked((&active[..], &shape[..]), x.clone(), None) } else { x.clone() };
+            let mask = (&active[..], &shape[..]);
+            let gate = |(i, x): (usize, &Value)| match x {
+                Value::Array(_) => masked(mask, &self.lanes.operands[2 + self.inv + i], x.clone(), None),
+                Value::List(_) => x.clone(),
+            };
             let inputs = [mask_value(&active, &shape)].into_iter().chain(inv.iter().cloned());
-            let inputs = inputs.chain(gated.iter().map(gate)).chain(acc).collect();
+            let inputs = inputs.chain(gated.iter().enumerate().map(gate)).chain(acc).collect();
             let mut results = Interpreter::new(branch).run(inputs)?;
-            let own: Vec<Value> = results.split_off(self.acc).into_iter().map(|y| masked((&active[..], &shape[..]), y, None)).collect();
+            let outs = results.split_off(self.acc).into_iter().zip(&self.lanes.results[self.acc..]);
+            let own: Vec<Value> = outs.map(|(y, at)| masked(mask, at, y, None)).collect();
             acc = results;
-            outs = Some(match outs {
+            sums = Some(match sums {
                 None => own,
                 Some(first) => first.into_iter().zip(own).map(|(a, b)| sum(a, b)).collect::<Result<_, _>>()?,
             });
         }
-        Ok(acc.into_iter().chain(outs.expect("two branches ran")).collect())
+        Ok(acc.into_iter().chain(sums.expect("two branches ran")).collect())
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
@@ -152,6 +163,10 @@ impl Primitive for Cond {
             inv: self.inv + count(&active_inv),
             gated: self.gated + count(&active_gated),
             acc: self.acc + count(active_acc),
+            lanes: self.lanes.picked(
+                &repeated(&self.sizes(), &[&[false][..], &flags(active_acc)].concat()),
+                &repeated(&[self.acc, self.outs()], &active),
+            ),
         };
         let mut operands = head.to_vec();
         operands.extend(inv.iter().cloned().chain(some(dinv)));
@@ -197,12 +212,30 @@ impl Primitive for Cond {
             Arc::new(p.permuted(&[mask, inv, ct_acc, gated, ct_outs, new].concat(), &outputs))
         });
         let [on_true, on_false] = transposed;
+        // Modes tell of the operands after the predicate, less the accumulators; the first is the mask.
+        let known_at = |group: std::ops::Range<usize>| {
+            self.lanes.of_operands(group.filter(|&i| modes[i - 1] == Mode::Known))
+        };
+        let places_of = |flags: &[bool], first: usize| {
+            self.lanes.of_results((0..flags.len()).filter(|&i| flags[i]).map(|i| first + i))
+        };
+        let first_gated = 2 + self.inv;
+        let operand_lanes = [
+            self.lanes.of_operands(0..2),
+            known_at(2..first_gated),
+            places_of(&present(ct_acc), 0),
+            known_at(first_gated..first_gated + self.gated),
+            places_of(&present(ct_outs), self.acc),
+            self.lanes.of_operands(accumulated.iter().copied()),
+        ];
+        let result_lanes = self.lanes.of_operands(accumulated.iter().chain(&returned).copied());
         let op = Cond {
             on_true,
             on_false,
             inv: known_inv.len() + some_acc.len(),
             gated: known_gated.len() + some_outs.len(),
             acc: accumulated.len(),
+            lanes: OpLanes::new(lane_shape(&self.on_true), operand_lanes.concat(), result_lanes),
         };
         let mut operands: Vec<Array> = head.iter().map(|x| x.known().clone()).collect();
         operands.extend(known_inv.into_iter().chain(some_acc).chain(known_gated).chain(some_outs));
@@ -224,7 +257,7 @@ impl Primitive for Cond {
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         let flags = mapped(x);
         let [head, inv, gated, acc] = groups(&flags, self.sizes());
-        let lanes = head.contains(&true) || !lanes(&self.on_true).is_empty();
+        let lanes = head.contains(&true) || !self.lanes.is_empty();
         let gated: Vec<bool> = gated.iter().map(|&g| g || lanes).collect();
         let (found, branches) = self.agree(acc, &vec![lanes; self.outs()], |branch, acc, force| {
             let batch = transform::batch(branch, &[&[lanes][..], inv, &gated, acc].concat(), size, force);
@@ -233,12 +266,21 @@ impl Primitive for Cond {
         let [on_true, on_false] = branches;
         let operand_flags = [&[lanes, lanes][..], inv, &gated, &found[..self.acc]].concat();
         let operands = spread_where(x, &operand_flags, size);
-        let ys = record(Cond { on_true, on_false, ..self.clone() }, &operands.iter().collect::<Vec<_>>());
+        let lanes = if lanes { self.lanes.batched(&operand_flags, &found, size) } else { OpLanes::default() };
+        let ys = record(Cond { on_true, on_false, lanes, ..self.clone() }, &operands.iter().collect::<Vec<_>>());
         batched(ys, &found)
     }
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        self.lanes.outside(at.mask).unwrap_or_else(|| {
+            let inputs = [&at.x[..1], &at.x[2..]].concat();
+            let [a, b] = self.branches().map(|branch| of_outputs(branch, &inputs, at.mask));
+            a.iter().zip(&b).map(|(a, b)| a.or(b)).collect()
+        })
     }
 
     fn effect(&self) -> Effect {
@@ -261,25 +303,34 @@ impl Primitive for Cond {
         let (k_inv, k_gated, k_acc) = (known(inv), known(gated), known(unknown_acc));
         let k_outputs = known(&found);
 
-        // A residual is a known operand, or lies in a slot that both branches share when types agree (lists do not share:
-        // the rows of one branch would be read by the other).
+        let positions: Vec<usize> = (0..unknown.len()).collect();
+        let [p_head, p_inv, p_gated, p_acc] = groups(&positions, self.sizes());
+        let known_args = [p_head, &others(p_inv, inv), &others(p_gated, gated), &others(p_acc, unknown_acc)].concat();
+        let shape = lane_shape(&self.on_true);
+        let mut inside = self.lanes.of_operands(known_args.iter().copied());
+        inside.remove(1);
+
+        // A residual is a known operand, or lies in a slot that both branches share when types agree. Lists do not share: the
+        // rows of one branch would be read by the other. Nor does what has elements of several lanes: both branches run then.
         #[derive(Clone, Copy)]
         enum Kept {
             Operand(usize),
             Slot(usize),
         }
-        let mut slots: Vec<Type> = Vec::new();
+        let mut slots: Vec<(Type, Lanes)> = Vec::new();
         let kept: Vec<Vec<Kept>> = halves
             .iter()
             .map(|half| {
                 let mut taken = vec![false; slots.len()];
+                let lanes = of_outputs(&half.known, &inside, shape).split_off(k_outputs);
                 let place = |(j, r): (usize, &Residual)| match *r {
                     Residual::Input(i) if i < 1 + k_inv + k_gated => Kept::Operand(i),
                     _ => {
-                        let ty = &half.linear.input_types()[j];
-                        let free = (0..slots.len()).find(|&s| !taken[s] && slots[s] == *ty && !ty.is_list());
+                        let wanted = (half.linear.input_types()[j].clone(), lanes[j].clone());
+                        let alone = wanted.0.is_list() || !wanted.1.is_complete(shape);
+                        let free = (0..slots.len()).find(|&s| !taken[s] && slots[s] == wanted && !alone);
                         let slot = free.unwrap_or_else(|| {
-                            slots.push(ty.clone());
+                            slots.push(wanted);
                             taken.push(false);
                             slots.len() - 1
                         });
@@ -290,6 +341,7 @@ impl Primitive for Cond {
                 half.residuals.iter().enumerate().map(place).collect()
             })
             .collect();
+        let (slots, slot_lanes): (Vec<Type>, Vec<Lanes>) = slots.into_iter().unzip();
 
         let branch = |side: usize| {
             let (half, kept) = (&halves[side], &kept[side]);
@@ -321,17 +373,6 @@ impl Primitive for Cond {
         };
         let (known_true, linear_true) = branch(0);
         let (known_false, linear_false) = branch(1);
-        let known_op = Cond { on_true: known_true, on_false: known_false, inv: k_inv, gated: k_gated, acc: k_acc };
-        let linear_op = Cond {
-            on_true: linear_true,
-            on_false: linear_false,
-            inv: self.inv,
-            gated: self.gated + slots.len(),
-            acc: count(unknown_acc),
-        };
-        let positions: Vec<usize> = (0..unknown.len()).collect();
-        let [p_head, p_inv, p_gated, p_acc] = groups(&positions, self.sizes());
-        let known_args = [p_head, &others(p_inv, inv), &others(p_gated, gated), &others(p_acc, unknown_acc)].concat();
         let operands = |p: Vec<usize>| p.into_iter().map(LinearArg::Operand).collect::<Vec<_>>();
         let linear_args = [
             operands(p_head.to_vec()),
@@ -343,6 +384,26 @@ impl Primitive for Cond {
             operands(chosen(p_acc, unknown_acc)),
         ]
         .concat();
+        let places: Vec<usize> = (0..found.len()).collect();
+        let known_results = [self.lanes.of_results(others(&places, &found)), slot_lanes].concat();
+        let [known_lanes, linear_lanes] =
+            split_lanes(&self.lanes, shape, (&known_args, known_results), &linear_args, &found);
+        let known_op = Cond {
+            on_true: known_true,
+            on_false: known_false,
+            inv: k_inv,
+            gated: k_gated,
+            acc: k_acc,
+            lanes: known_lanes,
+        };
+        let linear_op = Cond {
+            on_true: linear_true,
+            on_false: linear_false,
+            inv: self.inv,
+            gated: self.gated + slots.len(),
+            acc: count(unknown_acc),
+            lanes: linear_lanes,
+        };
         let results = sides(&found);
         Some(SplitEquation { known: known_op.into(), known_args, linear: linear_op.into(), linear_args, results })
     }
@@ -369,15 +430,17 @@ impl Primitive for Cond {
             let all: Vec<usize> = (0..b.outputs().len()).collect();
             Arc::new(b.permuted(&inputs, &all))
         });
+        let args: Vec<usize> = [0, 1].into_iter().chain(inputs[1..].iter().map(|i| i + 1)).collect();
+        let results: Vec<usize> = (0..result_flags.len()).filter(|&i| result_flags[i]).collect();
         let op = Cond {
             on_true,
             on_false,
             inv: count(&used[1..1 + self.inv]),
             gated: count(&used[1 + self.inv..first_acc]),
             acc: count(&acc),
+            lanes: self.lanes.picked(&args, &results),
         };
-        let args = [0, 1].into_iter().chain(inputs[1..].iter().map(|i| i + 1)).collect();
-        Some(Pruned { op: op.into(), args, results: (0..result_flags.len()).filter(|&i| result_flags[i]).collect() })
+        Some(Pruned { op: op.into(), args, results })
     }
 }
 
@@ -395,13 +458,10 @@ impl Definition for Cond {
     const NAMES: &'static [&'static str] = &["cond"];
 
     fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
-        Ok(Cond {
-            on_true: a.program("on_true")?,
-            on_false: a.program("on_false")?,
-            inv: a.size("inv")?,
-            gated: a.size("gated")?,
-            acc: a.size("acc")?,
-        })
+        let (inv, gated, acc) = (a.size("inv")?, a.size("gated")?, a.size("acc")?);
+        let on_true = a.program("on_true")?;
+        let lanes = a.lanes(&on_true, 2 + inv + gated + acc)?;
+        Ok(Cond { on_true, on_false: a.program("on_false")?, inv, gated, acc, lanes })
     }
 
     fn samples() -> Vec<Sample> {
@@ -411,7 +471,10 @@ impl Definition for Cond {
             let types = [Type::array(DType::Bool, lanes), Type::scalar(DType::F64), own.clone(), own];
             let on_true = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + &x[1] * &x[2], x[1].sin() * &x[2]]);
             let on_false = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + &x[2], x[1].square() * &x[2]]);
-            Cond { on_true: Arc::new(on_true.program), on_false: Arc::new(on_false.program), inv: 1, gated: 1, acc: 1 }
+            let of = |own: bool| if own { Lanes::leading(lanes) } else { Lanes::shared(lanes) };
+            let at = OpLanes::new(lanes, [true, true, false, true, true].map(of).to_vec(), vec![of(true); 2]);
+            let (on_true, on_false) = (Arc::new(on_true.program), Arc::new(on_false.program));
+            Cond { on_true, on_false, inv: 1, gated: 1, acc: 1, lanes: at }
         };
         let mut samples = Vec::new();
         for side in [true, false] {
@@ -461,7 +524,8 @@ pub fn cond<R: Tree>(predicate: &Array, on_true: impl FnOnce() -> R, on_false: i
     let [Some(def), Some(other)] = defs else { unreachable!("both branches were traced") };
     check_branches::<R>(&on_true.program, &on_false.program, &def, &other);
     let (inv, [on_true, on_false]) = with_common_captures(1, [on_true, on_false]);
-    let op = Cond { on_true: Arc::new(on_true), on_false: Arc::new(on_false), inv: inv.len(), gated: 0, acc: 0 };
+    let (on_true, on_false) = (Arc::new(on_true), Arc::new(on_false));
+    let op = Cond { on_true, on_false, inv: inv.len(), gated: 0, acc: 0, lanes: OpLanes::default() };
     let operands: Vec<&Array> = [&mask, predicate].into_iter().chain(&inv).collect();
     assembled::<R>(&def, record(op, &operands))
 }

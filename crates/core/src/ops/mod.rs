@@ -14,6 +14,7 @@ pub use slice::{Span, Spans};
 
 use crate::array::Array;
 use crate::error::TypeError;
+use crate::lanes::OpLanes;
 use crate::primitive::{Attribute, Primitive};
 use crate::program::Program;
 use crate::types::Type;
@@ -141,6 +142,14 @@ impl Attributes {
         ty -> Type, Type, "a type";
         /// A program.
         program -> Arc<Program>, Program, "a program";
+    }
+
+    /// The lanes of an operation of so many operands with this body.
+    pub fn lanes(&self, body: &Program, operands: usize) -> Result<OpLanes, TypeError> {
+        match self.get("lanes") {
+            Ok(_) => OpLanes::from_attribute(&self.ints("lanes")?, operands, bodies::lane_shape(body).len()),
+            Err(_) => Ok(OpLanes::default()),
+        }
     }
 
     /// A size or axis.

@@ -6,6 +6,7 @@
 use super::{Attributes, Broadcast, Definition, Reduce, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
+use crate::lanes::{Lanes, Places, leaf};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::apply;
 use crate::types::{ArrayType, ListType, Shape, Type};
@@ -66,14 +67,6 @@ fn map_leaves(op: &impl Primitive, value: &Value, ty: &Type) -> Result<Value, Er
     }
 }
 
-/// The array type inside a list type.
-fn leaf(ty: &Type) -> &ArrayType {
-    match ty {
-        Type::Array(a) => a,
-        Type::List(l) => leaf(&l.element),
-    }
-}
-
 /// The list type with another array type inside.
 fn with_leaf(ty: &Type, leaf: &Type) -> Type {
     match ty {
@@ -126,6 +119,12 @@ impl Primitive for Rows {
     fn lower(&self) -> Lowering {
         Lowering::Structural
     }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        // Lanes along the axis that becomes the list's are lanes no more.
+        let n = leaf(at.types[0]).shape[0];
+        vec![at.x[0].moved(|place| (place >= n).then(|| place / n.max(1)))]
+    }
 }
 
 impl Primitive for Stack {
@@ -172,6 +171,11 @@ impl Primitive for Stack {
     fn lower(&self) -> Lowering {
         Lowering::Structural
     }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        let n = leaf(at.results[0]).shape[0];
+        vec![at.x[0].moved(|place| Some(place * n))]
+    }
 }
 
 impl Primitive for Nil {
@@ -203,6 +207,10 @@ impl Primitive for Nil {
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        vec![Lanes::shared(at.mask)]
     }
 
     fn cheap(&self) -> bool {
@@ -268,6 +276,10 @@ impl Primitive for ListAdd {
     fn lower(&self) -> Lowering {
         Lowering::Structural
     }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        vec![at.x[0].or(&at.x[1])]
+    }
 }
 
 impl ListSpread {
@@ -321,6 +333,10 @@ impl Primitive for ListSpread {
     fn lower(&self) -> Lowering {
         Lowering::Structural
     }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        vec![at.through(&self.on_rows(leaf(at.types[0])).expect("it was inferred").lower())]
+    }
 }
 
 impl ListSum {
@@ -367,6 +383,10 @@ impl Primitive for ListSum {
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        vec![at.through(&self.on_rows().lower())]
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Attributes, Definition, Rows, Sample};
 use crate::array::Array;
 use crate::error::{Error, ErrorKind, TypeError};
 use crate::interpret::Interpreter;
+use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Input, Program, simplify};
 use crate::trace::record;
@@ -38,6 +39,8 @@ pub struct Loop {
     pub length: Option<usize>,
     /// Whether it runs from the last round to the first.
     pub reverse: bool,
+    /// Where the operands and results have the lanes of the mask.
+    pub lanes: OpLanes,
 }
 
 /// Flags of the operand groups after the mask (and `n`).
@@ -63,6 +66,11 @@ impl Loop {
         [self.head(), self.inv, self.acc, self.carry, self.xs]
     }
 
+    /// Lanes of the body's inputs, given those of the operands.
+    fn inside(&self, operands: &[Lanes], mask: &[usize]) -> Vec<Lanes> {
+        [&operands[..1], &[Lanes::shared(mask)], &operands[self.head()..]].concat()
+    }
+
     /// Flags by operand in groups.
     fn flags(&self, all: &[bool]) -> Flags {
         let [_, inv, acc, carry, xs] = groups(all, self.sizes());
@@ -83,7 +91,16 @@ impl Flags {
 
     /// By input of the body, the flags of mask and round number being given.
     fn body(&self, mask: bool) -> Vec<bool> {
-        [vec![mask, false], self.inv.clone(), self.acc.clone(), self.carry.clone(), self.xs.clone()].concat()
+        [vec![mask, false], self.groups()].concat()
+    }
+
+    /// By operand, those of the first `head` being given.
+    fn operands(&self, head: usize, mask: bool) -> Vec<bool> {
+        [vec![mask; head], self.groups()].concat()
+    }
+
+    fn groups(&self) -> Vec<bool> {
+        [self.inv.clone(), self.acc.clone(), self.carry.clone(), self.xs.clone()].concat()
     }
 }
 
@@ -100,6 +117,7 @@ impl Primitive for Loop {
             ("xs", Attribute::Int(self.xs as i64)),
         ];
         all.extend(self.length.map(|n| ("length", Attribute::Int(n as i64))));
+        all.extend(self.lanes.attribute());
         all.extend([("reverse", Attribute::Bool(self.reverse)), ("body", Attribute::Program(self.body.clone()))]);
         all
     }
@@ -133,11 +151,13 @@ impl Primitive for Loop {
         let (carried, ys) = outputs.split_at(self.acc + self.carry);
         same_types("carry (as the body returns it)", carried.iter().copied(), b_acc.iter().chain(b_carry).collect::<Vec<_>>().into_iter())?;
         let ys = ys.iter().map(|row| Type::list((*row).clone(), self.length));
-        Ok(acc.iter().chain(carry).cloned().chain(ys).collect())
+        let results: Vec<Type> = acc.iter().chain(carry).cloned().chain(ys).collect();
+        self.lanes.check(&lanes, args, &results)?;
+        Ok(results)
     }
 
     fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lanes(&self.body).to_vec();
+        let shape = lane_shape(&self.body).to_vec();
         let mut rest = args.split_off(self.head());
         let mask = lanes_of(&args[0]);
         let trips: Vec<i64> = match self.length {
@@ -163,17 +183,21 @@ impl Primitive for Loop {
             inputs.extend(inv.iter().cloned());
             inputs.append(&mut acc);
             let before = if idle { carry.clone() } else { Vec::new() };
-            inputs.extend(carry.drain(..).map(|c| if idle { masked((&active[..], &shape[..]), c, None) } else { c }));
+            let (mask, at) = ((&active[..], &shape[..]), &self.lanes.results);
+            let zeroed = |(i, c)| if idle { masked(mask, &at[self.acc + i], c, None) } else { c };
+            inputs.extend(carry.drain(..).enumerate().map(zeroed));
             inputs.extend(xs.iter().map(|x| bodies::row(x, k)));
             let mut outputs = body.run(inputs)?;
             let rows = outputs.split_off(self.acc + self.carry);
             carry = outputs.split_off(self.acc);
             acc = outputs;
             if idle {
-                carry = carry.into_iter().zip(&before).map(|(new, old)| masked((&active[..], &shape[..]), new, Some(old))).collect();
+                let carried = carry.into_iter().zip(&before).zip(&at[self.acc..]);
+                carry = carried.map(|((new, old), at)| masked(mask, at, new, Some(old))).collect();
             }
-            for (y, row) in ys.iter_mut().zip(rows) {
-                y[k] = Some(if idle { masked((&active[..], &shape[..]), row, None) } else { row });
+            for (i, (y, row)) in ys.iter_mut().zip(rows).enumerate() {
+                let row = if idle { masked(mask, &at[self.acc + self.carry + i], row, None) } else { row };
+                y[k] = Some(row);
             }
         }
         let ys = ys.into_iter().zip(row_types).map(|(rows, element)| {
@@ -200,6 +224,10 @@ impl Primitive for Loop {
             acc: self.acc + count(&flags.acc),
             carry: self.carry + count(&flags.carry),
             xs: self.xs + count(&flags.xs),
+            lanes: self.lanes.picked(
+                &repeated(&self.sizes(), &flags.operands(self.head(), false)),
+                &repeated(&[self.acc, self.carry, ys], &body.active),
+            ),
             ..self.clone()
         };
         let [head, inv, acc, carry, xs] = groups(x, self.sizes());
@@ -246,6 +274,20 @@ impl Primitive for Loop {
         let [first, p_inv, p_xs, p_acc, p_carry, p_ys, p_new] = groups(&positions, sizes);
         let inputs = [first, p_inv, p_acc, p_new, p_carry, p_xs, p_ys].concat();
         let outputs: Vec<usize> = (0..body.outputs().len()).collect();
+        let operand_places: Vec<usize> = (0..x.len()).collect();
+        let [l_head, l_inv, _, l_carry, l_xs] = groups(&operand_places, self.sizes());
+        let (l_new, l_rows) = (chosen(l_inv, &linear_inv), chosen(l_xs, &linear_xs));
+        let result_places: Vec<usize> = (0..ct.len()).collect();
+        let [r_acc, r_carry, r_ys] = groups(&result_places, [self.acc, self.carry, self.ys()]);
+        let operand_lanes = [
+            self.lanes.of_operands([l_head, &others(l_inv, &linear_inv)].concat()),
+            self.lanes.of_results(chosen(r_acc, &present(ct_acc))),
+            self.lanes.of_operands(l_new.iter().copied()),
+            self.lanes.of_results(r_carry.iter().copied()),
+            self.lanes.of_operands(others(l_xs, &linear_xs)),
+            self.lanes.of_results(chosen(r_ys, &present(ct_ys))),
+        ];
+        let result_lanes = self.lanes.of_operands([&l_new[..], l_carry, &l_rows].concat());
         let transposed = Loop {
             body: Arc::new(body.permuted(&inputs, &outputs)),
             inv: p_inv.len() + p_acc.len(),
@@ -254,6 +296,7 @@ impl Primitive for Loop {
             xs: p_xs.len() + p_ys.len(),
             length: self.length,
             reverse: !self.reverse,
+            lanes: OpLanes::new(lane_shape(&self.body), operand_lanes.concat(), result_lanes),
         };
         let known = |group: &[Operand], linear: &[bool]| {
             others(group, linear).iter().map(|x| x.known().clone()).collect::<Vec<Array>>()
@@ -296,7 +339,7 @@ impl Primitive for Loop {
         let mapped = mapped(x);
         let flags = self.flags(&mapped);
         // Once there are lanes, every later batch axis is one more axis of lanes.
-        let lanes = !lanes(&self.body).is_empty() || mapped[..self.head()].contains(&true);
+        let lanes = !self.lanes.is_empty() || mapped[..self.head()].contains(&true);
         let mut carried = flags.carried();
         if lanes {
             carried[self.acc..].fill(true);
@@ -308,14 +351,22 @@ impl Primitive for Loop {
             (body.mapped[..carried.len()].to_vec(), body)
         });
         let flags = self.with_carried(&flags, &carried);
-        let operand_flags = [vec![lanes; self.head()], flags.body(lanes)[2..].to_vec()].concat();
+        let operand_flags = flags.operands(self.head(), lanes);
         let operands = spread_where(x, &operand_flags, size);
-        let ys = record(Loop { body: body.program, ..self.clone() }, &operands.iter().collect::<Vec<_>>());
+        let lanes = if lanes { self.lanes.batched(&operand_flags, &body.mapped, size) } else { OpLanes::default() };
+        let ys = record(Loop { body: body.program, lanes, ..self.clone() }, &operands.iter().collect::<Vec<_>>());
         batched(ys, &body.mapped)
     }
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        self.lanes.outside(at.mask).unwrap_or_else(|| {
+            let inputs = self.inside(at.x, at.mask);
+            carried_lanes(&self.body, inputs, 2 + self.inv, self.acc + self.carry, at.mask)
+        })
     }
 
     fn effect(&self) -> Effect {
@@ -367,14 +418,7 @@ impl Primitive for Loop {
 
         let outputs: Vec<usize> = (0..k_outputs).chain(rows.iter().map(|j| k_outputs + j)).collect();
         let inputs: Vec<usize> = (0..split.known.inputs()).collect();
-        let known_loop = Loop {
-            body: Arc::new(simplify(&split.known.permuted(&inputs, &outputs))),
-            inv: k_inv,
-            acc: k_acc,
-            carry: k_carry,
-            xs: k_xs,
-            ..self.clone()
-        };
+        let known_body = Arc::new(simplify(&split.known.permuted(&inputs, &outputs)));
 
         let residuals = split.residuals.len();
         let input = |found: Vec<usize>, ty: &Type| found.first().map_or(Input::Unused(ty.clone()), |&j| Input::Old(j));
@@ -389,14 +433,7 @@ impl Primitive for Loop {
         inputs.extend(old(u_acc.iter().chain(u_carry).copied()));
         inputs.extend(old(xs_again.iter().chain(&rows).chain(u_xs).copied()));
         let all: Vec<usize> = (0..split.linear.outputs().len()).collect();
-        let linear_loop = Loop {
-            body: Arc::new(split.linear.rearranged(&inputs, &all)),
-            inv: inv_again.len() + u_inv.len(),
-            acc: u_acc.len(),
-            carry: u_carry.len(),
-            xs: xs_again.len() + rows.len() + u_xs.len(),
-            ..self.clone()
-        };
+        let linear_body = Arc::new(split.linear.rearranged(&inputs, &all));
 
         let positions: Vec<usize> = (0..unknown.len()).collect();
         let [p_head, p_inv, p_acc, p_carry, p_xs] = groups(&positions, self.sizes());
@@ -426,6 +463,31 @@ impl Primitive for Loop {
             operands(p_xs, &flags.xs),
         ]
         .concat();
+        let mask = lane_shape(&self.body);
+        let places: Vec<usize> = (0..split.unknown.len()).collect();
+        let mut known_lanes = self.lanes.of_results(others(&places, &split.unknown));
+        let inside = self.inside(&self.lanes.of_operands(known_args.iter().copied()), mask);
+        known_lanes.extend(of_outputs(&known_body, &inside, mask).drain(k_outputs..));
+        let [known_lanes, linear_lanes] =
+            split_lanes(&self.lanes, mask, (&known_args, known_lanes), &linear_args, &split.unknown);
+        let known_loop = Loop {
+            body: known_body,
+            inv: k_inv,
+            acc: k_acc,
+            carry: k_carry,
+            xs: k_xs,
+            lanes: known_lanes,
+            ..*self
+        };
+        let linear_loop = Loop {
+            body: linear_body,
+            inv: inv_again.len() + u_inv.len(),
+            acc: u_acc.len(),
+            carry: u_carry.len(),
+            xs: xs_again.len() + rows.len() + u_xs.len(),
+            lanes: linear_lanes,
+            ..*self
+        };
         let results = sides(&split.unknown);
         Some(SplitEquation { known: known_loop.into(), known_args, linear: linear_loop.into(), linear_args, results })
     }
@@ -455,17 +517,18 @@ impl Primitive for Loop {
         }
         let body_inputs: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();
         let all: Vec<usize> = (0..body.outputs().len()).collect();
+        let head = self.head();
+        let args: Vec<usize> = (0..head).chain(body_inputs.iter().filter(|&&i| i >= 2).map(|i| i - 2 + head)).collect();
+        let results: Vec<usize> = (0..result_flags.len()).filter(|&i| result_flags[i]).collect();
         let op = Loop {
             body: Arc::new(body.permuted(&body_inputs, &all)),
             inv: count(used_inv),
             acc: count(acc),
             carry: count(carry),
             xs: count(used_xs),
-            ..self.clone()
+            lanes: self.lanes.picked(&args, &results),
+            ..*self
         };
-        let head = self.head();
-        let args = (0..head).chain(body_inputs.iter().filter(|&&i| i >= 2).map(|i| i - 2 + head)).collect();
-        let results = (0..result_flags.len()).filter(|&i| result_flags[i]).collect();
         Some(Pruned { op: op.into(), args, results })
     }
 }
@@ -474,7 +537,7 @@ impl Definition for Loop {
     const NAMES: &'static [&'static str] = &["loop"];
 
     fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
-        Ok(Loop {
+        let mut op = Loop {
             body: a.program("body")?,
             inv: a.size("inv")?,
             acc: a.size("acc")?,
@@ -482,7 +545,10 @@ impl Definition for Loop {
             xs: a.size("xs")?,
             length: if a.has("length") { Some(a.size("length")?) } else { None },
             reverse: a.bool("reverse")?,
-        })
+            lanes: OpLanes::default(),
+        };
+        op.lanes = a.lanes(&op.body, op.sizes().iter().sum())?;
+        Ok(op)
     }
 
     fn samples() -> Vec<Sample> {
@@ -514,6 +580,11 @@ impl Definition for Loop {
             xs: 1,
             length,
             reverse,
+            lanes: {
+                let of = |own: bool| if own { Lanes::leading(lanes) } else { Lanes::shared(lanes) };
+                let head = if length.is_some() { vec![of(true)] } else { vec![of(true); 2] };
+                OpLanes::new(lanes, [head, [false, true, true, true].map(of).to_vec()].concat(), vec![of(true); 3])
+            },
         };
         let rows = |n: usize| (0..n).map(|k| number(0.3 + 0.2 * k as f64)).collect::<Vec<_>>();
         let mut samples = Vec::new();
@@ -634,6 +705,7 @@ fn rounds<C: Tree, Y: Tree>(
         xs: xs.len(),
         length: Some(length),
         reverse,
+        lanes: OpLanes::default(),
     };
     let operands: Vec<&Array> = [&mask].into_iter().chain(&traced.captures).chain(&carry).chain(&xs).collect();
     let mut results = record(op, &operands);

@@ -9,6 +9,7 @@ use super::{Attributes, Definition, Loop, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::interpret::Interpreter;
+use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive, Pruned};
 use crate::program::{Input, Program, simplify};
 use crate::trace::{Surroundings, current_mask, record, trace_with};
@@ -31,6 +32,8 @@ pub struct While {
     pub inv: usize,
     /// Carried values.
     pub carry: usize,
+    /// Where the operands and results have the lanes of the mask.
+    pub lanes: OpLanes,
 }
 
 impl While {
@@ -49,12 +52,11 @@ impl Primitive for While {
     }
 
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
-        vec![
-            ("inv", Attribute::Int(self.inv as i64)),
-            ("carry", Attribute::Int(self.carry as i64)),
-            ("cond", Attribute::Program(self.cond.clone())),
-            ("body", Attribute::Program(self.body.clone())),
-        ]
+        let mut all =
+            vec![("inv", Attribute::Int(self.inv as i64)), ("carry", Attribute::Int(self.carry as i64))];
+        all.extend(self.lanes.attribute());
+        all.extend([("cond", Attribute::Program(self.cond.clone())), ("body", Attribute::Program(self.body.clone()))]);
+        all
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -74,11 +76,13 @@ impl Primitive for While {
         same_types("carry (as the body returns it)", carry.iter().copied(), args[1 + self.inv..].iter())?;
         let lists = ys.iter().map(|row| Type::list((*row).clone(), None));
         let n = Type::array(DType::I64, &lanes);
-        Ok(carry.iter().map(|ty| (*ty).clone()).chain(lists).chain([n]).collect())
+        let results: Vec<Type> = carry.iter().map(|ty| (*ty).clone()).chain(lists).chain([n]).collect();
+        self.lanes.check(&lanes, args, &results)?;
+        Ok(results)
     }
 
     fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lanes(&self.body).to_vec();
+        let shape = lane_shape(&self.body).to_vec();
         let mut carry = args.split_off(1 + self.inv);
         let inv = args.split_off(1);
         let mut active = lanes_of(&args[0]);
@@ -105,11 +109,14 @@ impl Primitive for While {
             trips.iter_mut().zip(&active).for_each(|(n, &a)| *n += a as i64);
             let rows = outputs.split_off(self.carry);
             carry = outputs;
+            let mask = (&active[..], &shape[..]);
+            let mut at = self.lanes.results.iter();
             if idle {
-                carry = carry.into_iter().zip(&before).map(|(new, old)| masked((&active[..], &shape[..]), new, Some(old))).collect();
+                let carried = carry.into_iter().zip(&before).zip(at.by_ref());
+                carry = carried.map(|((new, old), at)| masked(mask, at, new, Some(old))).collect();
             }
             for (y, row) in ys.iter_mut().zip(rows) {
-                y.push(if idle { masked((&active[..], &shape[..]), row, None) } else { row });
+                y.push(if idle { masked(mask, at.next().expect("by result"), row, None) } else { row });
             }
         }
         let ys = ys.into_iter().zip(row_types);
@@ -139,6 +146,11 @@ impl Primitive for While {
             body: Arc::new(body.program.permuted(&order, &outputs)),
             inv: self.inv + count(&active_inv),
             carry: self.carry + count(&active_carry),
+            lanes: OpLanes::new(
+                lane_shape(&self.body),
+                self.lanes.of_operands(repeated(&self.sizes(), &flags(&active_carry))),
+                self.lanes.of_results(repeated(&[self.carry, ys, 1], &[&body.active[..], &[false]].concat())),
+            ),
         };
         let mut operands = vec![x[0].clone()];
         operands.extend(inv.iter().cloned().chain(some(dinv)));
@@ -156,7 +168,7 @@ impl Primitive for While {
         let [mask, inv, carry] = groups(&flags, self.sizes());
         // Once there are lanes, every later batch axis is one more axis of lanes. Whether there are is found out here: the
         // condition may come to depend on a mapped carry.
-        let lanes = mask[0] || !lanes(&self.body).is_empty();
+        let lanes = mask[0] || !self.lanes.is_empty();
         let start = [&[lanes][..], carry].concat();
         let (found, (cond, body)) = transform::fixpoint(start, |found| {
             let (lanes, carry) = (found[0], &found[1..]);
@@ -170,13 +182,22 @@ impl Primitive for While {
         let lanes = found[0];
         let operand_flags = [&[lanes][..], inv, &body.mapped[..self.carry]].concat();
         let operands = spread_where(x, &operand_flags, size);
-        let op = While { cond: cond.program, body: body.program, ..self.clone() };
-        let ys = record(op, &operands.iter().collect::<Vec<_>>());
-        batched(ys, &[&body.mapped[..], &[lanes]].concat())
+        let result_flags = [&body.mapped[..], &[lanes]].concat();
+        let lanes = if lanes { self.lanes.batched(&operand_flags, &result_flags, size) } else { OpLanes::default() };
+        let op = While { cond: cond.program, body: body.program, lanes, ..self.clone() };
+        batched(record(op, &operands.iter().collect::<Vec<_>>()), &result_flags)
     }
 
     fn lower(&self) -> Lowering {
         Lowering::Structural
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        self.lanes.outside(at.mask).unwrap_or_else(|| {
+            let mut results = carried_lanes(&self.body, at.x.to_vec(), 1 + self.inv, self.carry, at.mask);
+            results.push(Lanes::shared(at.mask));
+            results
+        })
     }
 
     fn effect(&self) -> Effect {
@@ -213,12 +234,7 @@ impl Primitive for While {
         let known_inputs = others(&positions, &flags(&carry));
         let body_outputs: Vec<usize> = (0..k_outputs).chain(rows.iter().map(|j| k_outputs + j)).collect();
         let all_inputs: Vec<usize> = (0..split.known.inputs()).collect();
-        let known = While {
-            cond: Arc::new(simplify(&self.cond.permuted(&known_inputs, &[0]))),
-            body: Arc::new(simplify(&split.known.permuted(&all_inputs, &body_outputs))),
-            inv: k_inv,
-            carry: k_carry,
-        };
+        let known_body = Arc::new(simplify(&split.known.permuted(&all_inputs, &body_outputs)));
 
         let unknown_inputs: Vec<usize> = (residuals.len()..split.linear.inputs()).collect();
         let [u_inv, u_carry] = groups(&unknown_inputs, [count(inv), count(&carry)]);
@@ -226,15 +242,7 @@ impl Primitive for While {
         let mut inputs = vec![mask_again.map_or(Input::Unused(mask_type), Input::Old), Input::Unused(Type::scalar(DType::I64))];
         inputs.extend(old([&inv_again[..], u_inv, u_carry, &rows].concat()));
         let all_outputs: Vec<usize> = (0..split.linear.outputs().len()).collect();
-        let linear = Loop {
-            body: Arc::new(split.linear.rearranged(&inputs, &all_outputs)),
-            inv: inv_again.len() + u_inv.len(),
-            acc: 0,
-            carry: u_carry.len(),
-            xs: rows.len(),
-            length: None,
-            reverse: false,
-        };
+        let linear_body = Arc::new(split.linear.rearranged(&inputs, &all_outputs));
         let [_, p_inv, p_carry] = groups(&positions, self.sizes());
         let inv_known = others(p_inv, inv);
         let operand = |i: usize| LinearArg::Operand(i);
@@ -250,6 +258,33 @@ impl Primitive for While {
         .concat();
         let mut results = sides(&split.unknown);
         results.push(Side::Known(n_place));
+
+        let mask = lane_shape(&self.body);
+        let places: Vec<usize> = (0..split.unknown.len()).collect();
+        let mut known_lanes = self.lanes.of_results(others(&places, &split.unknown));
+        let inside = self.lanes.of_operands(known_inputs.iter().copied());
+        known_lanes.extend(of_outputs(&known_body, &inside, mask).drain(k_outputs..));
+        known_lanes.extend(self.lanes.of_results([places.len()]));
+        let unknown = [&split.unknown[..], &[false]].concat();
+        let [known_lanes, linear_lanes] =
+            split_lanes(&self.lanes, mask, (&known_inputs, known_lanes), &linear_args, &unknown);
+        let known = While {
+            cond: Arc::new(simplify(&self.cond.permuted(&known_inputs, &[0]))),
+            body: known_body,
+            inv: k_inv,
+            carry: k_carry,
+            lanes: known_lanes,
+        };
+        let linear = Loop {
+            body: linear_body,
+            inv: inv_again.len() + u_inv.len(),
+            acc: 0,
+            carry: u_carry.len(),
+            xs: rows.len(),
+            length: None,
+            reverse: false,
+            lanes: linear_lanes,
+        };
         Some(SplitEquation { known: known.into(), known_args: known_inputs, linear: linear.into(), linear_args, results })
     }
 
@@ -275,13 +310,15 @@ impl Primitive for While {
         }
         let args: Vec<usize> = (0..kept.len()).filter(|&i| kept[i]).collect();
         let all: Vec<usize> = (0..body.outputs().len()).collect();
+        let results: Vec<usize> = (0..result_flags.len()).filter(|&i| result_flags[i]).collect();
         let op = While {
             cond: Arc::new(self.cond.permuted(&args, &[0])),
             body: Arc::new(body.permuted(&args, &all)),
             inv: count(&inv),
             carry: count(&carry),
+            lanes: self.lanes.picked(&args, &results),
         };
-        Some(Pruned { op: op.into(), args, results: (0..result_flags.len()).filter(|&i| result_flags[i]).collect() })
+        Some(Pruned { op: op.into(), args, results })
     }
 }
 
@@ -289,7 +326,9 @@ impl Definition for While {
     const NAMES: &'static [&'static str] = &["while"];
 
     fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
-        Ok(While { cond: a.program("cond")?, body: a.program("body")?, inv: a.size("inv")?, carry: a.size("carry")? })
+        let (body, inv, carry) = (a.program("body")?, a.size("inv")?, a.size("carry")?);
+        let lanes = a.lanes(&body, 1 + inv + carry)?;
+        Ok(While { cond: a.program("cond")?, body, inv, carry, lanes })
     }
 
     fn samples() -> Vec<Sample> {
@@ -300,7 +339,9 @@ impl Definition for While {
             let types = [array(DType::Bool), array(DType::I64), w, array(DType::I64), array(DType::F64)];
             let cond = trace_with(&types, 0, Surroundings::Body, |x| vec![x[3].lt(&x[1])]);
             let body = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + 1, &x[4] + x[4].sin() * &x[2], x[4].cos()]);
-            While { cond: Arc::new(cond.program), body: Arc::new(body.program), inv: 2, carry: 2 }
+            let of = |flags: &[bool]| flags.iter().map(|&own| if own { Lanes::leading(lanes) } else { Lanes::shared(lanes) }).collect();
+            let at = OpLanes::new(lanes, of(&[true, true, false, true, true]), of(&[true; 4]));
+            While { cond: Arc::new(cond.program), body: Arc::new(body.program), inv: 2, carry: 2, lanes: at }
         };
         let values = |xs: &[f64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
         let ints = |xs: &[i64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
@@ -352,7 +393,7 @@ pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, ini
         next
     });
     let (inv, [cond, body]) = with_common_captures(1, [cond, body]);
-    let op = While { cond: Arc::new(cond), body: Arc::new(body), inv: inv.len(), carry: carry.len() };
+    let op = While { cond: Arc::new(cond), body: Arc::new(body), inv: inv.len(), carry: carry.len(), lanes: OpLanes::default() };
     let operands: Vec<&Array> = [&mask].into_iter().chain(&inv).chain(&carry).collect();
     let mut results = record(op, &operands);
     results.truncate(carry.len());

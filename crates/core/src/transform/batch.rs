@@ -21,7 +21,7 @@ pub struct Batch {
 /// The program on `size` lanes, given which inputs are `mapped` (have the batch axis in front); the others are
 /// shared by all lanes. Outputs in `force` get a batch axis even when all lanes are equal.
 pub fn batch(program: &Arc<Program>, mapped: &[bool], size: usize, force: &[bool]) -> Batch {
-    memoised("batch", program, &[mapped, force], size, || {
+    memoised("batch", program, &[mapped, force], &[size], || {
         let with_axis = |(ty, &mapped): (&Type, &bool)| if mapped { ty.batched(size) } else { ty.clone() };
         let types: Vec<Type> = program.input_types().iter().zip(mapped).map(with_axis).collect();
         let mut flags = Vec::new();

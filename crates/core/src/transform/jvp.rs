@@ -20,7 +20,7 @@ pub struct Jvp {
 /// The program that computes outputs and tangents, given which inputs are `active` (have a tangent). An output that
 /// is in `force` gets a tangent even when it is zero.
 pub fn jvp(program: &Arc<Program>, active: &[bool], force: &[bool]) -> Jvp {
-    memoised("jvp", program, &[active, force], 0, || {
+    memoised("jvp", program, &[active, force], &[], || {
         let mut types = program.input_types().to_vec();
         types.extend(program.input_types().iter().zip(active).filter(|(_, a)| **a).map(|(ty, _)| ty.clone()));
         let mut flags = Vec::new();

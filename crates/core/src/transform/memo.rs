@@ -12,7 +12,7 @@ struct Key {
     transform: &'static str,
     program: Arc<Program>,
     flags: Vec<Vec<bool>>,
-    size: usize,
+    sizes: Vec<usize>,
 }
 
 #[derive(Default)]
@@ -37,16 +37,16 @@ impl Drop for Leave {
     }
 }
 
-/// The result of a transform of `program`, computed once for these flags while the outermost transform runs.
+/// The result of a transform of `program`, computed once for these flags and sizes while the outermost transform runs.
 pub(crate) fn memoised<T: Clone + 'static>(
     transform: &'static str,
     program: &Arc<Program>,
     flags: &[&[bool]],
-    size: usize,
+    sizes: &[usize],
     compute: impl FnOnce() -> T,
 ) -> T {
     let flags = flags.iter().map(|f| f.to_vec()).collect();
-    let key = Key { transform, program: program.clone(), flags, size };
+    let key = Key { transform, program: program.clone(), flags, sizes: sizes.to_vec() };
     let found = MEMO.with_borrow_mut(|memo| {
         memo.depth += 1;
         memo.table.get(&key).cloned()

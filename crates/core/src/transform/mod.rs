@@ -11,6 +11,7 @@ mod transpose;
 
 pub use batch::{Batch, batch};
 pub use jvp::{Jvp, jvp};
+pub(crate) use memo::memoised;
 pub use split::{LinearArg, Residual, Side, Split, SplitEquation, split};
 pub(crate) use transpose::transpose_shared;
 pub use transpose::{Mode, transpose};
@@ -85,7 +86,7 @@ pub(crate) fn any_linear(x: &[Operand]) -> bool {
 
 /// A shared program without the outputs that are not live, and the inputs that remain; done once.
 pub(crate) fn without_outputs(program: &Arc<Program>, live: &[bool]) -> (Arc<Program>, Vec<usize>) {
-    memo::memoised("prune", program, &[live], 0, || {
+    memoised("prune", program, &[live], &[], || {
         let inputs: Vec<usize> = (0..program.inputs()).collect();
         let outputs: Vec<usize> = (0..live.len()).filter(|&i| live[i]).collect();
         let smaller = simplify(&program.permuted(&inputs, &outputs));

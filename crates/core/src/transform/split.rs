@@ -66,7 +66,7 @@ pub enum Side {
 
 /// Splits a program, given which inputs are `unknown`. Outputs in `force` belong to the linear half in any case.
 pub fn split(program: &Arc<Program>, unknown: &[bool], force: &[bool]) -> Split {
-    memoised("split", program, &[unknown, force], 0, || Splitter::new(program, unknown).run(force))
+    memoised("split", program, &[unknown, force], &[], || Splitter::new(program, unknown).run(force))
 }
 
 /// What is known of a variable of the program while it is split.

@@ -42,7 +42,7 @@ pub(crate) fn transpose_shared(program: &Arc<Program>, modes: &[Mode], present: 
     let is = |mode: Mode| modes.iter().map(|m| *m == mode).collect::<Vec<bool>>();
     let flags = [is(Mode::Known), is(Mode::Linear), is(Mode::Accumulate), present.to_vec()];
     let flags: Vec<&[bool]> = flags.iter().map(Vec::as_slice).collect();
-    memoised("transpose", program, &flags, 0, || Arc::new(transpose(program, modes, present)))
+    memoised("transpose", program, &flags, &[], || Arc::new(transpose(program, modes, present)))
 }
 
 fn pulled(program: &Program, args: Vec<Array>, modes: &[Mode], present: &[bool]) -> Vec<Array> {

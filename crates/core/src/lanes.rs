@@ -1,0 +1,289 @@
+//! Where lanes lie. A loop or branch under `vmap` has a lane mask; here it is told which part of a value in its body
+//! belongs to which lane.
+//!
+//! Shapes do not tell: an array of three that all lanes share looks like one number for each of three lanes. `vmap` knows,
+//! and after it the place is followed through every operation, by the same data that the loop compiler goes by.
+
+use crate::error::TypeError;
+use crate::primitive::{Attribute, Lowering};
+use crate::program::Program;
+use crate::transform::memoised;
+use crate::types::{ArrayType, Type};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Where a value has the axes of a lane mask. One entry for each axis of the mask: how many blocks of it there are in the
+/// value in row-major order, which is the product of the lengths before it and is not changed by a reshape; or `None`
+/// when all lanes of the axis share the value. An axis of one lane has no place. In a list it is the place in every row.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Lanes(pub SmallVec<[Option<usize>; 2]>);
+
+impl Lanes {
+    /// Those of a value that all lanes share.
+    pub fn shared(mask: &[usize]) -> Lanes {
+        Lanes(mask.iter().map(|_| None).collect())
+    }
+
+    /// Those of a value whose leading axes are those of the mask.
+    pub fn leading(mask: &[usize]) -> Lanes {
+        let mut blocks = 1;
+        let place = |&n: &usize| {
+            let here = (n > 1).then_some(blocks);
+            blocks *= n;
+            here
+        };
+        Lanes(mask.iter().map(place).collect())
+    }
+
+    /// Whether all lanes share the value.
+    pub fn is_shared(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// Whether it has a place for every axis of more than one lane, so that no element belongs to two lanes.
+    pub fn is_complete(&self, mask: &[usize]) -> bool {
+        self.0.iter().zip(mask).all(|(place, &n)| place.is_some() || n == 1)
+    }
+
+    /// With one more axis of `size` lanes in front of the mask, which the value has in front or not at all.
+    pub fn batched(&self, mapped: bool, size: usize) -> Lanes {
+        let blocks = if mapped { size } else { 1 };
+        let first = (mapped && size > 1).then_some(1);
+        Lanes([first].into_iter().chain(self.0.iter().map(|p| p.map(|p| p * blocks))).collect())
+    }
+
+    /// The place by either of two values of one shape.
+    pub fn or(&self, other: &Lanes) -> Lanes {
+        Lanes(self.0.iter().zip(&other.0).map(|(a, b)| a.or(*b)).collect())
+    }
+
+    /// The same with every place moved.
+    pub fn moved(&self, mut place: impl FnMut(usize) -> Option<usize>) -> Lanes {
+        Lanes(self.0.iter().map(|p| p.and_then(&mut place)).collect())
+    }
+
+    /// A value's lane axes in the order of their places: which axis of the mask, and the place.
+    pub fn in_order(&self) -> SmallVec<[(usize, usize); 2]> {
+        let mut axes: SmallVec<[(usize, usize); 2]> =
+            self.0.iter().enumerate().filter_map(|(l, p)| p.map(|p| (l, p))).collect();
+        axes.sort_by_key(|&(_, place)| place);
+        axes
+    }
+}
+
+/// Lanes of the operands and of the results of an operation with bodies; none of them when its mask has no axes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct OpLanes {
+    /// By operand.
+    pub operands: Vec<Lanes>,
+    /// By result.
+    pub results: Vec<Lanes>,
+}
+
+impl OpLanes {
+    /// Those of an operation under a mask of this shape.
+    pub fn new(mask: &[usize], operands: Vec<Lanes>, results: Vec<Lanes>) -> OpLanes {
+        if mask.is_empty() { OpLanes::default() } else { OpLanes { operands, results } }
+    }
+
+    /// Whether the mask has no axes.
+    pub fn is_empty(&self) -> bool {
+        self.operands.is_empty()
+    }
+
+    /// Of these operands.
+    pub fn of_operands(&self, positions: impl IntoIterator<Item = usize>) -> Vec<Lanes> {
+        positions.into_iter().map(|i| self.operands.get(i).cloned().unwrap_or_default()).collect()
+    }
+
+    /// Of these results.
+    pub fn of_results(&self, positions: impl IntoIterator<Item = usize>) -> Vec<Lanes> {
+        positions.into_iter().map(|i| self.results.get(i).cloned().unwrap_or_default()).collect()
+    }
+
+    /// Of an operation with these operands and results only.
+    pub fn picked(&self, operands: &[usize], results: &[usize]) -> OpLanes {
+        let keep = |lanes: Vec<Lanes>| if self.is_empty() { Vec::new() } else { lanes };
+        OpLanes {
+            operands: keep(self.of_operands(operands.iter().copied())),
+            results: keep(self.of_results(results.iter().copied())),
+        }
+    }
+
+    /// With one more axis of `size` lanes in front of the mask, which these operands and results have.
+    pub fn batched(&self, operands: &[bool], results: &[bool], size: usize) -> OpLanes {
+        let batched = |lanes: Vec<Lanes>, mapped: &[bool]| {
+            lanes.iter().zip(mapped).map(|(lanes, &mapped)| lanes.batched(mapped, size)).collect()
+        };
+        OpLanes {
+            operands: batched(self.of_operands(0..operands.len()), operands),
+            results: batched(self.of_results(0..results.len()), results),
+        }
+    }
+
+    /// As an attribute, when there are any: by operand and result, the place of each axis of the mask or -1.
+    pub fn attribute(&self) -> Option<(&'static str, Attribute)> {
+        let place = |p: &Option<usize>| p.map_or(-1, |p| p as i64);
+        let all = self.operands.iter().chain(&self.results).flat_map(|lanes| lanes.0.iter().map(place));
+        (!self.is_empty()).then(|| ("lanes", Attribute::Ints(all.collect())))
+    }
+
+    /// From that attribute, for so many operands and a mask of so many axes.
+    pub fn from_attribute(places: &[i64], operands: usize, rank: usize) -> Result<OpLanes, TypeError> {
+        if rank == 0 || !places.len().is_multiple_of(rank) || places.len() / rank < operands {
+            return Err(TypeError::new("attribute `lanes` is not one place for each axis of the mask"));
+        }
+        let lanes = |places: &[i64]| Lanes(places.iter().map(|&p| usize::try_from(p).ok()).collect());
+        let mut operand_lanes: Vec<Lanes> = places.chunks(rank).map(lanes).collect();
+        let results = operand_lanes.split_off(operands);
+        Ok(OpLanes { operands: operand_lanes, results })
+    }
+
+    /// Whether they fit the types of an operation under a mask of this shape.
+    pub fn check(&self, mask: &[usize], operands: &[Type], results: &[Type]) -> Result<(), TypeError> {
+        if mask.is_empty() && self.is_empty() && self.results.is_empty() {
+            return Ok(());
+        }
+        if mask.is_empty() || self.operands.len() != operands.len() || self.results.len() != results.len() {
+            return Err(TypeError::new("`lanes` tells the places of other operands and results"));
+        }
+        for (lanes, ty) in self.operands.iter().chain(&self.results).zip(operands.iter().chain(results)) {
+            let shape = &leaf(ty).shape;
+            let fits = |(place, &n): (&Option<usize>, &usize)| {
+                place.is_none_or(|place| shape.contains(&0) || axis_of(shape, place, n).is_some())
+            };
+            if lanes.0.len() != mask.len() || !lanes.0.iter().zip(mask).all(fits) {
+                return Err(TypeError::new(format!("`lanes` gives {ty} places that it has not")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of the results, in a body under the leading axes of this operation's mask.
+    pub(crate) fn outside(&self, mask: &[usize]) -> Option<Vec<Lanes>> {
+        let leading = |lanes: &Lanes| Lanes(lanes.0[..mask.len()].into());
+        (!self.is_empty()).then(|| self.results.iter().map(leading).collect())
+    }
+}
+
+/// The array type of a value, or of the arrays in a list.
+pub(crate) fn leaf(ty: &Type) -> &ArrayType {
+    match ty {
+        Type::Array(a) => a,
+        Type::List(l) => leaf(&l.element),
+    }
+}
+
+/// Lanes of the outputs of a program, given those of its inputs.
+pub fn of_outputs(program: &Arc<Program>, inputs: &[Lanes], mask: &[usize]) -> Vec<Lanes> {
+    if mask.is_empty() {
+        return vec![Lanes::default(); program.outputs().len()];
+    }
+    let places = inputs.iter().flat_map(|x| x.0.iter().map(|p| p.map_or(0, |p| p + 1)));
+    let sizes: Vec<usize> = mask.iter().copied().chain(places).collect();
+    memoised("lanes", program, &[], &sizes, || {
+        let mut env = inputs.to_vec();
+        env.resize(program.vars(), Lanes::default());
+        for e in program.equations() {
+            let x: Vec<Lanes> = e.args.iter().map(|a| env[a.index()].clone()).collect();
+            let types: Vec<&Type> = e.args.iter().map(|a| program.ty(*a)).collect();
+            let results: Vec<&Type> = e.results().map(|v| program.ty(v)).collect();
+            let y = e.op.lanes(&Places { x: &x, types: &types, results: &results, mask });
+            debug_assert_eq!(y.len(), results.len(), "{}", e.op.name());
+            for (v, y) in e.results().zip(y) {
+                env[v.index()] = y;
+            }
+        }
+        program.outputs().iter().map(|v| env[v.index()].clone()).collect()
+    })
+}
+
+/// An equation whose results' lanes are asked for.
+pub struct Places<'a> {
+    /// Lanes of the operands.
+    pub x: &'a [Lanes],
+    /// Types of the operands.
+    pub types: &'a [&'a Type],
+    /// Types of the results.
+    pub results: &'a [&'a Type],
+    /// Lengths of the axes of the mask.
+    pub mask: &'a [usize],
+}
+
+impl Places<'_> {
+    /// Lanes of the one result of an operation that lowers so.
+    pub fn through(&self, lowering: &Lowering) -> Lanes {
+        let mut y = Lanes::shared(self.mask);
+        for (j, x) in self.x.iter().enumerate() {
+            let places = x.0.iter().zip(self.mask).map(|(place, &n)| self.carried(lowering, j, (*place)?, n));
+            y = y.or(&Lanes(places.collect()));
+        }
+        y
+    }
+
+    /// Where the result has a lane axis of length `n` that operand `j` has at `place`.
+    fn carried(&self, lowering: &Lowering, j: usize, place: usize, n: usize) -> Option<usize> {
+        let (from, to) = (&leaf(self.types[j]).shape, &leaf(self.results[0]).shape);
+        if matches!(lowering, Lowering::Map(_) | Lowering::Identity | Lowering::Reshape) {
+            return Some(place);
+        }
+        let (a, within) = axis_of(from, place, n)?;
+        let index_rank = || leaf(self.types[1]).rank();
+        let axis = match lowering {
+            Lowering::View(view) => match view.axes[a] {
+                crate::primitive::ViewAxis { offset: 0, from: Some((r, 1)) } => r,
+                _ => return None,
+            },
+            Lowering::Reduce { start, end, .. } => without(a, *start, *end)?,
+            Lowering::ArgReduce { axis, .. } => without(a, *axis, axis + 1)?,
+            Lowering::Dot { batch } => match (j, a) {
+                (0, a) if a <= *batch => a,
+                (1, a) if a != *batch => a,
+                _ => return None,
+            },
+            Lowering::Gather { batch } => match (j, a) {
+                (0, a) if a > *batch => a + index_rank() - batch - 1,
+                (0, a) if a == *batch => return None,
+                _ => a,
+            },
+            Lowering::Accumulate { batch, .. } => match (j, a) {
+                (1 | 2, a) if a >= *batch && (j == 1 || a < index_rank()) => return None,
+                (2, a) if a >= index_rank() => a + batch + 1 - index_rank(),
+                _ => a,
+            },
+            Lowering::Concatenate { .. }
+            | Lowering::Pad { .. }
+            | Lowering::DynamicSlice { .. }
+            | Lowering::DynamicUpdate { .. }
+            | Lowering::SliceAdd { .. } => a,
+            Lowering::Map(_) | Lowering::Identity | Lowering::Reshape => unreachable!("they were seen to"),
+            Lowering::Literal(_) | Lowering::Iota { .. } => unreachable!("they have no operands"),
+            Lowering::Structural => unreachable!("such operations say themselves where lanes lie"),
+        };
+        // An axis of which a part is taken, or that is joined with others, is no axis of lanes any more.
+        (to.get(axis) == Some(&from[a])).then(|| to[..axis].iter().product::<usize>() * within)
+    }
+}
+
+/// The axis that holds a lane axis of length `n` at `place`, and its place within that axis. An empty array has none.
+pub fn axis_of(shape: &[usize], place: usize, n: usize) -> Option<(usize, usize)> {
+    let mut before = 1usize;
+    for (a, &length) in shape.iter().enumerate() {
+        if 0 < place && place < before.saturating_mul(length) {
+            let within = place / before;
+            return (place.is_multiple_of(before) && length.is_multiple_of(within.saturating_mul(n)))
+                .then_some((a, within));
+        }
+        before = before.saturating_mul(length);
+    }
+    None
+}
+
+/// The number of an axis when the axes `start..end` are gone.
+fn without(axis: usize, start: usize, end: usize) -> Option<usize> {
+    match axis {
+        a if a < start => Some(a),
+        a if a >= end => Some(a - (end - start)),
+        _ => None,
+    }
+}
