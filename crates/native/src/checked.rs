@@ -1,4 +1,4 @@
-//! The safe door to machine code: buffers are checked against the routine before it runs.
+//! The safe door to machine code: buffers are checked against the routine before it runs, and results get memory.
 
 use crate::{Code, Error, Options, compile};
 use smallvec::SmallVec;
@@ -11,8 +11,11 @@ use wengert_kernel::routine::{Routine, Status, Storage};
 pub struct Checked {
     code: Code,
     inputs: Vec<Option<(DType, usize)>>,
-    outputs: Vec<Option<(DType, usize)>>,
+    outputs: Vec<(DType, usize)>,
 }
+
+/// The results of a call, each in memory of its own.
+pub type Results = SmallVec<[Arc<Buffer>; 4]>;
 
 impl Checked {
     /// Compiles a routine that `kernel::verify` passes.
@@ -33,29 +36,44 @@ impl Checked {
             }
             table[i] = Some((buffer.dtype, buffer.len));
         }
+        // What the routine does not write is empty.
+        let outputs = outputs.into_iter().map(|o| o.unwrap_or((DType::Bool, 0))).collect();
         Ok(Checked { code, inputs, outputs })
     }
 
-    /// Runs the routine on these buffers.
+    /// Runs the routine on these buffers, by the number of the input.
+    ///
+    /// # Errors
+    /// What ended the routine, if it is not fine; also when there is no memory for the results.
     ///
     /// # Panics
-    /// When a buffer has another dtype or length than the routine's.
+    /// When there are fewer buffers than inputs, or one has another dtype or length than the routine's.
     #[inline]
-    pub fn run(&self, inputs: &[Arc<Buffer>], outputs: &mut [Buffer]) -> Status {
-        let mut reads: SmallVec<[*const u8; 16]> = SmallVec::new();
-        for (i, buffer) in inputs.iter().enumerate() {
-            check("input", i, self.inputs.get(i).copied().flatten(), buffer);
+    pub fn run<'a>(&self, inputs: impl IntoIterator<Item = &'a Buffer>) -> Result<Results, Status> {
+        let mut reads: SmallVec<[*const u8; 8]> = SmallVec::new();
+        let mut expected = self.inputs.iter();
+        for buffer in inputs {
+            if let Some(&Some(expected)) = expected.next() {
+                check(reads.len(), expected, buffer);
+            }
             reads.push(buffer.as_ptr());
         }
-        let mut writes: SmallVec<[*mut u8; 16]> = SmallVec::new();
-        for (i, buffer) in outputs.iter_mut().enumerate() {
-            check("output", i, self.outputs.get(i).copied().flatten(), buffer);
+        let mut writes: SmallVec<[*mut u8; 4]> = SmallVec::new();
+        let mut results = Results::new();
+        for &(dtype, len) in &self.outputs {
+            let Some(mut buffer) = Buffer::try_scratch(dtype, len) else {
+                return Err(Status::Memory { bytes: (len * dtype.size()) as u64 });
+            };
             writes.push(buffer.as_mut_ptr());
+            results.push(Arc::new(buffer));
         }
-        assert!(inputs.len() >= self.inputs.len() && outputs.len() >= self.outputs.len(), "every buffer is given");
-        // SAFETY: every buffer has the dtype and length that the routine says. Outputs are borrowed exclusively, so they
-        // overlap nothing, and memory that is written is the buffer's own, which is 64-byte aligned.
-        unsafe { self.code.call(&reads, &writes) }
+        // SAFETY: every input was checked to have the dtype and length that the routine says, and there are as many as it
+        // has (`call` checks). Results are of the dtype and length that it says, nobody else has them, and the memory that
+        // is written is their own, which is 64-byte aligned and stays where it is when a buffer moves.
+        match unsafe { self.code.call(&reads, &writes) } {
+            Status::Fine => Ok(results),
+            other => Err(other),
+        }
     }
 
     /// The machine code.
@@ -65,13 +83,13 @@ impl Checked {
 }
 
 #[inline]
-fn check(what: &str, i: usize, expected: Option<(DType, usize)>, buffer: &Buffer) {
-    if let Some((dtype, len)) = expected {
-        assert!(
-            buffer.dtype() == dtype && buffer.len() == len,
-            "{what} {i} is {} {}, the routine takes {len} {dtype}",
-            buffer.len(),
-            buffer.dtype()
-        );
+fn check(i: usize, (dtype, len): (DType, usize), buffer: &Buffer) {
+    if buffer.dtype() != dtype || buffer.len() != len {
+        mismatch(i, (dtype, len), buffer)
     }
+}
+
+#[cold]
+fn mismatch(i: usize, (dtype, len): (DType, usize), buffer: &Buffer) -> ! {
+    panic!("input {i} is {} {}, the routine takes {len} {dtype}", buffer.len(), buffer.dtype())
 }

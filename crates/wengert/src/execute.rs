@@ -84,33 +84,35 @@ impl Executable {
         &self.compiled
     }
 
-    /// Runs the program.
+    /// Runs the program on these arrays, the captured ones first.
     ///
     /// # Errors
     /// A failed `check`, or memory refused.
-    pub fn run(&self, args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>, Error> {
-        let mut inputs: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
+    #[inline]
+    pub fn run(
+        &self,
+        captures: &[Arc<Buffer>],
+        args: impl IntoIterator<Item = Array>,
+    ) -> Result<impl Iterator<Item = Array>, Error> {
+        let mut given: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
         for x in args {
-            match x.into_value("calling a compiled function")? {
-                Value::Array(a) => inputs.push(a.buffer),
-                Value::List(_) => unreachable!("a compiled program takes arrays"),
-            }
+            given.push(x.into_buffer("calling a compiled function")?);
         }
-        let mut outputs: SmallVec<[Buffer; 8]> = SmallVec::new();
-        for ty in &self.outputs {
-            let buffer = Buffer::try_scratch(ty.dtype, ty.size());
-            let refused = || memory_refused((ty.size() * ty.dtype.size()) as u64);
-            outputs.push(buffer.ok_or_else(refused)?);
-        }
-        match self.code.run(&inputs, &mut outputs) {
-            Status::Fine => {}
-            Status::Check { check, lane } => return Err(self.compiled.checks[check as usize].error(lane)),
-            Status::Memory { bytes } => return Err(memory_refused(bytes)),
-        }
-        let array = |(buffer, ty): (Buffer, &ArrayType)| {
-            Array::from_value(Value::Array(ArrayValue { shape: ty.shape.clone(), buffer: Arc::new(buffer) }))
+        let results = self.code.run(captures.iter().chain(&given).map(|buffer| &**buffer));
+        let results = results.map_err(|status| self.error(status))?;
+        let array = |(buffer, ty): (Arc<Buffer>, &ArrayType)| {
+            Array::from_value(Value::Array(ArrayValue::in_buffer(&ty.shape, buffer)))
         };
-        Ok(outputs.into_iter().zip(&self.outputs).map(array).collect())
+        Ok(results.into_iter().zip(&self.outputs).map(array))
+    }
+
+    #[cold]
+    fn error(&self, status: Status) -> Error {
+        match status {
+            Status::Check { check, lane } => self.compiled.checks[check as usize].error(lane),
+            Status::Memory { bytes } => memory_refused(bytes),
+            Status::Fine => unreachable!("a call that went well is no error"),
+        }
     }
 }
 
