@@ -5,14 +5,25 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use wengert_kernel::DType;
 use wengert_kernel::buffer::Buffer;
+use wengert_kernel::in_place;
 use wengert_kernel::routine::{Routine, Status, Storage};
 
 /// Machine code that is called with [`Buffer`]s.
 pub struct Checked {
     code: Code,
     inputs: Vec<Option<(DType, usize)>>,
-    outputs: Vec<(DType, usize)>,
+    outputs: Vec<Output>,
 }
+
+struct Output {
+    dtype: DType,
+    len: usize,
+    /// The inputs it may be written over.
+    over: Vec<u32>,
+}
+
+/// Arguments that the caller gives up.
+pub type Given = SmallVec<[Option<Arc<Buffer>>; 8]>;
 
 /// The results of a call, each in memory of its own.
 pub type Results = SmallVec<[Arc<Buffer>; 4]>;
@@ -36,40 +47,56 @@ impl Checked {
             }
             table[i] = Some((buffer.dtype, buffer.len));
         }
-        // What the routine does not write is empty.
-        let outputs = outputs.into_iter().map(|o| o.unwrap_or((DType::Bool, 0))).collect();
+        let output = |(ty, over): (Option<(DType, usize)>, Vec<u32>)| {
+            // What the routine does not name is empty.
+            let (dtype, len) = ty.unwrap_or((DType::Bool, 0));
+            Output { dtype, len, over }
+        };
+        let outputs = outputs.into_iter().zip(in_place::choices(routine)).map(output).collect();
         Ok(Checked { code, inputs, outputs })
     }
 
-    /// Runs the routine on these buffers, by the number of the input.
+    /// Runs the routine on these buffers, by the number of the input: first those that the caller keeps, then those that
+    /// are given up. A result is written over one of the latter where the routine allows it, nobody else holds it and its
+    /// memory is our own.
     ///
     /// # Errors
-    /// What ended the routine, if it is not fine; also when there is no memory for the results.
+    /// What ended the routine, if it is not fine; also when there is no memory for the results. What was given is lost.
     ///
     /// # Panics
     /// When there are fewer buffers than inputs, or one has another dtype or length than the routine's.
     #[inline]
-    pub fn run<'a>(&self, inputs: impl IntoIterator<Item = &'a Buffer>) -> Result<Results, Status> {
+    pub fn run<'a>(&self, kept: impl Iterator<Item = &'a Buffer>, given: &mut Given) -> Result<Results, Status> {
         let mut reads: SmallVec<[*const u8; 8]> = SmallVec::new();
         let mut expected = self.inputs.iter();
-        for buffer in inputs {
+        let mut read = |buffer: &Buffer| {
             if let Some(&Some(expected)) = expected.next() {
-                check(reads.len(), expected, buffer);
+                check(expected, buffer);
             }
-            reads.push(buffer.as_ptr());
-        }
+            buffer.as_ptr()
+        };
+        kept.for_each(|buffer| reads.push(read(buffer)));
+        let first_given = reads.len();
+        given.iter().for_each(|buffer| reads.push(read(buffer.as_ref().expect("all are there at first"))));
         let mut writes: SmallVec<[*mut u8; 4]> = SmallVec::new();
         let mut results = Results::new();
-        for &(dtype, len) in &self.outputs {
-            let Some(mut buffer) = Buffer::try_scratch(dtype, len) else {
-                return Err(Status::Memory { bytes: (len * dtype.size()) as u64 });
+        for output in &self.outputs {
+            let over = |&i: &u32| {
+                let i = i as usize;
+                let (result, at) = take(given.get_mut(i.checked_sub(first_given)?)?)?;
+                reads[i] = at;
+                Some((result, at))
             };
-            writes.push(buffer.as_mut_ptr());
-            results.push(Arc::new(buffer));
+            let Some((result, at)) = output.over.iter().find_map(over).or_else(|| output.fresh()) else {
+                return Err(Status::Memory { bytes: (output.len * output.dtype.size()) as u64 });
+            };
+            results.push(result);
+            writes.push(at);
         }
         // SAFETY: every input was checked to have the dtype and length that the routine says, and there are as many as it
         // has (`call` checks). Results are of the dtype and length that it says, nobody else has them, and the memory that
-        // is written is their own, which is 64-byte aligned and stays where it is when a buffer moves.
+        // is written is their own, which is 64-byte aligned and stays where it is when a buffer moves. A result that was
+        // an argument is one that `in_place` names, and no other result has it, for it was taken.
         match unsafe { self.code.call(&reads, &writes) } {
             Status::Fine => Ok(results),
             other => Err(other),
@@ -82,14 +109,35 @@ impl Checked {
     }
 }
 
+impl Output {
+    #[inline]
+    fn fresh(&self) -> Option<(Arc<Buffer>, *mut u8)> {
+        let mut buffer = Buffer::try_scratch(self.dtype, self.len)?;
+        let at = buffer.as_mut_ptr();
+        Some((Arc::new(buffer), at))
+    }
+}
+
+/// Takes what may be overwritten.
 #[inline]
-fn check(i: usize, (dtype, len): (DType, usize), buffer: &Buffer) {
+fn take(given: &mut Option<Arc<Buffer>>) -> Option<(Arc<Buffer>, *mut u8)> {
+    let shared = given.as_mut()?;
+    // Quicker than `get_mut` where the answer is no.
+    if Arc::strong_count(shared) > 1 || !shared.is_owned() {
+        return None;
+    }
+    let at = Arc::get_mut(shared)?.as_mut_ptr();
+    Some((given.take()?, at))
+}
+
+#[inline]
+fn check((dtype, len): (DType, usize), buffer: &Buffer) {
     if buffer.dtype() != dtype || buffer.len() != len {
-        mismatch(i, (dtype, len), buffer)
+        mismatch((dtype, len), buffer)
     }
 }
 
 #[cold]
-fn mismatch(i: usize, (dtype, len): (DType, usize), buffer: &Buffer) -> ! {
-    panic!("input {i} is {} {}, the routine takes {len} {dtype}", buffer.len(), buffer.dtype())
+fn mismatch((dtype, len): (DType, usize), buffer: &Buffer) -> ! {
+    panic!("an argument is {} {}, the routine takes {len} {dtype}", buffer.len(), buffer.dtype())
 }

@@ -135,8 +135,9 @@ impl Code {
     ///
     /// # Safety
     /// By number, every input must be good for reading and every output for writing as many bytes as the routine's
-    /// buffers say (any alignment for inputs, 64 bytes for outputs), and no output may overlap anything else. A buffer
-    /// of no elements may have any address.
+    /// buffers say (any alignment for inputs, 64 bytes for outputs), and no output may overlap anything else, but that it
+    /// may be the memory of one input that [`wengert_kernel::in_place::choices`] names for it. A buffer of no elements may
+    /// have any address.
     ///
     /// # Panics
     /// When there are fewer addresses than the routine has inputs or outputs.

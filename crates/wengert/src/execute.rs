@@ -1,6 +1,5 @@
 //! Programs made executable, and the process-wide cache of machine code.
 
-use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,6 +8,7 @@ use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, ArrayType, Error, ErrorKind, Program, Type};
 use wengert_kernel::buffer::Buffer;
 use wengert_kernel::routine::Status;
+use wengert_native::Given;
 
 /// A program compiled to machine code.
 pub struct Executable {
@@ -84,7 +84,8 @@ impl Executable {
         &self.compiled
     }
 
-    /// Runs the program on these arrays, the captured ones first.
+    /// Runs the program on these arrays, the captured ones first. An argument that nobody else holds gives its memory to a
+    /// result where that changes nothing.
     ///
     /// # Errors
     /// A failed `check`, or memory refused.
@@ -94,11 +95,11 @@ impl Executable {
         captures: &[Arc<Buffer>],
         args: impl IntoIterator<Item = Array>,
     ) -> Result<impl Iterator<Item = Array>, Error> {
-        let mut given: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
+        let mut given = Given::new();
         for x in args {
-            given.push(x.into_buffer("calling a compiled function")?);
+            given.push(Some(x.into_buffer("calling a compiled function")?));
         }
-        let results = self.code.run(captures.iter().chain(&given).map(|buffer| &**buffer));
+        let results = self.code.run(captures.iter().map(|buffer| &**buffer), &mut given);
         let results = results.map_err(|status| self.error(status))?;
         let array = |(buffer, ty): (Arc<Buffer>, &ArrayType)| {
             Array::from_value(Value::Array(ArrayValue::in_buffer(&ty.shape, buffer)))
