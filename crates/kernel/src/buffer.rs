@@ -102,6 +102,31 @@ impl Buffer {
         Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
     }
 
+    /// [`Buffer::try_scratch`] to be shared, written to where it stays: moving a buffer costs more than a small call does
+    /// otherwise. And its first byte, to be written by machine code.
+    #[inline]
+    pub fn try_shared_scratch(dtype: DType, len: usize) -> Option<(Arc<Buffer>, *mut u8)> {
+        let Some(mut owned) = recycle::take(byte_size(dtype, len)?) else {
+            return Some(Buffer::try_zeros(dtype, len)?.shared());
+        };
+        if dtype == DType::Bool {
+            owned.bytes_mut().fill(0);
+        }
+        Some(Buffer { dtype, len, memory: Memory::Owned(owned) }.shared())
+    }
+
+    #[inline(always)]
+    fn shared(mut self) -> (Arc<Buffer>, *mut u8) {
+        let at = self.as_mut_ptr();
+        let place = Arc::into_raw(Arc::<Buffer>::new_uninit()).cast_mut();
+        // SAFETY: nobody else has the place yet; it is taken back once, initialised.
+        let shared = unsafe {
+            (*place).write(self);
+            Arc::from_raw(place.cast_const()).assume_init()
+        };
+        (shared, at)
+    }
+
     /// `len` times the same value.
     ///
     /// # Panics

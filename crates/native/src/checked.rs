@@ -60,13 +60,13 @@ impl Checked {
     /// are given up. A result is written over one of the latter where the routine allows it, nobody else holds it and its
     /// memory is our own.
     ///
-    /// # Errors
-    /// What ended the routine, if it is not fine; also when there is no memory for the results. What was given is lost.
+    /// The results are pushed to `results`; when the status is not fine (also when there is no memory for them) they hold
+    /// anything, and what was given is lost.
     ///
     /// # Panics
     /// When there are fewer buffers than inputs, or one has another dtype or length than the routine's.
     #[inline]
-    pub fn run<'a>(&self, kept: impl Iterator<Item = &'a Buffer>, given: &mut Given) -> Result<Results, Status> {
+    pub fn run<'a>(&self, kept: impl Iterator<Item = &'a Buffer>, given: &mut Given, results: &mut Results) -> Status {
         let mut reads: SmallVec<[*const u8; 8]> = SmallVec::new();
         let mut expected = self.inputs.iter();
         let mut read = |buffer: &Buffer| {
@@ -79,7 +79,6 @@ impl Checked {
         let first_given = reads.len();
         given.iter().for_each(|buffer| reads.push(read(buffer.as_ref().expect("all are there at first"))));
         let mut writes: SmallVec<[*mut u8; 4]> = SmallVec::new();
-        let mut results = Results::new();
         for output in &self.outputs {
             let over = |&i: &u32| {
                 let i = i as usize;
@@ -88,7 +87,7 @@ impl Checked {
                 Some((result, at))
             };
             let Some((result, at)) = output.over.iter().find_map(over).or_else(|| output.fresh()) else {
-                return Err(Status::Memory { bytes: (output.len * output.dtype.size()) as u64 });
+                return Status::Memory { bytes: (output.len * output.dtype.size()) as u64 };
             };
             results.push(result);
             writes.push(at);
@@ -97,10 +96,7 @@ impl Checked {
         // has (`call` checks). Results are of the dtype and length that it says, nobody else has them, and the memory that
         // is written is their own, which is 64-byte aligned and stays where it is when a buffer moves. A result that was
         // an argument is one that `in_place` names, and no other result has it, for it was taken.
-        match unsafe { self.code.call(&reads, &writes) } {
-            Status::Fine => Ok(results),
-            other => Err(other),
-        }
+        unsafe { self.code.call(&reads, &writes) }
     }
 
     /// The machine code.
@@ -112,9 +108,7 @@ impl Checked {
 impl Output {
     #[inline]
     fn fresh(&self) -> Option<(Arc<Buffer>, *mut u8)> {
-        let mut buffer = Buffer::try_scratch(self.dtype, self.len)?;
-        let at = buffer.as_mut_ptr();
-        Some((Arc::new(buffer), at))
+        Buffer::try_shared_scratch(self.dtype, self.len)
     }
 }
 

@@ -8,13 +8,33 @@ use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, ArrayType, Error, ErrorKind, Program, Type};
 use wengert_kernel::buffer::Buffer;
 use wengert_kernel::routine::Status;
-use wengert_native::Given;
+use wengert_native::{Given, Results};
 
 /// A program compiled to machine code.
 pub struct Executable {
     code: wengert_native::Checked,
     compiled: Compiled,
     outputs: Vec<ArrayType>,
+}
+
+/// The results of a call.
+pub struct Outputs<'a> {
+    buffers: smallvec::Drain<'a, [Arc<Buffer>; 4]>,
+    types: std::slice::Iter<'a, ArrayType>,
+}
+
+impl Iterator for Outputs<'_> {
+    type Item = Array;
+
+    #[inline]
+    fn next(&mut self) -> Option<Array> {
+        let (buffer, ty) = (self.buffers.next()?, self.types.next()?);
+        Some(Array::from_value(Value::Array(ArrayValue::in_buffer(&ty.shape, buffer))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.buffers.size_hint()
+    }
 }
 
 /// Programs whose code is kept at once; the one used longest ago goes first.
@@ -84,27 +104,29 @@ impl Executable {
         &self.compiled
     }
 
-    /// Runs the program on these arrays, the captured ones first. An argument that nobody else holds gives its memory to a
-    /// result where that changes nothing.
+    /// Runs the program on these arrays, the captured ones first, and hands its results to `finish`. An argument that nobody
+    /// else holds gives its memory to a result where that changes nothing. No arguments are left in the vector.
     ///
     /// # Errors
     /// A failed `check`, or memory refused.
+    ///
+    /// Nothing larger than a pointer is moved on the way of the buffers, for a call may take less time than that.
     #[inline]
-    pub fn run(
+    pub fn run<T>(
         &self,
         captures: &[Arc<Buffer>],
-        args: impl IntoIterator<Item = Array>,
-    ) -> Result<impl Iterator<Item = Array>, Error> {
+        args: &mut Vec<Array>,
+        finish: impl FnOnce(&mut Outputs<'_>) -> T,
+    ) -> Result<T, Error> {
         let mut given = Given::new();
-        for x in args {
+        for x in args.drain(..) {
             given.push(Some(x.into_buffer("calling a compiled function")?));
         }
-        let results = self.code.run(captures.iter().map(|buffer| &**buffer), &mut given);
-        let results = results.map_err(|status| self.error(status))?;
-        let array = |(buffer, ty): (Arc<Buffer>, &ArrayType)| {
-            Array::from_value(Value::Array(ArrayValue::in_buffer(&ty.shape, buffer)))
-        };
-        Ok(results.into_iter().zip(&self.outputs).map(array))
+        let mut results = Results::new();
+        match self.code.run(captures.iter().map(|buffer| &**buffer), &mut given, &mut results) {
+            Status::Fine => Ok(finish(&mut Outputs { buffers: results.drain(..), types: self.outputs.iter() })),
+            status => Err(self.error(status)),
+        }
     }
 
     #[cold]

@@ -194,12 +194,10 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
             let operands = self.captures.iter().cloned().chain(leaves.drain(..)).collect::<Vec<_>>();
             return assemble::<R>(&self.result, call(&self.program, &operands));
         }
-        let results = match self.code.get() {
-            Some(code) => code.executable.run(&code.captures, leaves.drain(..)),
-            None => self.compile().and_then(|code| code.executable.run(&code.captures, leaves.drain(..))),
-        };
-        match results {
-            Ok(mut results) => R::unflatten(&self.result, &mut results),
+        let code = self.code.get().map_or_else(|| self.compile(), Ok);
+        let run = |code: &Code| code.executable.run(&code.captures, leaves, |y| R::unflatten(&self.result, y));
+        match code.and_then(run) {
+            Ok(result) => result,
             Err(error) => error.raise(),
         }
     }
