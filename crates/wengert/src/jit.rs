@@ -17,6 +17,10 @@ use wengert_kernel::buffer::Buffer;
 /// run the code. What the closure does besides array operations happens while tracing only. Called while another function
 /// is traced, it becomes a call in that function's program. Safe to call from many threads at once.
 ///
+/// An argument is moved in. If nobody else holds it and its memory is our own (not a `Vec`'s or a mapped file's), a result
+/// of the same size is written over it where no element is read later: a step such as `p = step((p, slope))` allocates
+/// nothing for `p`. An array that was cloned before is never written.
+///
 /// With `WENGERT_INTERPRET=1` in the environment it runs operation by operation instead, as [`interpret`] does.
 ///
 /// # Panics
@@ -250,5 +254,46 @@ fn unusual_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, known: &Specialisations<A
             let new = Specialisation::new(f, fingerprint, arguments, types, inside);
             known.remember(new, |new| new.call(&mut leaves, inside))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_core::array::ones;
+
+    #[test]
+    fn a_function_is_traced_once_for_each_type_that_is_remembered() {
+        let traced = Cell::new(0);
+        let f = jit(|x: Array| {
+            traced.set(traced.get() + 1);
+            x + 1.0
+        });
+        let call = |n: usize| {
+            let before = traced.get();
+            assert_eq!(f(ones([n])).to_vec::<f64>().unwrap(), vec![2.0; n]);
+            traced.get() - before
+        };
+        let few = FIRST + OTHERS;
+        assert_eq!((1..=few).map(call).sum::<usize>(), few);
+        assert_eq!((1..=few).map(call).sum::<usize>(), 0);
+        assert_eq!((1..=FIRST).map(call).sum::<usize>(), 0);
+        // One more, and the one used longest ago goes; the first ones stay.
+        call(FIRST + 1);
+        assert_eq!(call(few + 1), 1);
+        assert_eq!((1..=FIRST + 1).map(call).sum::<usize>(), 0);
+        assert_eq!(call(FIRST + 2), 1);
+    }
+
+    #[test]
+    fn a_call_inside_a_call_has_leaves_of_its_own() {
+        let inner = jit(|x: Array| x.sin());
+        let outer = jit(|x: Array| {
+            // Called while tracing, at once, with a value: not part of the program.
+            let y = wengert_core::trace::concrete(|| inner(ones([3])));
+            x + y.sum()
+        });
+        let found = outer(ones([3])).to_vec::<f64>().unwrap();
+        assert_eq!(found, interpret(|x: Array| x + ones([3]).sin().sum())(ones([3])).to_vec::<f64>().unwrap());
     }
 }
