@@ -105,9 +105,8 @@ pub fn trace_with(
         Surroundings::Body | Surroundings::Closed => None,
     };
     let (guard, id) = open(Some(builder), mask);
-    let variable = |(&var, ty): (&Var, &Type)| {
-        Array(Repr::Variable(Variable { trace: id, var, ty: ty.clone(), made: here.clone() }))
-    };
+    let variable =
+        |(&var, ty): (&Var, &Type)| Array::variable(Variable { trace: id, var, ty: ty.clone(), made: here.clone() });
     let arguments: Vec<Array> = params.iter().zip(types).map(variable).collect();
     if surroundings == Surroundings::Body {
         let mask = Some(arguments[0].clone());
@@ -253,7 +252,7 @@ fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Err
             results.iter().cloned(),
             source.clone(),
         );
-        let variable = |(var, ty)| Array(Repr::Variable(Variable { trace: top.id, var, ty, made: source.clone() }));
+        let variable = |(var, ty)| Array::variable(Variable { trace: top.id, var, ty, made: source.clone() });
         equation.results().zip(results).map(variable).collect()
     }))
 }

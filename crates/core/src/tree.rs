@@ -108,6 +108,7 @@ pub fn fingerprint<T: Tree>(tree: &T, state: &mut impl Hasher) {
 }
 
 /// Whether a tree has this definition and leaves of these types, without allocating.
+#[inline]
 pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
     if !tree.matches(def) {
         return false;
@@ -115,12 +116,13 @@ pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
     let mut types = types.iter();
     let mut same = true;
     tree.visit(&mut |x| {
-        same &= match (types.next(), &x.0) {
-            (Some(Type::Array(ty)), Repr::Value(Value::Array(a))) => ty.dtype == a.dtype() && ty.shape == a.shape,
-            (Some(ty), Repr::Variable(v)) => *ty == v.ty,
-            (Some(ty), Repr::Value(list)) => *ty == list.ty(),
-            (None, _) => false,
-        };
+        same = same
+            && match (types.next(), &x.0) {
+                (Some(Type::Array(ty)), Repr::Value(Value::Array(a))) => ty.dtype == a.dtype() && ty.shape == a.shape,
+                (Some(ty), Repr::Variable(v)) => *ty == v.ty,
+                (Some(ty), Repr::Value(list)) => *ty == list.ty(),
+                (None, _) => false,
+            };
     });
     same && types.next().is_none()
 }
@@ -128,20 +130,25 @@ pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
 impl Tree for Array {
     type Def = ();
 
+    #[inline]
     fn flatten(self, leaves: &mut Vec<Array>) {
         leaves.push(self);
     }
 
+    #[inline]
     fn unflatten(_: &(), leaves: &mut impl Iterator<Item = Array>) -> Self {
         leaves.next().expect("a leaf for each array of the tree")
     }
 
+    #[inline]
     fn visit(&self, f: &mut impl FnMut(&Array)) {
         f(self);
     }
 
+    #[inline]
     fn fingerprint(&self, _: &mut impl Hasher) {}
 
+    #[inline]
     fn matches(&self, _: &()) -> bool {
         true
     }

@@ -6,7 +6,7 @@ use wengert_kernel::buffer::Buffer;
 use wengert_kernel::{DType, Element, Scalar};
 
 /// An array in memory, row-major and dense. A clone shares the buffer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ArrayValue {
     /// Axis lengths.
     pub shape: Shape,
@@ -41,6 +41,13 @@ impl ArrayValue {
         ArrayValue { shape: shape.into(), buffer: Arc::new(Buffer::from_vec(data)) }
     }
 
+    /// From a buffer of as many elements as the shape has.
+    #[inline]
+    pub fn in_buffer(shape: &[usize], buffer: Arc<Buffer>) -> Self {
+        // Of all ways to make a shape this one copies without a loop.
+        ArrayValue { shape: Shape::from_slice(shape), buffer }
+    }
+
     /// All elements equal.
     pub fn full(shape: &[usize], value: Scalar) -> Self {
         let n = shape.iter().product();
@@ -53,6 +60,7 @@ impl ArrayValue {
     }
 
     /// Element type.
+    #[inline]
     pub fn dtype(&self) -> DType {
         self.buffer.dtype()
     }
@@ -86,6 +94,13 @@ impl ArrayValue {
     }
 }
 
+impl Clone for ArrayValue {
+    #[inline]
+    fn clone(&self) -> Self {
+        ArrayValue::in_buffer(&self.shape, self.buffer.clone())
+    }
+}
+
 impl Value {
     /// Its type.
     pub fn ty(&self) -> Type {
@@ -104,6 +119,7 @@ impl Value {
     }
 
     /// The array, owned.
+    #[inline]
     pub fn into_array(self) -> ArrayValue {
         match self {
             Value::Array(a) => a,

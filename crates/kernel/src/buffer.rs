@@ -2,6 +2,8 @@
 //!
 //! Elements lie in memory in little-endian order, a `bool` is one byte, 0 or 1.
 
+mod recycle;
+
 use crate::dtype::{DType, Element, Scalar};
 use crate::with_element;
 use std::alloc::{self, Layout};
@@ -76,12 +78,21 @@ impl Buffer {
 
     /// Zeros, or `None` when the system refuses the memory or the size in bytes exceeds `isize::MAX`.
     pub fn try_zeros(dtype: DType, len: usize) -> Option<Buffer> {
-        let owned = Owned::zeroed(byte_size(dtype, len)?)?;
+        let bytes = byte_size(dtype, len)?;
+        let old = if bytes <= SMALL { recycle::take(bytes) } else { None };
+        let owned = match old {
+            Some(mut owned) => {
+                owned.bytes_mut().fill(0);
+                owned
+            }
+            None => Owned::zeroed(bytes)?,
+        };
         Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
     }
 
     /// Elements with any values, for a result that is about to be written: memory of a dropped buffer where there is some,
-    /// whose pages are mapped already, else zeros. `None` as for [`Buffer::try_zeros`].
+    /// which is at hand and whose pages are mapped already, else zeros. `None` as for [`Buffer::try_zeros`].
+    #[inline]
     pub fn try_scratch(dtype: DType, len: usize) -> Option<Buffer> {
         let bytes = byte_size(dtype, len)?;
         let Some(mut owned) = recycle::take(bytes) else { return Buffer::try_zeros(dtype, len) };
@@ -89,6 +100,31 @@ impl Buffer {
             owned.bytes_mut().fill(0);
         }
         Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
+    }
+
+    /// [`Buffer::try_scratch`] to be shared, written to where it stays: moving a buffer costs more than a small call does
+    /// otherwise. And its first byte, to be written by machine code.
+    #[inline]
+    pub fn try_shared_scratch(dtype: DType, len: usize) -> Option<(Arc<Buffer>, *mut u8)> {
+        let Some(mut owned) = recycle::take(byte_size(dtype, len)?) else {
+            return Some(Buffer::try_zeros(dtype, len)?.shared());
+        };
+        if dtype == DType::Bool {
+            owned.bytes_mut().fill(0);
+        }
+        Some(Buffer { dtype, len, memory: Memory::Owned(owned) }.shared())
+    }
+
+    #[inline(always)]
+    fn shared(mut self) -> (Arc<Buffer>, *mut u8) {
+        let at = self.as_mut_ptr();
+        let place = Arc::into_raw(Arc::<Buffer>::new_uninit()).cast_mut();
+        // SAFETY: nobody else has the place yet; it is taken back once, initialised.
+        let shared = unsafe {
+            (*place).write(self);
+            Arc::from_raw(place.cast_const()).assume_init()
+        };
+        (shared, at)
     }
 
     /// `len` times the same value.
@@ -107,11 +143,13 @@ impl Buffer {
     }
 
     /// Element type.
+    #[inline]
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
     /// Number of elements.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -122,6 +160,7 @@ impl Buffer {
     }
 
     /// Whether the memory is ours: 64-byte aligned, written in place. Foreign memory is copied before the first write.
+    #[inline]
     pub fn is_owned(&self) -> bool {
         matches!(self.memory, Memory::Owned(_))
     }
@@ -187,6 +226,7 @@ impl Buffer {
     }
 
     /// The elements as bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         match &self.memory {
             Memory::Owned(owned) => owned.bytes(),
@@ -196,9 +236,10 @@ impl Buffer {
 
     /// The elements as bytes, to be written. Foreign memory is copied first. Bytes of `bool` other than 0 and 1 make
     /// [`Buffer::as_slice`] answer `None`.
+    #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if !self.is_owned() {
-            *self = self.clone();
+            self.make_owned();
         }
         match &mut self.memory {
             Memory::Owned(owned) => owned.bytes_mut(),
@@ -207,13 +248,20 @@ impl Buffer {
     }
 
     /// The first byte, for machine code. Valid for reads of `len` elements, aligned to one byte only unless owned.
+    #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.bytes().as_ptr()
     }
 
     /// The first byte, to be written by machine code; 64-byte aligned. Foreign memory is copied first.
+    #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.bytes_mut().as_mut_ptr()
+    }
+
+    #[cold]
+    fn make_owned(&mut self) {
+        *self = self.clone();
     }
 
     fn copied(dtype: DType, len: usize, bytes: &[u8]) -> Buffer {
@@ -263,6 +311,15 @@ struct Owned {
     len: usize,
 }
 
+/// Bytes of the memory that `len` bytes get: blocks of up to [`SMALL`] bytes come in few sizes, so that they can be used
+/// again.
+const fn room(len: usize) -> usize {
+    if len <= SMALL { len.next_multiple_of(ALIGN) } else { len }
+}
+
+/// See [`room`].
+const SMALL: usize = 1024;
+
 // SAFETY: it owns its memory, as a `Box<[u8]>` does.
 unsafe impl Send for Owned {}
 // SAFETY: shared references only read.
@@ -284,14 +341,17 @@ impl Owned {
     }
 
     fn layout(len: usize) -> Option<Layout> {
-        Layout::from_size_align(len.checked_add(ALIGN)?, align_of::<u64>()).ok()
+        Layout::from_size_align(room(len).checked_add(ALIGN)?, align_of::<u64>()).ok()
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes from `start` are ours and were written (with zeros) at birth; for 0 it dangles, aligned.
+        // SAFETY: `len` bytes from `start` are ours, for `len` never exceeds the room that was asked for, and were written
+        // (with zeros) at birth; for 0 it dangles, aligned.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
+    #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and `self` is borrowed mutably.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
@@ -299,6 +359,7 @@ impl Owned {
 }
 
 impl Drop for Owned {
+    #[inline]
     fn drop(&mut self) {
         // The pointers go to another owner; `self` is not used again.
         recycle::keep(Owned { base: self.base, start: self.start, len: self.len });
@@ -306,6 +367,14 @@ impl Drop for Owned {
 }
 
 impl Owned {
+    /// The same memory for another length of the same room.
+    #[inline]
+    fn resized(mut self, len: usize) -> Owned {
+        assert!(len > 0 && len.next_multiple_of(ALIGN) == self.len.next_multiple_of(ALIGN), "a block keeps its room");
+        self.len = len;
+        self
+    }
+
     /// Gives the memory back to the system.
     fn free(self) {
         let whole = ManuallyDrop::new(self);
@@ -317,56 +386,6 @@ impl Owned {
     }
 }
 
-/// Memory of dropped buffers, kept to be used again: a fresh page costs more to map than an element costs to compute.
-mod recycle {
-    use super::Owned;
-    use std::collections::HashMap;
-    use std::mem::ManuallyDrop;
-    use std::sync::{LazyLock, Mutex, PoisonError};
-
-    /// Smaller blocks are left to the allocator, which is quick for them.
-    const SMALLEST: usize = 32 << 10;
-    /// Bytes kept at most.
-    const LIMIT: usize = 256 << 20;
-
-    #[derive(Default)]
-    struct Kept {
-        bytes: usize,
-        by_size: HashMap<usize, Vec<ManuallyDrop<Owned>>>,
-    }
-
-    static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
-
-    /// A block of exactly this size, with any contents.
-    pub(super) fn take(len: usize) -> Option<Owned> {
-        if len < SMALLEST {
-            return None;
-        }
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        let block = kept.by_size.get_mut(&len)?.pop()?;
-        kept.bytes -= len;
-        Some(ManuallyDrop::into_inner(block))
-    }
-
-    /// Keeps a block for later, or frees it when it is small or huge. When there are too many, all of them go: what is
-    /// in use now will soon be here again.
-    pub(super) fn keep(block: Owned) {
-        if block.len < SMALLEST || block.len > LIMIT {
-            return block.free();
-        }
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut old: HashMap<usize, Vec<ManuallyDrop<Owned>>> = HashMap::new();
-        if kept.bytes + block.len > LIMIT {
-            old = std::mem::take(&mut kept.by_size);
-            kept.bytes = 0;
-        }
-        kept.bytes += block.len;
-        kept.by_size.entry(block.len).or_default().push(ManuallyDrop::new(block));
-        drop(kept);
-        old.into_values().flatten().for_each(|block| ManuallyDrop::into_inner(block).free());
-    }
-}
-
 /// Something with the alignment of owned memory.
 #[repr(align(64))]
 struct Line(#[expect(dead_code)] u8);
@@ -374,6 +393,7 @@ struct Line(#[expect(dead_code)] u8);
 const _: () = assert!(align_of::<Line>() == ALIGN);
 
 /// Bytes of `len` elements, at most `isize::MAX`.
+#[inline]
 fn byte_size(dtype: DType, len: usize) -> Option<usize> {
     len.checked_mul(dtype.size()).filter(|&n| n <= isize::MAX as usize)
 }
@@ -477,6 +497,27 @@ mod tests {
         assert!(Buffer::try_zeros(DType::U8, 1 << 60).is_none());
         let message = std::panic::catch_unwind(|| Buffer::zeros(DType::F64, 1 << 61)).unwrap_err();
         assert!(message.downcast_ref::<String>().unwrap().contains("18446744073709551616 bytes"));
+    }
+
+    #[test]
+    fn small_memory_is_used_again() {
+        let mut first = Buffer::from_slice(&[1.5f64; 5]);
+        let at = first.as_mut_ptr() as usize;
+        drop(first);
+        let mut again = Buffer::try_scratch(DType::I32, 11).unwrap();
+        assert_eq!((again.len(), again.bytes().len(), again.as_ptr() as usize), (11, 44, at));
+        again.bytes_mut().fill(0xff);
+        drop(again);
+        assert_eq!(Buffer::try_scratch(DType::Bool, 64).unwrap().as_slice::<bool>(), Some(&[false; 64][..]));
+        assert_eq!(Buffer::zeros(DType::U8, 64).bytes(), [0; 64]);
+        let elsewhere = Buffer::try_scratch(DType::U8, 65).unwrap();
+        assert_ne!(elsewhere.as_ptr() as usize, at, "another size");
+        // What one thread allocates another may drop, and the thread's own store goes with it.
+        let made = std::thread::spawn(|| (0..100).map(|_| Buffer::zeros(DType::U8, 1024)).collect::<Vec<_>>()).join();
+        assert_eq!(made.unwrap().len(), 100);
+        for len in 0..2 * SMALL {
+            assert!(room(len) >= len && room(room(len)) == room(len));
+        }
     }
 
     #[test]

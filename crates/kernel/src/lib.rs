@@ -4,6 +4,7 @@
 
 pub mod buffer;
 pub mod dtype;
+pub mod in_place;
 pub mod interpret;
 pub mod math;
 mod parse;

@@ -51,7 +51,8 @@ pub struct Buffer {
 pub enum Storage {
     /// The i-th argument of the call; read only, aligned to one byte only.
     Input(u32),
-    /// The i-th result of the call; written before it is read. Distinct from every other buffer.
+    /// The i-th result of the call; written before it is read. Distinct from every other buffer, but for an argument over
+    /// which it may be written, see [`crate::in_place`].
     Output(u32),
     /// At this byte offset of the arena. Buffers may share bytes when their uses do not overlap in time.
     Arena(usize),
@@ -240,7 +241,7 @@ pub enum Stmt {
         /// What.
         value: Value,
     },
-    /// Copies `len` elements; the stretches do not overlap.
+    /// Copies `len` elements; the stretches do not overlap, unless they are the same.
     Copy {
         /// To where.
         to: BufferId,

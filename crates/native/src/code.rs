@@ -11,11 +11,12 @@ use cranelift_module::{Linkage, Module, ModuleReloc};
 use std::alloc::{self, alloc, dealloc};
 use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU64, Ordering};
 use wengert_kernel::routine::Status;
 
-/// Calls of machine code in this process so far.
-static CALLS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// Calls of machine code by this thread so far. (One count for all would be written by all threads at each call.)
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Blocks of at most this many bytes live on the stack.
 const SMALL: usize = 1024;
@@ -23,9 +24,9 @@ const SMALL: usize = 1024;
 /// Blocks of at most this many bytes are kept for the thread's next call.
 const MOST_KEPT: usize = 256 << 20;
 
-/// How many calls of machine code this process has made.
+/// How many calls of machine code this thread has made.
 pub fn calls() -> u64 {
-    CALLS.load(Ordering::Relaxed)
+    CALLS.get()
 }
 
 /// A compiled routine. Dropping it frees the machine code; share it in an `Arc`.
@@ -134,15 +135,16 @@ impl Code {
     ///
     /// # Safety
     /// By number, every input must be good for reading and every output for writing as many bytes as the routine's
-    /// buffers say (any alignment for inputs, 64 bytes for outputs), and no output may overlap anything else. A buffer
-    /// of no elements may have any address.
+    /// buffers say (any alignment for inputs, 64 bytes for outputs), and no output may overlap anything else, but that it
+    /// may be the memory of one input that [`wengert_kernel::in_place::choices`] names for it. A buffer of no elements may
+    /// have any address.
     ///
     /// # Panics
     /// When there are fewer addresses than the routine has inputs or outputs.
     #[inline]
     pub unsafe fn call(&self, inputs: &[*const u8], outputs: &[*mut u8]) -> Status {
         assert!(inputs.len() >= self.inputs && outputs.len() >= self.outputs, "too few inputs or outputs");
-        CALLS.fetch_add(1, Ordering::Relaxed);
+        CALLS.set(CALLS.get() + 1);
         if self.block_bytes <= SMALL {
             let mut block = MaybeUninit::<Small>::uninit();
             // SAFETY: the block is large enough; the rest is the caller's contract.

@@ -86,9 +86,9 @@ pub(crate) unsafe extern "C" fn fill<T: Copy>(to: *mut T, value: T, n: i64) {
 /// Copies `n` elements of `size` bytes; nothing when `n` is negative.
 ///
 /// # Safety
-/// Both stretches are good for that many and do not overlap.
+/// Both stretches are good for that many and do not overlap, unless they are the same.
 pub(crate) unsafe extern "C" fn copy(to: *mut u8, from: *const u8, n: i64, size: i64) {
-    if n > 0 {
+    if n > 0 && to.cast_const() != from {
         // SAFETY: the caller's contract.
         unsafe { from.copy_to_nonoverlapping(to, n as usize * size as usize) }
     }

@@ -43,7 +43,7 @@ mod tile;
 mod unit;
 mod vector;
 
-pub use checked::Checked;
+pub use checked::{Checked, Given, Results};
 pub use code::{Code, Listing, calls};
 
 use code::{Interface, Object};

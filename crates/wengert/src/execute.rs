@@ -1,6 +1,5 @@
 //! Programs made executable, and the process-wide cache of machine code.
 
-use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,12 +8,33 @@ use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, ArrayType, Error, ErrorKind, Program, Type};
 use wengert_kernel::buffer::Buffer;
 use wengert_kernel::routine::Status;
+use wengert_native::{Given, Results};
 
 /// A program compiled to machine code.
 pub struct Executable {
     code: wengert_native::Checked,
     compiled: Compiled,
     outputs: Vec<ArrayType>,
+}
+
+/// The results of a call.
+pub struct Outputs<'a> {
+    buffers: smallvec::Drain<'a, [Arc<Buffer>; 4]>,
+    types: std::slice::Iter<'a, ArrayType>,
+}
+
+impl Iterator for Outputs<'_> {
+    type Item = Array;
+
+    #[inline]
+    fn next(&mut self) -> Option<Array> {
+        let (buffer, ty) = (self.buffers.next()?, self.types.next()?);
+        Some(Array::from_value(Value::Array(ArrayValue::in_buffer(&ty.shape, buffer))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.buffers.size_hint()
+    }
 }
 
 /// Programs whose code is kept at once; the one used longest ago goes first.
@@ -84,36 +104,41 @@ impl Executable {
         &self.compiled
     }
 
-    /// Runs the program.
+    /// Runs the program on these arrays, the captured ones first, and hands its results to `finish`. An argument that nobody
+    /// else holds gives its memory to a result where that changes nothing. No arguments are left in the vector.
     ///
     /// # Errors
     /// A failed `check`, or memory refused.
-    pub fn run(&self, args: impl IntoIterator<Item = Array>) -> Result<Vec<Array>, Error> {
-        let mut inputs: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
-        for x in args {
-            match x.into_value("calling a compiled function")? {
-                Value::Array(a) => inputs.push(a.buffer),
-                Value::List(_) => unreachable!("a compiled program takes arrays"),
-            }
+    ///
+    /// Nothing larger than a pointer is moved on the way of the buffers, for a call may take less time than that.
+    #[inline]
+    pub fn run<T>(
+        &self,
+        captures: &[Arc<Buffer>],
+        args: &mut Vec<Array>,
+        finish: impl FnOnce(&mut Outputs<'_>) -> T,
+    ) -> Result<T, Error> {
+        let mut given = Given::new();
+        for x in args.drain(..) {
+            given.push(Some(x.into_buffer("calling a compiled function")?));
         }
-        let mut outputs: SmallVec<[Buffer; 8]> = SmallVec::new();
-        for ty in &self.outputs {
-            let buffer = Buffer::try_scratch(ty.dtype, ty.size());
-            let refused = || memory_refused((ty.size() * ty.dtype.size()) as u64);
-            outputs.push(buffer.ok_or_else(refused)?);
+        let mut results = Results::new();
+        match self.code.run(captures.iter().map(|buffer| &**buffer), &mut given, &mut results) {
+            Status::Fine => Ok(finish(&mut Outputs { buffers: results.drain(..), types: self.outputs.iter() })),
+            status => Err(self.error(status)),
         }
-        match self.code.run(&inputs, &mut outputs) {
-            Status::Fine => {}
-            Status::Check { check, lane } => return Err(self.compiled.checks[check as usize].error(lane)),
-            Status::Memory { bytes } => return Err(memory_refused(bytes)),
+    }
+
+    #[cold]
+    fn error(&self, status: Status) -> Error {
+        match status {
+            Status::Check { check, lane } => self.compiled.checks[check as usize].error(lane),
+            Status::Memory { bytes } => memory_refused(bytes),
+            Status::Fine => unreachable!("a call that went well is no error"),
         }
-        let array = |(buffer, ty): (Buffer, &ArrayType)| {
-            Array::from_value(Value::Array(ArrayValue { shape: ty.shape.clone(), buffer: Arc::new(buffer) }))
-        };
-        Ok(outputs.into_iter().zip(&self.outputs).map(array).collect())
     }
 }
 
 fn memory_refused(bytes: u64) -> Error {
-    Error::new(ErrorKind::Memory, format!("{bytes} bytes of memory could not be had; the arguments are untouched"))
+    Error::new(ErrorKind::Memory, format!("{bytes} bytes of memory could not be had; arrays that are held elsewhere are untouched"))
 }

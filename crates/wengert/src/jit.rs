@@ -3,17 +3,23 @@
 use crate::execute::{Executable, executable};
 use crate::traced::{Function, assemble, trace_types};
 use rustc_hash::FxHasher;
+use std::cell::Cell;
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wengert_core::ops::call;
 use wengert_core::trace::{Surroundings, is_tracing};
 use wengert_core::{Array, Error, Program, Tree, Type, interpret as interpreter, tree};
+use wengert_kernel::buffer::Buffer;
 
 /// The function compiled to machine code.
 ///
 /// The first call with arguments of new types, shapes or static fields traces the function and compiles it; later calls
 /// run the code. What the closure does besides array operations happens while tracing only. Called while another function
 /// is traced, it becomes a call in that function's program. Safe to call from many threads at once.
+///
+/// An argument is moved in. If nobody else holds it and its memory is our own (not a `Vec`'s or a mapped file's), a result
+/// of the same size is written over it where no element is read later: a step such as `p = step((p, slope))` allocates
+/// nothing for `p`. An array that was cloned before is never written.
 ///
 /// With `WENGERT_INTERPRET=1` in the environment it runs operation by operation instead, as [`interpret`] does.
 ///
@@ -90,110 +96,204 @@ struct Specialisation<A: Tree, R: Tree> {
     program: Arc<Program>,
     captures: Vec<Array>,
     result: R::Def,
-    /// Machine code, for calls outside of traces.
-    code: OnceLock<Arc<Executable>>,
+    /// For calls outside of traces.
+    code: OnceLock<Code>,
 }
 
-/// The specialisations of one `jit` value, the latest used first.
-struct Cache<A: Tree, R: Tree> {
-    called: Mutex<Vec<Arc<Specialisation<A, R>>>>,
-    /// Those for calls inside of other traces, whose programs take a lane mask.
-    traced: Mutex<Vec<Arc<Specialisation<A, R>>>>,
+/// Machine code and what it takes before the arguments.
+struct Code {
+    executable: Arc<Executable>,
+    captures: Vec<Arc<Buffer>>,
 }
+
+/// The specialisations of one `jit` value.
+struct Cache<A: Tree, R: Tree> {
+    called: Specialisations<A, R>,
+    /// Those for calls inside of other traces, whose programs take a lane mask.
+    traced: Specialisations<A, R>,
+}
+
+/// Found by the type of the arguments.
+struct Specialisations<A: Tree, R: Tree> {
+    /// The first ones: kept as long as the `jit` value, and found without a lock.
+    first: [OnceLock<Specialisation<A, R>>; FIRST],
+    /// The others, the latest used first.
+    others: Mutex<Vec<Arc<Specialisation<A, R>>>>,
+}
+
+/// Specialisations that are found without a lock.
+const FIRST: usize = 4;
+
+/// Others that are kept for one `jit` value.
+const OTHERS: usize = 60;
 
 impl<A: Tree, R: Tree> Default for Cache<A, R> {
     fn default() -> Self {
-        Cache { called: Mutex::default(), traced: Mutex::default() }
+        Cache { called: Specialisations::default(), traced: Specialisations::default() }
     }
 }
 
-/// Specialisations kept for one `jit` value.
-const CAPACITY: usize = 64;
-
-fn find<A: Tree, R: Tree>(
-    list: &Mutex<Vec<Arc<Specialisation<A, R>>>>,
-    fingerprint: u64,
-    args: &A,
-) -> Option<Arc<Specialisation<A, R>>> {
-    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = |s: &Arc<Specialisation<A, R>>| s.fingerprint == fingerprint && tree::fits(args, &s.arguments, &s.types);
-    let found = list.iter().position(fits)?;
-    if found > 0 {
-        list[..=found].rotate_right(1);
+impl<A: Tree, R: Tree> Default for Specialisations<A, R> {
+    fn default() -> Self {
+        Specialisations { first: [const { OnceLock::new() }; FIRST], others: Mutex::default() }
     }
-    Some(list[0].clone())
 }
 
-fn remember<A: Tree, R: Tree>(list: &Mutex<Vec<Arc<Specialisation<A, R>>>>, new: &Arc<Specialisation<A, R>>) {
-    // A captured variable belongs to a trace that ends: what it was traced to is good for this call only.
-    if new.captures.iter().any(Array::is_traced) {
-        return;
+impl<A: Tree, R: Tree> Specialisations<A, R> {
+    #[inline]
+    fn find_first(&self, args: &A) -> Option<&Specialisation<A, R>> {
+        self.first.iter().map_while(OnceLock::get).find(|s| s.fits(args))
     }
-    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    let dropped = if list.len() >= CAPACITY { list.pop() } else { None };
-    list.insert(0, new.clone());
-    drop(list);
-    drop(dropped);
+
+    fn find_other(&self, fingerprint: u64, args: &A) -> Option<Arc<Specialisation<A, R>>> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = others.iter().position(|s| s.fingerprint == fingerprint && s.fits(args))?;
+        others[..=found].rotate_right(1);
+        Some(others[0].clone())
+    }
+
+    /// Keeps a new one and hands it to `call`.
+    fn remember<T>(&self, mut new: Specialisation<A, R>, call: impl FnOnce(&Specialisation<A, R>) -> T) -> T {
+        // A captured variable belongs to a trace that ends: what it was traced to is good for this call only.
+        if new.captures.iter().any(Array::is_traced) {
+            return call(&new);
+        }
+        for place in &self.first {
+            match place.set(new) {
+                Ok(()) => return call(place.get().expect("it was just set")),
+                Err(back) => new = back,
+            }
+        }
+        let new = Arc::new(new);
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = if others.len() >= OTHERS { others.pop() } else { None };
+        others.insert(0, new.clone());
+        drop(others);
+        drop(dropped);
+        call(&new)
+    }
 }
 
-fn specialise<A: Tree, R: Tree>(
-    f: &impl Fn(A) -> R,
-    fingerprint: u64,
-    arguments: A::Def,
-    types: Vec<Type>,
-    surroundings: Surroundings,
-) -> Arc<Specialisation<A, R>> {
-    let inputs = match surroundings {
-        Surroundings::Body => [vec![Type::scalar(wengert_core::DType::Bool)], types.clone()].concat(),
-        _ => types.clone(),
-    };
-    let (program, captures, result) = trace_types::<A, R>(f, &inputs, &arguments, surroundings);
-    Arc::new(Specialisation { fingerprint, arguments, types, program, captures, result, code: OnceLock::new() })
+impl<A: Tree, R: Tree> Specialisation<A, R> {
+    fn new(f: &impl Fn(A) -> R, fingerprint: u64, arguments: A::Def, types: Vec<Type>, inside: bool) -> Self {
+        let (surroundings, inputs) = if inside {
+            (Surroundings::Body, [vec![Type::scalar(wengert_core::DType::Bool)], types.clone()].concat())
+        } else {
+            (Surroundings::Inherit, types.clone())
+        };
+        let (program, captures, result) = trace_types::<A, R>(f, &inputs, &arguments, surroundings);
+        Specialisation { fingerprint, arguments, types, program, captures, result, code: OnceLock::new() }
+    }
+
+    #[inline]
+    fn fits(&self, args: &A) -> bool {
+        tree::fits(args, &self.arguments, &self.types)
+    }
+
+    /// The result for the leaves of the arguments, recorded or computed. When it returns there are none left.
+    #[track_caller]
+    #[inline]
+    fn call(&self, leaves: &mut Vec<Array>, inside: bool) -> R {
+        if inside {
+            let operands = self.captures.iter().cloned().chain(leaves.drain(..)).collect::<Vec<_>>();
+            return assemble::<R>(&self.result, call(&self.program, &operands));
+        }
+        let code = self.code.get().map_or_else(|| self.compile(), Ok);
+        let run = |code: &Code| code.executable.run(&code.captures, leaves, |y| R::unflatten(&self.result, y));
+        match code.and_then(run) {
+            Ok(result) => result,
+            Err(error) => error.raise(),
+        }
+    }
+
+    #[cold]
+    fn compile(&self) -> Result<&Code, Error> {
+        let captures = self.captures.iter().map(|x| x.clone().into_buffer("calling a compiled function"));
+        let captures = captures.collect::<Result<_, _>>()?;
+        let executable = executable(&self.program)?;
+        Ok(self.code.get_or_init(|| Code { executable, captures }))
+    }
 }
 
 #[track_caller]
 fn compiled_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, cache: &Cache<A, R>, args: A) -> R {
+    let inside = is_tracing();
+    if !inside && interpreting() {
+        return interpreted_call(f, args);
+    }
+    let known = if inside { &cache.traced } else { &cache.called };
+    let Some(specialisation) = known.find_first(&args) else { return unusual_call(f, known, args, inside) };
+    let mut leaves = SPARE.try_with(Cell::take).unwrap_or_default();
+    args.flatten(&mut leaves);
+    let result = specialisation.call(&mut leaves, inside);
+    _ = SPARE.try_with(|spare| spare.set(leaves));
+    result
+}
+
+thread_local! {
+    /// The empty vector that the thread's last call took its arguments apart in.
+    static SPARE: Cell<Vec<Array>> = const { Cell::new(Vec::new()) };
+}
+
+/// A call with arguments whose types are new, or older than the first few.
+#[cold]
+#[track_caller]
+fn unusual_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, known: &Specialisations<A, R>, args: A, inside: bool) -> R {
     let fingerprint = {
         let mut state = FxHasher::default();
         tree::fingerprint(&args, &mut state);
         state.finish()
     };
-    let inside = is_tracing();
-    if !inside && interpreting() {
-        return interpreted_call(f, args);
-    }
-    let (list, surroundings) =
-        if inside { (&cache.traced, Surroundings::Body) } else { (&cache.called, Surroundings::Inherit) };
-    let found = find(list, fingerprint, &args);
-    let mut operands = found.as_ref().map_or_else(Vec::new, |s| s.captures.clone());
-    let captures = operands.len();
-    let arguments = args.flatten(&mut operands);
-    let specialisation = match found {
-        Some(found) => found,
+    let found = known.find_other(fingerprint, &args);
+    let mut leaves = Vec::new();
+    let arguments = args.flatten(&mut leaves);
+    match found {
+        Some(found) => found.call(&mut leaves, inside),
         None => {
-            let types: Vec<Type> = operands.iter().map(Array::ty).collect();
-            let new = specialise(f, fingerprint, arguments, types, surroundings);
-            remember(list, &new);
-            operands.splice(captures..captures, new.captures.iter().cloned());
-            new
+            let types = leaves.iter().map(Array::ty).collect();
+            let new = Specialisation::new(f, fingerprint, arguments, types, inside);
+            known.remember(new, |new| new.call(&mut leaves, inside))
         }
-    };
-    if inside {
-        return assemble::<R>(&specialisation.result, call(&specialisation.program, &operands));
-    }
-    match run(&specialisation, operands) {
-        Ok(results) => assemble::<R>(&specialisation.result, results),
-        Err(error) => error.raise(),
     }
 }
 
-fn run<A: Tree, R: Tree>(specialisation: &Specialisation<A, R>, operands: Vec<Array>) -> Result<Vec<Array>, Error> {
-    let code = match specialisation.code.get() {
-        Some(code) => code,
-        None => {
-            let code = executable(&specialisation.program)?;
-            specialisation.code.get_or_init(|| code)
-        }
-    };
-    code.run(operands)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_core::array::ones;
+
+    #[test]
+    fn a_function_is_traced_once_for_each_type_that_is_remembered() {
+        let traced = Cell::new(0);
+        let f = jit(|x: Array| {
+            traced.set(traced.get() + 1);
+            x + 1.0
+        });
+        let call = |n: usize| {
+            let before = traced.get();
+            assert_eq!(f(ones([n])).to_vec::<f64>().unwrap(), vec![2.0; n]);
+            traced.get() - before
+        };
+        let few = FIRST + OTHERS;
+        assert_eq!((1..=few).map(call).sum::<usize>(), few);
+        assert_eq!((1..=few).map(call).sum::<usize>(), 0);
+        assert_eq!((1..=FIRST).map(call).sum::<usize>(), 0);
+        // One more, and the one used longest ago goes; the first ones stay.
+        call(FIRST + 1);
+        assert_eq!(call(few + 1), 1);
+        assert_eq!((1..=FIRST + 1).map(call).sum::<usize>(), 0);
+        assert_eq!(call(FIRST + 2), 1);
+    }
+
+    #[test]
+    fn a_call_inside_a_call_has_leaves_of_its_own() {
+        let inner = jit(|x: Array| x.sin());
+        let outer = jit(|x: Array| {
+            // Called while tracing, at once, with a value: not part of the program.
+            let y = wengert_core::trace::concrete(|| inner(ones([3])));
+            x + y.sum()
+        });
+        let found = outer(ones([3])).to_vec::<f64>().unwrap();
+        assert_eq!(found, interpret(|x: Array| x + ones([3]).sin().sum())(ones([3])).to_vec::<f64>().unwrap());
+    }
 }

@@ -297,8 +297,8 @@ fn machine_code_agrees_with_the_reference_bit_for_bit() {
             continue;
         }
         let code = Executable::new(&p).unwrap_or_else(|e| panic!("{}: {e}", describe(&sample)));
-        let args: Vec<Array> = sample.args.iter().map(|v| Array::from_value(v.clone())).collect();
-        let found = code.run(args);
+        let mut args: Vec<Array> = sample.args.iter().map(|v| Array::from_value(v.clone())).collect();
+        let found = code.run(&[], &mut args, |y| Vec::from_iter(y));
         ran += 1;
         match (found, interpret(&p, sample.args.clone())) {
             (Ok(found), Ok(wanted)) => {
@@ -342,9 +342,9 @@ fn derivatives_in_machine_code_agree_with_the_reference() {
         let cts: Vec<Value> = run(&p, sample.args.clone()).iter().map(|y| direction(y, &mut seed)).collect();
         let args = [sample.args.clone(), cts].concat();
         let wanted = run(&whole, args.clone());
-        let args: Vec<Array> = args.into_iter().map(Array::from_value).collect();
+        let mut args: Vec<Array> = args.into_iter().map(Array::from_value).collect();
         let code = Executable::new(&whole).unwrap_or_else(|e| panic!("{}: {e}", describe(&sample)));
-        for (found, wanted) in code.run(args).unwrap().iter().zip(&wanted) {
+        for (found, wanted) in code.run(&[], &mut args, |y| Vec::from_iter(y)).unwrap().iter().zip(&wanted) {
             let found = found.value("comparing").unwrap();
             assert_same(&found, wanted, tolerance(&sample.op), &|| format!("vjp of {}", describe(&sample)));
         }

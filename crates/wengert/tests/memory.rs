@@ -16,7 +16,7 @@ fn compiling_and_dropping_20_000_times_leaves_memory_flat() {
     let program = trace(grad(|x: Array| x.square() + 3.0 * x), &2.0.into());
     let cycle = || {
         let code = wengert::execute::Executable::new(&program).unwrap();
-        assert_eq!(code.run([2.0.into()]).unwrap()[0], 7.0.into());
+        assert_eq!(code.run(&[], &mut vec![2.0.into()], |y| y.next()).unwrap(), Some(7.0.into()));
     };
     (0..2000).for_each(|_| cycle());
     let before = resident();

@@ -9,9 +9,11 @@ mod numbers;
 use generator::Generated;
 use numbers::{Random, Style};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wengert::{Array, DType, interpret, jit, jvp, parse, stack, trace, vjp, vmap, vmap_axes};
-use wengert_core::value::Value;
+use wengert_core::value::{ArrayValue, Value};
+use wengert_kernel::Buffer;
 
 /// One test at a time, so that the calls of machine code counted are its own.
 fn alone() -> MutexGuard<'static, ()> {
@@ -131,6 +133,56 @@ fn machine_code_agrees_with_the_reference_bit_for_bit() {
         let args = program.arguments(!seed);
         same_bits(&compiled(args.clone()), &interpret(f)(args))
     });
+}
+
+/// An array in memory of its own that nobody else holds.
+fn own(x: &Array) -> Array {
+    let value = x.value("copying").unwrap().into_array();
+    let copy = ArrayValue::in_buffer(&value.shape, Arc::new(Buffer::clone(&value.buffer)));
+    Array::from_value(Value::Array(copy))
+}
+
+/// Where the elements lie, if there are any.
+fn address(x: &Array) -> Option<usize> {
+    let value = x.value("looking").unwrap().into_array();
+    (value.size() > 0).then(|| value.buffer.as_ptr() as usize)
+}
+
+#[test]
+fn given_arguments_change_no_result() {
+    static IN_PLACE: AtomicUsize = AtomicUsize::new(0);
+    check_all(0..2000, Style::Any, |program, seed| {
+        let compiled = jit(|x| program.call(x));
+        let mut args: Vec<Array> = program.arguments(seed).iter().map(own).collect();
+        let mut wanted = compiled(args.clone());
+        for mask in [u64::MAX, seed, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7] {
+            let mine: Vec<Array> = args.iter().map(own).collect();
+            let given = |i: usize| mask >> (i % 64) & 1 == 1;
+            let kept: Vec<Array> = (0..mine.len()).filter(|&i| !given(i)).map(|i| mine[i].clone()).collect();
+            let (before, copies) = (mine.iter().filter_map(address).collect::<Vec<_>>(), kept.iter().map(own));
+            let copies: Vec<Array> = copies.collect();
+            let found = compiled(mine);
+            same_bits(&found, &wanted)?;
+            same_bits(&kept, &copies)?;
+            let held: Vec<usize> = kept.iter().filter_map(address).collect();
+            let at: Vec<usize> = found.iter().filter_map(address).collect();
+            if at.iter().any(|at| held.contains(at)) {
+                return Err(format!("a result lies in memory that is held: mask {mask:x}"));
+            }
+            IN_PLACE.fetch_add(at.iter().filter(|at| before.contains(at)).count(), Ordering::Relaxed);
+        }
+        // One array in two places, which nobody else holds.
+        let types: Vec<_> = args.iter().map(Array::ty).collect();
+        let pair = (0..args.len()).flat_map(|i| (0..i).map(move |k| (i, k))).find(|&(i, k)| types[i] == types[k]);
+        if let Some((i, k)) = pair {
+            args[i] = args[k].clone();
+            wanted = compiled(args.clone());
+            same_bits(&compiled(args), &wanted)?;
+        }
+        Ok(())
+    });
+    let in_place = IN_PLACE.load(Ordering::Relaxed);
+    assert!(in_place > 1000, "{in_place} results were written over arguments");
 }
 
 #[test]

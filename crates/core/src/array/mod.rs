@@ -19,7 +19,9 @@ use crate::source::Source;
 use crate::trace::{self, TraceId};
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::Value;
+use std::sync::Arc;
 use wengert_kernel::DType;
+use wengert_kernel::buffer::Buffer;
 
 /// An n-dimensional array of one dtype: a value in memory, or a variable of a function being traced.
 ///
@@ -30,11 +32,11 @@ pub struct Array(pub(crate) Repr);
 #[derive(Clone)]
 pub(crate) enum Repr {
     Value(Value),
-    Variable(Variable),
+    /// Behind a pointer, so that values are small: every call of compiled code moves them.
+    Variable(Arc<Variable>),
 }
 
 /// A variable of an open trace.
-#[derive(Clone)]
 pub(crate) struct Variable {
     pub(crate) trace: TraceId,
     pub(crate) var: Var,
@@ -44,8 +46,13 @@ pub(crate) struct Variable {
 
 impl Array {
     /// A concrete array.
+    #[inline]
     pub fn from_value(value: Value) -> Array {
         Array(Repr::Value(value))
+    }
+
+    pub(crate) fn variable(variable: Variable) -> Array {
+        Array(Repr::Variable(Arc::new(variable)))
     }
 
     /// The concrete value; an error that names `what` when it is a traced variable.
@@ -60,6 +67,15 @@ impl Array {
     pub fn into_value(self, what: &str) -> Result<Value, Error> {
         match self.0 {
             Repr::Value(value) => Ok(value),
+            Repr::Variable(v) => Err(trace::no_value(&v, what)),
+        }
+    }
+
+    /// Takes the buffer out; an error that names `what` when it is a traced variable.
+    #[inline]
+    pub fn into_buffer(self, what: &str) -> Result<Arc<Buffer>, Error> {
+        match self.0 {
+            Repr::Value(value) => Ok(value.into_array().buffer),
             Repr::Variable(v) => Err(trace::no_value(&v, what)),
         }
     }
