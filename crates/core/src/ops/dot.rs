@@ -15,7 +15,8 @@ use wengert_kernel::{DType, Element};
 
 /// `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`, floats and integers of 32 and 64 bits; integers wrap.
 ///
-/// The order of the sums is not part of its meaning: engines may differ by a few roundings.
+/// Sums start at +0, so that a sum of zeros is +0 whatever their signs, of one product too. Their order is not part of
+/// the meaning: engines may differ by a few roundings.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Dot {
     /// Number of leading batch axes.
