@@ -10,11 +10,7 @@ fn bits(x: &Array) -> String {
 }
 
 fn newton(a: Array) -> Array {
-    while_loop(
-        |x: Array| (x.square() - &a).abs().gt(1e-12),
-        |x: Array| 0.5 * (&x + &a / &x),
-        Array::from(1.0),
-    )
+    while_loop(|x: Array| (x.square() - &a).abs().gt(1e-12), |x: Array| 0.5 * (&x + &a / &x), Array::from(1.0))
 }
 
 fn recurrence(x: Array) -> Array {

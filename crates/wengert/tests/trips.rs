@@ -89,7 +89,8 @@ fn nested_loops_of_0_1_7_and_1000_rounds() {
     let all = || (xs.clone(), outer.clone(), inner.clone());
     let sum_f = |x: Array| vmap(f)((x, outer.clone(), inner.clone())).sum();
     let sum_g = |x: Array| vmap(g)((x, outer.clone(), inner.clone())).sum();
-    let forward = |x: Array| jvp(|x: Array| vmap(g)((x, outer.clone(), inner.clone())))(x.clone(), wengert::ones_like(&x)).1;
+    let forward =
+        |x: Array| jvp(|x: Array| vmap(g)((x, outer.clone(), inner.clone())))(x.clone(), wengert::ones_like(&x)).1;
 
     check("vmap", 0, jit(vmap(f))(all()));
     check("vmap(grad)", 1, jit(vmap(g))(all()));
