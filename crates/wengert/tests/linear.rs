@@ -43,7 +43,7 @@ fn asked(f: impl FnOnce()) -> u64 {
 fn executed(routine: &Routine) -> u64 {
     fn known(count: &Count) -> u64 {
         match count {
-            Count::Const(n) => *n as u64,
+            Count::Const(n) => *n,
             Count::Value(_) => panic!("every length is known here"),
         }
     }
