@@ -7,7 +7,7 @@ use crate::index::{Access, Axes, Id, Root, merged, strides_over};
 use crate::storage::Place;
 use std::collections::HashMap;
 use wengert_kernel::routine::{Affine, BufferId, Fold, Value};
-use wengert_kernel::{Binary, DType, ScalarOp, Unary};
+use wengert_kernel::{Binary, DType, Scalar, ScalarOp, Unary};
 
 /// A value needed in a later pass is computed again when that takes at most this many operations.
 const CHEAP: usize = 4;
@@ -246,14 +246,14 @@ impl<'b, 'p> Nest<'b, 'p> {
             Kind::Product { count, steps } => {
                 let [x, y] = [&args[0], &args[1]].map(|a| self.block.resolve(e, a));
                 let (x_at, y_at) = (self.address(&x), self.address(&y));
-                let mut sum = None;
+                let mut sum = e.constant(Scalar::zero(x.dtype));
                 for k in 0..count as i64 {
                     let left = e.element(&x, x_at.clone().shifted(k * steps[0]));
                     let right = e.element(&y, y_at.clone().shifted(k * steps[1]));
                     let product = e.binary(Binary::Mul, left, right);
-                    sum = Some(sum.map_or(product, |sum| e.binary(Binary::Add, sum, product)));
+                    sum = e.binary(Binary::Add, sum, product);
                 }
-                sum.expect("a product of something")
+                sum
             }
             Kind::Fold { .. } | Kind::Store { .. } => unreachable!("folds and stores are statements of the pass"),
         }

@@ -169,18 +169,26 @@ impl<'p> Nodes<'p> {
     }
 
     fn map(&mut self, v: Var, op: ScalarOp, args: Vec<Access>) {
-        if args.iter().all(|a| self.plan.is_uniform(a)) {
-            self.plan.info[v.index()].scalar = true;
-            return self.node(v, Kind::Map(op), args.into_iter().map(|a| Access { dims: Dims::new(), ..a }));
-        }
-        if let Some(reduction) = self.inside[v.index()] {
+        let uniform = args.iter().all(|a| self.plan.is_uniform(a));
+        if let Some(reduction) = self.inside[v.index()].filter(|_| !uniform) {
             let work = self.work.entry(reduction).or_default();
             if work.len() < MOST_MEMBERS {
                 work.push(Node { id: v.index(), kind: Kind::Map(op), args: args.into_iter().collect() });
                 return self.set(v, self.plan.whole(v.index()));
             }
         }
-        self.node(v, Kind::Map(op), args);
+        let y = self.elementwise(v.index(), op, args);
+        self.set(v, y);
+    }
+
+    /// An elementwise node. Of operands that are one scalar each it is a scalar too.
+    fn elementwise(&mut self, id: Id, op: ScalarOp, mut args: Vec<Access>) -> Access {
+        if args.iter().all(|a| self.plan.is_uniform(a)) {
+            self.plan.info[id].scalar = true;
+            args.iter_mut().for_each(|a| a.dims = Dims::new());
+        }
+        self.plan.node(Node { id, kind: Kind::Map(op), args: args.into_iter().collect() });
+        self.plan.whole(id)
     }
 
     fn reshape(&mut self, v: Var, x: Access) {
@@ -307,14 +315,18 @@ impl<'p> Nodes<'p> {
         let (left, right) = (over(&x, [m, still(n)]), over(&y, [still(m), n]));
         let product = ScalarOp::Binary(Binary::Mul);
         if k.len == 1 {
-            return self.map(e.first, product, vec![left, right]);
+            let ty = self.ty(e.first).clone();
+            let id = self.plan.declare(ty.clone());
+            let products = self.elementwise(id, product, vec![left, right]);
+            // The sum starts at 0, which a product of -0 shows.
+            let zero = Access::literal(Scalar::zero(ty.dtype), &ty.shape);
+            return self.map(e.first, ScalarOp::Binary(Binary::Add), vec![products, zero]);
         }
         if self.ty(e.first).size() == 1 {
             let row = |of: &Access, k: Dim| Access { dims: [k].into_iter().collect(), ..of.clone() };
             let id = self.plan.declare(ArrayType::new(x.dtype, &[k.len]));
-            let args = [row(&x, k), row(&y, y.dims[batch])];
-            self.plan.node(Node { id, kind: Kind::Map(product), args: args.into_iter().collect() });
-            return self.node(e.first, Kind::Fold { op: Binary::Add, inner: k.len }, [self.plan.whole(id)]);
+            let products = self.elementwise(id, product, vec![row(&x, k), row(&y, y.dims[batch])]);
+            return self.node(e.first, Kind::Fold { op: Binary::Add, inner: k.len }, [products]);
         }
         if m.len * k.len * n.len <= SMALL_PRODUCT {
             let steps = [k.stride, y.dims[batch].stride];

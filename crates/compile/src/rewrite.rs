@@ -65,7 +65,7 @@ impl Writer {
 
     /// An equation of `from` with other operands of the same types.
     pub(crate) fn copy(&mut self, from: &Program, e: &Equation, args: Args) -> Vec<Var> {
-        self.builder.copy(e, args, from)
+        self.builder.copy(e, args, from).collect()
     }
 
     /// A new equation.

@@ -242,6 +242,31 @@ fn special_numbers_go_through() {
     }
 }
 
+/// Small whole numbers and zeros of both signs: every sum is exact in any order, and an exact zero is +0.
+#[test]
+fn sums_start_at_plus_zero() {
+    let number = |i: usize| [-0.0, 0.0, -0.0, -1.0, -0.0, 2.0, 0.0][mix(i as u64) as usize % 7];
+    for [m, n] in [[1, 1], [3, 1], [1, 3], [2, 2], [5, 9], [17, 20], [20, 17], [40, 70], [200, 1], [1, 200]] {
+        for k in 0..=67 {
+            for [(row, col), out] in [[(k, 1), (n, 1)], [(1, m), (1, m)]] {
+                // All of one sign first, then mixed.
+                for number in [|_| -0.0, number] {
+                    let lhs: Vec<f64> = (0..m * k).map(number).collect();
+                    let rhs: Vec<f64> = (0..k * n).map(|i| number(i).abs()).collect();
+                    let ints = [1, m, k, n, 0, row, col, 0, n, 1, 0, out.0, out.1].map(|x| x as i64);
+                    let mut found = vec![f64::NAN; m * n];
+                    assert!(Host.call("dot_f64", &ints, &[bytes(&lhs), bytes(&rhs)], &mut [bytes_mut(&mut found)]));
+                    for (_, i, j) in each([1, m, n]) {
+                        let want = (0..k).fold(0.0, |sum, p| sum + lhs[i * row + p * col] * rhs[p * n + j]);
+                        let found = found[i * out.0 + j * out.1];
+                        assert_eq!(found.to_bits(), f64::to_bits(want), "[{m},{k}] x [{k},{n}]: {found}, not {want}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn results_repeat() {
     let (m, k, n) = (65usize, 130usize, 47usize);

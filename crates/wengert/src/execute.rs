@@ -140,5 +140,8 @@ impl Executable {
 }
 
 fn memory_refused(bytes: u64) -> Error {
-    Error::new(ErrorKind::Memory, format!("{bytes} bytes of memory could not be had; arrays that are held elsewhere are untouched"))
+    Error::new(
+        ErrorKind::Memory,
+        format!("{bytes} bytes of memory could not be had; arrays that are held elsewhere are untouched"),
+    )
 }

@@ -12,6 +12,9 @@
 //! assert_eq!(y.item::<f64>()?, 7.0);
 //! # Ok::<(), wengert::Error>(())
 //! ```
+//!
+//! With the feature `approx` arrays are compared up to rounding by the macros of that crate:
+//! `assert_abs_diff_eq!(f(x), y, epsilon = 1e-9)`, `assert_relative_eq!`.
 
 // Lets the derive macro name this crate inside itself and its examples.
 extern crate self as wengert;

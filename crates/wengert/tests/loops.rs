@@ -5,7 +5,7 @@ mod snapshot;
 use std::fmt::Write;
 use wengert::execute::Executable;
 use wengert::prelude::*;
-use wengert::{ones, zeros};
+use wengert::{eye, ones, zeros};
 use wengert_kernel::routine::{Block, BufferId, Count, Routine, Stmt, Storage};
 
 /// The program of `f` at these arguments, made executable.
@@ -250,4 +250,27 @@ fn softmax_is_one_outer_loop() {
     let executable = compiled(|x: Array| x.softmax(-1), matrix());
     let routine = &executable.compiled().routine;
     assert_eq!(loops(routine), 1, "{routine}");
+}
+
+/// `n` segments of `n` layers each.
+fn layers(n: usize, segment: impl Fn((Array, Array)) -> Array) -> impl Fn((Array, Array)) -> Array {
+    move |(w, x)| (0..n).fold(x, |x, _| segment((w.clone(), x))).square().sum()
+}
+
+fn segment(n: usize) -> impl Fn((Array, Array)) -> Array {
+    move |(w, x)| (0..n).fold(x, |x, _| x.dot(&w).tanh())
+}
+
+#[test]
+fn checkpoint_lowers_the_peak_of_planned_memory() {
+    let args = || (eye(32) * 0.9, ones((64, 32)) * 0.5);
+    let bytes = |n: usize| {
+        let (all, few) = (grad(layers(n, segment(n))), grad(layers(n, checkpoint(segment(n)))));
+        assert_eq!(jit(&all)(args()), jit(&few)(args()));
+        [compiled(all, args()), compiled(few, args())].map(|code| code.compiled().report.arena_bytes as f64)
+    };
+    let ([all, few], [all_of_4, few_of_4]) = (bytes(8), bytes(4));
+    // All 64 layers keep their result; or 8 segments theirs and, while one is gone through again, its 8 layers theirs.
+    assert!(all >= 64.0 * (64 * 32 * 8) as f64 && few < 0.5 * all, "{few} bytes of {all}");
+    assert!(all / all_of_4 > 3.5 && few / few_of_4 < 2.5, "{few_of_4} to {few} bytes, {all_of_4} to {all}");
 }

@@ -11,17 +11,30 @@ fn resident() -> u64 {
     pages * 4096
 }
 
+/// What the cycles after the first 2,000 leave behind, in bytes a cycle.
+fn left_behind(cycle: &mut dyn FnMut(usize)) -> f64 {
+    (0..2000).for_each(&mut *cycle);
+    let before = resident();
+    (2000..20_000).for_each(cycle);
+    resident().saturating_sub(before) as f64 / 18_000.0
+}
+
 #[test]
 fn compiling_and_dropping_20_000_times_leaves_memory_flat() {
     let program = trace(grad(|x: Array| x.square() + 3.0 * x), &2.0.into());
-    let cycle = || {
+    let compiled = left_behind(&mut |_| {
         let code = wengert::execute::Executable::new(&program).unwrap();
         assert_eq!(code.run(&[], &mut vec![2.0.into()], |y| y.next()).unwrap(), Some(7.0.into()));
-    };
-    (0..2000).for_each(|_| cycle());
-    let before = resident();
-    (0..18_000).for_each(|_| cycle());
-    let grown = resident().saturating_sub(before);
-    // A leak of a page a cycle would be 72 MiB.
-    assert!(grown < 4 << 20, "{grown} bytes more after 18,000 cycles");
+    });
+    // A new function each time, whose code the cache takes in and lets go of again.
+    let cached = left_behind(&mut |k| {
+        let f = jit(grad(|x: Array| x.square() + k as f64 * x));
+        assert_eq!(f(2.0.into()), (4.0 + k as f64).into());
+    });
+    println!("{compiled:.0} bytes a cycle of compiling, {cached:.0} of jit");
+    assert!(compiled < 64.0 && cached < 64.0, "{compiled} bytes a cycle of compiling, {cached} of jit");
+    // That a leak would show: a page for every tenth cycle.
+    let mut kept = Vec::new();
+    let leaking = left_behind(&mut |k| kept.extend((k % 10 == 0).then(|| vec![1u8; 4096])));
+    assert!(leaking > 256.0, "{leaking}");
 }

@@ -1,5 +1,6 @@
 //! Transforms in transforms: perturbation confusion, high orders, every composition.
 
+use approx::AbsDiffEq;
 use wengert::prelude::*;
 
 fn value(x: Array) -> f64 {
@@ -108,47 +109,67 @@ fn tanh_tenth(x: f64) -> f64 {
 
 type Function<'a> = Box<dyn Fn(Array) -> Array + 'a>;
 
+/// The derivative of a function of a scalar, by every mode.
+fn derivatives<'a>(g: &'a dyn Fn(Array) -> Array) -> [(&'static str, Function<'a>); 5] {
+    [
+        ("grad", Box::new(grad(g))),
+        ("jvp", Box::new(move |x| jvp(g)(x, 1.0.into()).1)),
+        ("vjp", Box::new(move |x| vjp(g, x).1(1.0.into()))),
+        ("linearize", Box::new(move |x| wengert::linearize(g, x).1(1.0.into()))),
+        ("jacfwd", Box::new(jacfwd(g))),
+    ]
+}
+
+/// The same of a function that works on each element alone, at many points at once.
+fn derivatives_at_many<'a>(g: &'a dyn Fn(Array) -> Array) -> [(&'static str, Function<'a>); 5] {
+    let diagonal = |x: Array| {
+        let n = x.shape()[0];
+        (x * wengert::eye(n)).sum_axis(0)
+    };
+    [
+        ("grad of the sum", Box::new(grad(move |x: Array| g(x).sum()))),
+        ("jvp", Box::new(move |x| jvp(g)(x.clone(), wengert::ones_like(&x)).1)),
+        ("vjp", Box::new(move |x| vjp(g, x.clone()).1(wengert::ones_like(&x)))),
+        ("linearize", Box::new(move |x| wengert::linearize(g, x.clone()).1(wengert::ones_like(&x)))),
+        ("jacrev", Box::new(move |x| diagonal(jacrev(g)(x)))),
+    ]
+}
+
 /// Every composition of two derivatives, batched and compiled in every way, against the closed form.
 #[test]
 fn compositions_agree() {
     let f = |x: Array| (x.sin() * x.square()).sum();
     let points = [0.3, -1.1, 2.0];
-    let second: Vec<f64> = points.iter().map(|x: &f64| (2.0 - x * x) * x.sin() + 4.0 * x * x.cos()).collect();
-    let reverse = move |x: Array| grad(f)(x);
-    let forward = move |x: Array| jvp(f)(x, 1.0.into()).1;
-    let pull = move |x: Array| vjp(f, x).1(1.0.into());
-    let pushed = move |x: Array| wengert::linearize(f, x).1(1.0.into());
-    let firsts: [(&str, &dyn Fn(Array) -> Array); 4] =
-        [("grad", &reverse), ("jvp", &forward), ("vjp", &pull), ("linearize", &pushed)];
-    for (inner, g) in firsts {
-        let outer: [(&str, Function); 4] = [
-            ("grad", Box::new(grad(g))),
-            ("jvp", Box::new(move |x| jvp(g)(x, 1.0.into()).1)),
-            ("vjp", Box::new(move |x| vjp(g, x).1(1.0.into()))),
-            ("jacfwd", Box::new(jacfwd(g))),
-        ];
-        for (name, h) in &outer {
-            let near = |what: &str, found: Array| {
-                for (found, wanted) in found.to_vec::<f64>().unwrap().iter().zip(&second) {
-                    assert!((found - wanted).abs() < 1e-12, "{what} of {name}({inner}): {found}, wanted {wanted}");
-                }
-            };
-            let xs = || Array::from(points);
-            for (i, &x) in points.iter().enumerate() {
-                for (found, what) in
-                    [(h(x.into()), "plain"), (jit(h)(x.into()), "jit"), (jit(jit(h))(x.into()), "jit jit")]
-                {
-                    assert!((value(found) - second[i]).abs() < 1e-12, "{what} of {name}({inner})");
-                }
+    let second = Array::from(points.map(|x: f64| (2.0 - x * x) * x.sin() + 4.0 * x * x.cos()));
+    let xs = || Array::from(points);
+    let near = |what: &str, found: Array| {
+        assert!(found.abs_diff_eq(&second, 1e-12), "{what}: {found}, wanted {second}");
+    };
+    for (inner, g) in derivatives(&f) {
+        let ways: [(&str, Function); 3] =
+            [("", Box::new(&g)), ("jit of ", Box::new(jit(&g))), ("jit of jit of ", Box::new(jit(jit(&g))))];
+        for (way, g) in &ways {
+            for (outer, h) in derivatives(g) {
+                let of = |what: &str| format!("{what} of {outer} of {way}{inner}");
+                let each = |h: &dyn Fn(Array) -> Array| stack(&points.map(|x| h(x.into())), 0);
+                near(&of("plain"), each(&h));
+                near(&of("jit"), each(&jit(&h)));
+                near(&of("jit of jit"), each(&jit(jit(&h))));
+                near(&of("vmap"), vmap(&h)(xs()));
+                near(&of("jit of vmap"), jit(vmap(&h))(xs()));
+                near(&of("vmap of jit"), vmap(jit(&h))(xs()));
+                near(&of("scan"), scan(|(), x: Array| ((), h(x)), (), xs()).1);
             }
-            near("vmap", vmap(h)(xs()));
-            near("jit vmap", jit(vmap(h))(xs()));
-            near("vmap jit", vmap(jit(h))(xs()));
-            let inside = jit(g);
-            near("vmap of jvp of jit", vmap(|x: Array| jvp(&inside)(x, 1.0.into()).1)(xs()));
-            near("grad of the sum", grad(|x: Array| vmap(g)(x).sum())(xs()));
-            let scanned = scan(|(), x: Array| ((), h(x)), (), xs()).1;
-            near("scan body", scanned);
+            // Each of a batch.
+            let batched = vmap(g);
+            for (outer, h) in derivatives_at_many(&batched) {
+                let of = |what: &str| format!("{what} of {outer} of vmap of {way}{inner}");
+                near(&of("plain"), h(xs()));
+                near(&of("jit"), jit(&h)(xs()));
+                let two = vmap(&h)(stack(&[xs(), xs()], 0));
+                near(&of("vmap"), two.at(0));
+                near(&of("vmap"), two.at(1));
+            }
         }
     }
 }

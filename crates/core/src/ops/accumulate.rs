@@ -2,6 +2,7 @@
 
 use super::gather::{Index, check_indices, inside, spread_over_rest};
 use super::operands::{accept, arrays, number, result, same_dtype};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::elements;
 use super::{Attributes, Definition, Gather, Sample, Select, rules};
 use crate::array::Array;
@@ -153,11 +154,7 @@ impl Definition for Accumulate {
         let mut all = Vec::new();
         for mode in [IndexMode::Clamp, IndexMode::Drop] {
             let mut add = |dtype, batch: usize, c: &[usize], index: &[usize], indices: Vec<i64>| {
-                let updates: Shape = index.iter().chain(&c[batch + 1..]).copied().collect();
-                let i = ArrayValue::new(index, indices).into();
-                let args = vec![Sample::numbers(dtype, c), i, Sample::numbers(dtype, &updates)];
-                let sample = Sample::new(Accumulate { batch, mode }, args);
-                all.push(if dtype == DType::F64 { sample.linear(&[0, 2]) } else { sample });
+                all.push(sample(dtype, Accumulate { batch, mode }, c, index, indices));
             };
             add(DType::F64, 0, &[5], &[4], vec![1, 3, 1, 1]);
             add(DType::F64, 0, &[5], &[6], vec![-1, 5, 0, i64::MIN, i64::MAX, 4]);
@@ -176,6 +173,28 @@ impl Definition for Accumulate {
         all.push(Sample::new(Accumulate { batch: 0, mode: IndexMode::Drop }, args).linear(&[0, 2]));
         all
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        // Ahead of the first row, behind the last one, and twice.
+        let indices = |n: usize, rows: usize| (0..n).map(|k| (k * 5 % (rows + 2)) as i64 - 1).collect::<Vec<i64>>();
+        let of = |(dtype, mode)| {
+            [
+                sample(dtype, Accumulate { batch: 0, mode }, &[7], &[n], indices(n, 7)),
+                sample(dtype, Accumulate { batch: 0, mode }, &[3, n], &[4], indices(4, 3)),
+                sample(dtype, Accumulate { batch: 1, mode }, &[2, 5], &[2, n], indices(2 * n, 5)),
+            ]
+        };
+        let modes = |dtype| [(dtype, IndexMode::Clamp), (dtype, IndexMode::Drop)];
+        ONE_OF_EACH_SIZE.into_iter().flat_map(modes).flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, op: Accumulate, c: &[usize], index: &[usize], indices: Vec<i64>) -> Sample {
+    let updates: Shape = index.iter().chain(&c[op.batch + 1..]).copied().collect();
+    let i = ArrayValue::new(index, indices).into();
+    let sample = Sample::new(op, vec![Sample::numbers(dtype, c), i, Sample::numbers(dtype, &updates)]);
+    if dtype == DType::F64 { sample.linear(&[0, 2]) } else { sample }
 }
 
 impl Array {

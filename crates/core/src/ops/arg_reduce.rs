@@ -4,7 +4,7 @@ use super::axes::Axes;
 use super::operands::{accept, arrays, result};
 use super::reduce::shape_without;
 use super::view::{blank, elements};
-use super::{Attributes, Definition, Sample, rules};
+use super::{Attributes, Definition, Sample, rules, samples};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
@@ -107,6 +107,19 @@ impl Definition for ArgReduce {
             add(1, ArrayValue::new(&[2, 3], vec![-0.0f32, 0.0, 0.0, 0.0, -0.0, f32::NEG_INFINITY]).into());
             add(0, ArrayValue::new(&[3], vec![f64::NEG_INFINITY; 3]).into());
             add(0, ArrayValue::new(&[4], vec![i64::MAX - 1, i64::MIN, i64::MAX, i64::MIN]).into());
+        }
+        all
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let mut all = Vec::new();
+        for max in [true, false] {
+            for dtype in DType::ALL.into_iter().filter(|_| n > 0) {
+                let mut add = |axis, x: Value| all.push(Sample::new(ArgReduce { max, axis }, vec![x]));
+                add(0, samples::hard(dtype, &[n]));
+                add(1, samples::ties(dtype, &[3, n]));
+                add(0, samples::ties(dtype, &[n, 3]));
+            }
         }
         all
     }

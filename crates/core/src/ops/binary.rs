@@ -3,7 +3,7 @@
 //! A member states the intervals of its operands on which finite differences tell its derivatives, and the partial
 //! derivatives in the user's language: `a` and `b` are the operands, `y` the result.
 
-use super::{Attributes, Definition, Sample, elementwise, rules};
+use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
 use crate::array::operators::combine;
 use crate::array::promote::Term;
@@ -288,26 +288,43 @@ impl Definition for BinaryOp {
     }
 
     fn samples() -> Vec<Sample> {
-        Binary::ALL.iter().flat_map(|&op| samples(op)).collect()
+        Binary::ALL.iter().flat_map(|&op| samples_of(op)).collect()
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let hard = |op: Binary, dtype| Sample::new(BinaryOp(op), samples::hard_pair(dtype, &[n]).into());
+        let all = |&op| {
+            let hard = DType::ALL.into_iter().filter(move |&dtype| taken(op, dtype)).map(move |dtype| hard(op, dtype));
+            hard.chain(smooth(op, &[n]))
+        };
+        Binary::ALL.iter().flat_map(all).collect()
     }
 }
 
-fn samples(op: Binary) -> Vec<Sample> {
-    let sample = |(a, b)| Sample::new(BinaryOp(op), vec![a, b]);
-    let taken = |dtype: &DType| BinaryOp(op).infer(&[Type::scalar(*dtype), Type::scalar(*dtype)]).is_ok();
-    let mut all: Vec<Sample> =
-        DType::ALL.into_iter().filter(taken).map(|dtype| sample(elementwise::hard_pairs(dtype))).collect();
-    let Some([of_a, of_b]) = member(op).smooth else { return all };
-    all.push(sample((elementwise::points_f32(of_a, 0, &[7]), elementwise::points_f32(of_b, 1, &[7]))));
-    for shape in elementwise::SHAPES {
-        let smooth = || sample((elementwise::points(of_a, 0, shape), elementwise::points(of_b, 1, shape)));
-        match op {
-            Binary::Add | Binary::Sub => all.push(smooth().linear(&[0, 1])),
-            Binary::Mul => all.extend([smooth().smooth(&[0, 1]), smooth().linear(&[0]), smooth().linear(&[1])]),
-            Binary::Div => all.extend([smooth().smooth(&[0, 1]), smooth().linear(&[0])]),
-            _ => all.push(smooth().smooth(&[0, 1])),
-        }
+fn taken(op: Binary, dtype: DType) -> bool {
+    BinaryOp(op).infer(&[Type::scalar(dtype), Type::scalar(dtype)]).is_ok()
+}
+
+/// Where it is smooth, and linear if it is so.
+fn smooth(op: Binary, shape: &[usize]) -> Vec<Sample> {
+    let Some([of_a, of_b]) = member(op).smooth else { return Vec::new() };
+    let args = || vec![samples::points(of_a, 0, shape), samples::points(of_b, 1, shape)];
+    let smooth = || Sample::new(BinaryOp(op), args());
+    match op {
+        Binary::Add | Binary::Sub => vec![smooth().linear(&[0, 1])],
+        Binary::Mul => vec![smooth().smooth(&[0, 1]), smooth().linear(&[0]), smooth().linear(&[1])],
+        Binary::Div => vec![smooth().smooth(&[0, 1]), smooth().linear(&[0])],
+        _ => vec![smooth().smooth(&[0, 1])],
     }
+}
+
+fn samples_of(op: Binary) -> Vec<Sample> {
+    let sample = |(a, b)| Sample::new(BinaryOp(op), vec![a, b]);
+    let mut all: Vec<Sample> =
+        DType::ALL.into_iter().filter(|&d| taken(op, d)).map(|dtype| sample(samples::hard_pairs(dtype))).collect();
+    let Some([of_a, of_b]) = member(op).smooth else { return all };
+    all.push(sample((samples::points_f32(of_a, 0, &[7]), samples::points_f32(of_b, 1, &[7]))));
+    all.extend(samples::SHAPES.into_iter().flat_map(|shape| smooth(op, shape)));
     all
 }
 

@@ -3,6 +3,7 @@
 use super::axes::{Integers, lengths};
 use super::operands::{accept, arrays, result};
 use super::reduce::sum_over;
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::read;
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -91,11 +92,6 @@ impl Definition for Broadcast {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, x: &[usize], shape: &[usize], axes: &[usize]| {
-            let op = Broadcast { shape: shape.into(), axes: axes.into() };
-            let sample = Sample::new(op, vec![Sample::numbers(dtype, x)]);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, &[3], &[2, 3], &[1]),
             sample(DType::F64, &[3], &[3, 2], &[0]),
@@ -110,6 +106,21 @@ impl Definition for Broadcast {
             sample(DType::Bool, &[3], &[2, 3], &[1]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| {
+            let rows = [sample(dtype, &[n], &[3, n], &[1]), sample(dtype, &[n], &[n, 3], &[0])];
+            rows.into_iter().chain([sample(dtype, &[], &[n], &[]), sample(dtype, &[3], &[3, n], &[0])])
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, x: &[usize], shape: &[usize], axes: &[usize]) -> Sample {
+    let op = Broadcast { shape: shape.into(), axes: axes.into() };
+    let sample = Sample::new(op, vec![Sample::numbers(dtype, x)]);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 impl Array {

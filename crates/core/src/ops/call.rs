@@ -123,7 +123,7 @@ impl Primitive for Call {
             // The linear half takes the operands and computes the residuals again, without effects.
             let outputs: Vec<usize> = (0..k_outputs).collect();
             let residual_outputs: Vec<usize> = (k_outputs..k_outputs + residuals).collect();
-            let recomputed = without_effects(&split.known.permuted(&inputs, &residual_outputs));
+            let recomputed = without_effects(split.known.permuted(&inputs, &residual_outputs));
             let types = [split.known.input_types(), &split.linear.input_types()[residuals..]].concat();
             let linear = trace_closed(&types, |x| {
                 let (x, dx) = x.split_at(inputs.len());

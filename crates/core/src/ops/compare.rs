@@ -1,6 +1,6 @@
 //! Comparisons: two operands of one dtype, a `bool` result.
 
-use super::{Attributes, Definition, Sample, elementwise, rules};
+use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
 use crate::array::promote::{Term, promote};
 use crate::error::{Error, TypeError};
@@ -140,15 +140,20 @@ impl Definition for CompareOp {
     fn samples() -> Vec<Sample> {
         let mut all = Vec::new();
         for &op in Comparison::ALL {
-            for shape in elementwise::SHAPES {
-                let args = vec![elementwise::points((-2.0, 2.0), 0, shape), elementwise::points((-2.0, 2.0), 1, shape)];
+            for shape in samples::SHAPES {
+                let args = vec![samples::points((-2.0, 2.0), 0, shape), samples::points((-2.0, 2.0), 1, shape)];
                 all.push(Sample::new(CompareOp(op), args));
             }
             for dtype in DType::ALL {
-                let (a, b) = elementwise::hard_pairs(dtype);
+                let (a, b) = samples::hard_pairs(dtype);
                 all.push(Sample::new(CompareOp(op), vec![a, b]));
             }
         }
         all
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |&op| DType::ALL.map(|dtype| Sample::new(CompareOp(op), samples::hard_pair(dtype, &[n]).into()));
+        Comparison::ALL.iter().flat_map(of).collect()
     }
 }

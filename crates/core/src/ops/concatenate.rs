@@ -2,6 +2,7 @@
 
 use super::axes::{Integers, one_axis};
 use super::operands::{accept, array_list, result};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy};
 use super::{Attributes, Definition, Sample, Slice};
 use crate::array::Array;
@@ -115,12 +116,6 @@ impl Definition for Concatenate {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, axis, shapes: &[&[usize]]| {
-            let args = shapes.iter().map(|shape| Sample::numbers(dtype, shape)).collect();
-            let sample = Sample::new(Concatenate { axis }, args);
-            let all: Vec<usize> = (0..shapes.len()).collect();
-            if dtype == DType::F64 { sample.linear(&all) } else { sample }
-        };
         vec![
             sample(DType::F64, 0, &[&[3], &[2]]),
             sample(DType::F64, 0, &[&[2, 3], &[1, 3], &[4, 3]]),
@@ -134,6 +129,25 @@ impl Definition for Concatenate {
             sample(DType::Bool, 0, &[&[2], &[1]]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| {
+            [
+                sample(dtype, 0, &[&[n], &[3], &[n]]),
+                sample(dtype, 1, &[&[2, n], &[2, 1]]),
+                sample(dtype, 0, &[&[1, n], &[2, n]]),
+            ]
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, axis: usize, shapes: &[&[usize]]) -> Sample {
+    let args = shapes.iter().map(|shape| Sample::numbers(dtype, shape)).collect();
+    let sample = Sample::new(Concatenate { axis }, args);
+    let all: Vec<usize> = (0..shapes.len()).collect();
+    if dtype == DType::F64 { sample.linear(&all) } else { sample }
 }
 
 /// Arrays one after the other along an axis, promoted to one dtype; a negative axis counts from the end.

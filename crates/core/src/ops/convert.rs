@@ -1,6 +1,6 @@
 //! Converting elements to another dtype.
 
-use super::{Attributes, Definition, Sample, elementwise, rules};
+use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
@@ -90,15 +90,22 @@ impl Definition for Convert {
     fn samples() -> Vec<Sample> {
         let mut all = Vec::new();
         for to in DType::ALL {
-            all.extend(DType::ALL.map(|from| Sample::new(Convert { dtype: to }, vec![elementwise::hard_values(from)])));
+            all.extend(DType::ALL.map(|from| Sample::new(Convert { dtype: to }, vec![samples::hard_values(from)])));
         }
-        for shape in elementwise::SHAPES {
-            let x = elementwise::points((-3.0, 3.0), 0, shape);
+        for shape in samples::SHAPES {
+            let x = samples::points((-3.0, 3.0), 0, shape);
             all.push(Sample::new(Convert { dtype: DType::F64 }, vec![x.clone()]).linear(&[0]));
             // Not smooth to the eyes of finite differences, which see the steps of f32.
             let narrow = Sample::new(Convert { dtype: DType::F32 }, vec![x]);
             all.push(Sample { linear: vec![0], ..narrow });
         }
         all
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let to = |dtype| {
+            DType::ALL.map(move |from| Sample::new(Convert { dtype }, vec![samples::hard(from, &[n])]))
+        };
+        DType::ALL.into_iter().flat_map(to).collect()
     }
 }

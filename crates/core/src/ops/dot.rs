@@ -2,7 +2,7 @@
 
 use super::operands::{accept, arrays, result, same_dtype};
 use super::view::{blank, elements};
-use super::{Attributes, Definition, Permute, Sample, rules};
+use super::{Attributes, Definition, Permute, Sample, rules, samples};
 use crate::array::Array;
 use crate::array::promote::promote_types;
 use crate::error::{Error, TypeError};
@@ -15,7 +15,8 @@ use wengert_kernel::{DType, Element};
 
 /// `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`, floats and integers of 32 and 64 bits; integers wrap.
 ///
-/// The order of the sums is not part of its meaning: engines may differ by a few roundings.
+/// Sums start at +0, so that a sum of zeros is +0 whatever their signs, of one product too. Their order is not part of
+/// the meaning: engines may differ by a few roundings.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Dot {
     /// Number of leading batch axes.
@@ -171,6 +172,24 @@ impl Definition for Dot {
         add(DType::F32, 0, &[17, 5], &[5, 9]);
         for dtype in [DType::I32, DType::I64, DType::U32, DType::U64] {
             add(dtype, 0, &[2, 3], &[3, 2]);
+        }
+        all
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let shapes = [[2, n, 3], [1, n, 1], [n, 1, 3], [3, 2, n], [n, 5, 1]];
+        let mut all = Vec::new();
+        for [m, k, n] in shapes {
+            for dtype in [DType::F64, DType::F32, DType::I32] {
+                let of = |values: fn(DType, &[usize]) -> Value| {
+                    Sample::new(Dot { batch: 0 }, vec![values(dtype, &[m, k]), values(dtype, &[k, n])])
+                };
+                all.push(of(samples::ties));
+                all.push(of(samples::zeros));
+                if dtype == DType::F64 {
+                    all.extend([of(Sample::numbers).linear(&[0]), of(Sample::numbers).linear(&[1])]);
+                }
+            }
         }
         all
     }

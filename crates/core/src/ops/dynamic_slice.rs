@@ -4,6 +4,7 @@ use super::accumulate::add_elements;
 use super::axes::{Integers, lengths};
 use super::gather::Index;
 use super::operands::{accept, array_list, number, result, same_dtype};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, clamped_start, copy, elements, positions};
 use super::{Attributes, Definition, Gather, Iota, Sample, rules};
 use crate::array::Array;
@@ -173,12 +174,6 @@ impl Definition for DynamicSlice {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, batch: usize, x: &[usize], sizes: &[usize], starts: &[Vec<i64>]| {
-            let mut args = vec![Sample::numbers(dtype, x)];
-            args.extend(starts.iter().map(|s| Value::from(ArrayValue::new(&x[..batch], s.clone()))));
-            let sample = Sample::new(DynamicSlice { batch, sizes: sizes.into() }, args);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, 0, &[5], &[3], &[vec![1]]),
             sample(DType::F64, 0, &[5], &[3], &[vec![9]]),
@@ -197,6 +192,25 @@ impl Definition for DynamicSlice {
             sample(DType::Bool, 0, &[4], &[2], &[vec![1]]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| {
+            [
+                sample(dtype, 0, &[n + 3], &[n], &[vec![n as i64 % 5]]),
+                sample(dtype, 0, &[3, n + 2], &[2, n], &[vec![1], vec![2]]),
+                sample(dtype, 1, &[2, n + 3], &[n], &[vec![1, 9]]),
+            ]
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, batch: usize, x: &[usize], sizes: &[usize], starts: &[Vec<i64>]) -> Sample {
+    let mut args = vec![Sample::numbers(dtype, x)];
+    args.extend(starts.iter().map(|s| Value::from(ArrayValue::new(&x[..batch], s.clone()))));
+    let sample = Sample::new(DynamicSlice { batch, sizes: sizes.into() }, args);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 impl Primitive for DynamicUpdate {
@@ -299,10 +313,7 @@ impl Definition for DynamicUpdate {
         let mut all = Vec::new();
         for add in [false, true] {
             let mut sample = |dtype, batch: usize, x: &[usize], u: &[usize], starts: &[Vec<i64>]| {
-                let mut args = vec![Sample::numbers(dtype, x), Sample::numbers(dtype, u)];
-                args.extend(starts.iter().map(|s| Value::from(ArrayValue::new(&x[..batch], s.clone()))));
-                let sample = Sample::new(DynamicUpdate { batch, add }, args);
-                all.push(if dtype == DType::F64 { sample.linear(&[0, 1]) } else { sample });
+                all.push(update(dtype, DynamicUpdate { batch, add }, x, u, starts));
             };
             sample(DType::F64, 0, &[5], &[3], &[vec![1]]);
             sample(DType::F64, 0, &[5], &[3], &[vec![9]]);
@@ -321,6 +332,25 @@ impl Definition for DynamicUpdate {
         all.push(Sample::new(DynamicUpdate { batch: 0, add: false }, bools));
         all
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |(dtype, add)| {
+            [
+                update(dtype, DynamicUpdate { batch: 0, add }, &[n + 3], &[n], &[vec![n as i64 % 5]]),
+                update(dtype, DynamicUpdate { batch: 0, add }, &[3, n + 2], &[2, n], &[vec![1], vec![2]]),
+                update(dtype, DynamicUpdate { batch: 1, add }, &[2, n + 3], &[2, n], &[vec![1, 9]]),
+            ]
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(|dtype| [(dtype, false), (dtype, true)]).flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn update(dtype: DType, op: DynamicUpdate, x: &[usize], u: &[usize], starts: &[Vec<i64>]) -> Sample {
+    let mut args = vec![Sample::numbers(dtype, x), Sample::numbers(dtype, u)];
+    args.extend(starts.iter().map(|s| Value::from(ArrayValue::new(&x[..op.batch], s.clone()))));
+    let sample = Sample::new(op, args);
+    if dtype == DType::F64 { sample.linear(&[0, 1]) } else { sample }
 }
 
 impl Array {

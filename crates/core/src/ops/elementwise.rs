@@ -1,4 +1,4 @@
-//! What all elementwise primitives share: how types follow, the reference, and the operands of samples.
+//! What all elementwise primitives share: how types follow, and the reference.
 
 use super::operands::{arrays, result};
 use super::view::blank;
@@ -7,7 +7,7 @@ use crate::types::Type;
 use crate::value::{ArrayValue, Value};
 use std::borrow::Cow;
 use wengert_kernel::scalar::{binary_fn, compare_fn, convert, fma_fn, test_fn, unary_fn};
-use wengert_kernel::{DType, Element, Scalar, ScalarOp, with_element};
+use wengert_kernel::{DType, Element, ScalarOp, with_element};
 
 /// Operands of one shape, and of dtypes that the scalar operation takes.
 pub(super) fn infer<const N: usize>(op: ScalarOp, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -92,65 +92,6 @@ fn elements<T: Element>(x: &ArrayValue) -> Cow<'_, [T]> {
     }
 }
 
-/// Shapes on which laws are checked: a scalar, nothing, an odd length, two axes.
-pub(super) const SHAPES: [&[usize]; 4] = [&[], &[0], &[7], &[2, 3]];
-
-/// Points spread evenly over an interval, neither its ends nor its middle among them; another set for each `seed`.
-pub(super) fn points(interval: (f64, f64), seed: usize, shape: &[usize]) -> Value {
-    ArrayValue::new(shape, spread(interval, seed, shape.iter().product())).into()
-}
-
-/// The same in `f32`.
-pub(super) fn points_f32(interval: (f64, f64), seed: usize, shape: &[usize]) -> Value {
-    let points = spread(interval, seed, shape.iter().product());
-    ArrayValue::new(shape, points.into_iter().map(|x| x as f32).collect()).into()
-}
-
-/// Multiples of the golden ratio modulo 1 keep their distance from each other.
-fn spread((low, high): (f64, f64), seed: usize, n: usize) -> Vec<f64> {
-    let fraction = |i: usize| (0.29 + 0.381_966 * seed as f64 + 0.618_034 * i as f64).fract();
-    (0..n).map(|i| low + (high - low) * fraction(i)).collect()
-}
-
-/// The values of a dtype at which functions go wrong.
-pub(super) fn hard_values(dtype: DType) -> Value {
-    fn array<T: Element, const N: usize>(x: [T; N]) -> Value {
-        ArrayValue::new(&[N], x.to_vec()).into()
-    }
-    macro_rules! floats {
-        ($t:ident, $tiny:expr) => {{
-            use std::$t::consts::PI;
-            let big = [$t::NAN, $t::INFINITY, $t::NEG_INFINITY, $t::MAX, -1e30, 1e17, 750.0, -750.0, 100.0, PI];
-            let small = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -5.5, $t::MIN_POSITIVE, -$tiny, 1e-9];
-            array([big.as_slice(), &small].concat().try_into().unwrap_or([0.0; 22]))
-        }};
-    }
-    match dtype {
-        DType::Bool => array([true, false, true]),
-        DType::U8 => array([0, 1, 2, 7, 8, 127, 255u8]),
-        DType::I32 => array([0, 1, -1, 2, -2, 7, 31, 32, 33, i32::MIN, i32::MAX]),
-        DType::I64 => array([0, 1, -1, 2, -2, 7, 63, 64, (1 << 53) + 1, i64::MIN, i64::MAX]),
-        DType::U32 => array([0, 1, 2, 7, 31, 32, 33, 1 << 31, u32::MAX]),
-        DType::U64 => array([0, 1, 2, 7, 63, 64, (1 << 53) + 1, 1 << 63, u64::MAX]),
-        DType::F32 => floats!(f32, 1e-45),
-        DType::F64 => floats!(f64, 5e-324),
-    }
-}
-
-/// Every pair of hard values.
-pub(super) fn hard_pairs(dtype: DType) -> (Value, Value) {
-    let values = hard_values(dtype).into_array();
-    let all: Vec<Scalar> = (0..values.size()).map(|i| values.get(i)).collect();
-    let pairs: Vec<(Scalar, Scalar)> = all.iter().flat_map(|&a| all.iter().map(move |&b| (a, b))).collect();
-    let side = |of: fn(&(Scalar, Scalar)) -> Scalar| -> Value {
-        let mut x = ArrayValue::full(&[pairs.len()], Scalar::zero(dtype));
-        let elements = x.make_mut();
-        pairs.iter().enumerate().for_each(|(i, pair)| elements.set(i, of(pair)));
-        x.into()
-    };
-    (side(|p| p.0), side(|p| p.1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,13 +121,5 @@ mod tests {
         let buffer = Buffer::from_foreign(DType::F64, 2, Arc::new(bytes), 1).expect("it holds two elements");
         let x = Array::from_value(ArrayValue { shape: [2].as_slice().into(), buffer: Arc::new(buffer) }.into());
         assert_eq!(-x + 1.0, Array::from([0.0, -1.0]));
-    }
-
-    #[test]
-    fn points_keep_off_ends_and_middle() {
-        for seed in 0..3 {
-            let x = spread((-1.0, 1.0), seed, 7);
-            assert!(x.iter().all(|x| x.abs() > 1e-2 && x.abs() < 0.999), "{x:?}");
-        }
     }
 }

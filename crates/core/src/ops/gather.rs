@@ -3,6 +3,7 @@
 use super::accumulate::Accumulate;
 use super::axes::{Integers, one_axis};
 use super::operands::{accept, arrays, result};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy, elements};
 use super::{Attributes, Broadcast, Definition, Sample, rules};
 use crate::array::Array;
@@ -114,11 +115,6 @@ impl Definition for Gather {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, batch, x: &[usize], index: &[usize], indices: Vec<i64>| {
-            let args = vec![Sample::numbers(dtype, x), ArrayValue::new(index, indices).into()];
-            let sample = Sample::new(Gather { batch }, args);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, 0, &[5], &[4], vec![1, 3, 1, 1]),
             sample(DType::F64, 0, &[5], &[6], vec![-1, 5, 0, i64::MIN, i64::MAX, 4]),
@@ -136,6 +132,27 @@ impl Definition for Gather {
             sample(DType::Bool, 0, &[3], &[2], vec![2, 1]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        // Ahead of the first row, behind the last one, and twice.
+        let indices = |n: usize, rows: usize| (0..n).map(|k| (k * 5 % (rows + 2)) as i64 - 1).collect::<Vec<i64>>();
+        let of = |dtype| {
+            [
+                sample(dtype, 0, &[7], &[n], indices(n, 7)),
+                sample(dtype, 0, &[n + 1], &[5], indices(5, n + 1)),
+                sample(dtype, 0, &[3, n], &[4], indices(4, 3)),
+                sample(dtype, 1, &[2, 5], &[2, n], indices(2 * n, 5)),
+            ]
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, batch: usize, x: &[usize], index: &[usize], indices: Vec<i64>) -> Sample {
+    let args = vec![Sample::numbers(dtype, x), ArrayValue::new(index, indices).into()];
+    let sample = Sample::new(Gather { batch }, args);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 /// A position along an axis: a number, or an array of integers. Negative ones count from the end, once.

@@ -115,4 +115,15 @@ impl Definition for Iota {
         all.extend(DType::ALL.into_iter().filter(|&d| d != DType::Bool).map(|d| iota(d, &[300], 0)));
         all.into_iter().map(|op| Sample::new(op, vec![])).collect()
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let numbers = DType::ALL.into_iter().filter(|&d| d != DType::Bool);
+        let line = numbers.map(|dtype| Iota { dtype, shape: [n].as_slice().into(), axis: 0 });
+        let plane = [(2, n, 1), (n, 3, 0)].map(|(rows, columns, axis)| Iota {
+            dtype: DType::F32,
+            shape: [rows, columns].as_slice().into(),
+            axis,
+        });
+        line.chain(plane).map(|op| Sample::new(op, vec![])).collect()
+    }
 }

@@ -5,11 +5,13 @@ mod bodies;
 mod elementwise;
 mod operands;
 pub(crate) mod rules;
+mod samples;
 mod view;
 
 pub use axes::{Axes, Integers, KeepDims, keepdims};
 pub use concatenate::{concatenate, stack};
 pub use gather::Index;
+pub use samples::Sample;
 pub use slice::{Span, Spans};
 
 use crate::array::Array;
@@ -18,7 +20,6 @@ use crate::lanes::OpLanes;
 use crate::primitive::{Attribute, Primitive};
 use crate::program::Program;
 use crate::types::Type;
-use crate::value::{ArrayValue, Value};
 use std::ops::Deref;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar};
@@ -39,61 +40,11 @@ pub trait Definition: Primitive + Sized {
 
     /// What the laws are checked on; at least one for each behaviour worth a law.
     fn samples() -> Vec<Sample>;
-}
 
-/// One instance of an operation on which the laws are checked.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// The operation.
-    pub op: Op,
-    /// Its operands.
-    pub args: Vec<Value>,
-    /// Operands in which it is smooth here, so that finite differences tell the derivative.
-    pub smooth: Vec<usize>,
-    /// Operands in which it is linear jointly, so that it has a transpose.
-    pub linear: Vec<usize>,
-}
-
-impl Sample {
-    /// A sample that is smooth and linear in nothing.
-    pub fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
-        Sample { op: op.into(), args, smooth: Vec::new(), linear: Vec::new() }
-    }
-
-    /// An operand of distinct numbers of both signs where the dtype has them, none of them near 0.
-    pub(crate) fn numbers(dtype: DType, shape: &[usize]) -> Value {
-        let n: usize = shape.iter().product();
-        // Multiples of the golden ratio, modulo 1, keep apart from each other.
-        let spread = |k: usize| ((k + 1) as f64 * 0.618_033_988_749_895).fract() + 0.25;
-        let float = |k: usize| if k % 3 == 1 { -spread(k) } else { spread(k) };
-        let whole = |k: usize| (k * 7 + 3) as i64 % 23 - if dtype.is_signed() { 11 } else { 0 };
-        let number = |k: usize| match dtype {
-            DType::Bool => Scalar::new(k * k % 3 == 1),
-            DType::F32 => Scalar::new(float(k) as f32),
-            DType::F64 => Scalar::new(float(k)),
-            DType::I32 => Scalar::new(whole(k) as i32),
-            DType::I64 => Scalar::new(whole(k)),
-            DType::U8 => Scalar::new(whole(k) as u8),
-            DType::U32 => Scalar::new(whole(k) as u32),
-            DType::U64 => Scalar::new(whole(k) as u64),
-        };
-        let mut x = ArrayValue::full(shape, Scalar::zero(dtype));
-        for k in 0..n {
-            x.make_mut().set(k, number(k));
-        }
-        x.into()
-    }
-
-    /// Smooth in these operands.
-    pub fn smooth(mut self, operands: &[usize]) -> Self {
-        self.smooth = operands.to_vec();
-        self
-    }
-
-    /// Linear in these operands together (and smooth in them).
-    pub fn linear(mut self, operands: &[usize]) -> Self {
-        self.linear = operands.to_vec();
-        self.smooth(operands)
+    /// The same with operands of a length, for every length around the width of vectors: hard values and ties wherever
+    /// elements are looked at, smooth points beside them. None where no operand has a length.
+    fn samples_of_length(_: usize) -> Vec<Sample> {
+        Vec::new()
     }
 }
 
@@ -241,6 +192,13 @@ macro_rules! primitives {
                 assert!(!samples.is_empty(), concat!(stringify!($name), " has samples"));
                 all.extend(samples);
             })+)*
+            all
+        }
+
+        /// The samples of every primitive with operands of a length.
+        pub fn samples_of_length(n: usize) -> Vec<Sample> {
+            let mut all = Vec::new();
+            $($(all.extend($name::samples_of_length(n));)+)*
             all
         }
 

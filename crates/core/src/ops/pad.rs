@@ -2,6 +2,7 @@
 
 use super::axes::{Integers, lengths};
 use super::operands::{accept, arrays, result, same_dtype};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy, positions};
 use super::{Attributes, Broadcast, Definition, Sample, Select, Slice, rules};
 use crate::array::Array;
@@ -125,11 +126,6 @@ impl Definition for Pad {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, x: &[usize], low: &[usize], high: &[usize]| {
-            let op = Pad { low: low.into(), high: high.into() };
-            let sample = Sample::new(op, vec![Sample::numbers(dtype, x), Sample::numbers(dtype, &[])]);
-            if dtype == DType::F64 { sample.linear(&[0, 1]) } else { sample }
-        };
         let mut odd = sample(DType::F64, &[2], &[1], &[1]);
         odd.args[1] = ArrayValue::scalar(Scalar::new(f64::NAN)).into();
         odd.smooth.clear();
@@ -148,6 +144,18 @@ impl Definition for Pad {
             odd,
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| [sample(dtype, &[n], &[1], &[2]), sample(dtype, &[2, n], &[1, 0], &[0, 3])];
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, x: &[usize], low: &[usize], high: &[usize]) -> Sample {
+    let op = Pad { low: low.into(), high: high.into() };
+    let sample = Sample::new(op, vec![Sample::numbers(dtype, x), Sample::numbers(dtype, &[])]);
+    if dtype == DType::F64 { sample.linear(&[0, 1]) } else { sample }
 }
 
 impl Array {

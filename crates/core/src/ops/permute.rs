@@ -2,6 +2,7 @@
 
 use super::axes::{Integers, distinct_axes, one_axis};
 use super::operands::{accept, arrays, result};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::read;
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -90,10 +91,6 @@ impl Definition for Permute {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, x: &[usize], axes: &[usize]| {
-            let sample = Sample::new(Permute { axes: axes.into() }, vec![Sample::numbers(dtype, x)]);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, &[2, 3], &[1, 0]),
             sample(DType::F64, &[2, 3, 5], &[2, 0, 1]),
@@ -107,6 +104,19 @@ impl Definition for Permute {
             sample(DType::Bool, &[3, 2], &[1, 0]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| {
+            [sample(dtype, &[3, n], &[1, 0]), sample(dtype, &[n, 3], &[1, 0]), sample(dtype, &[2, n, 3], &[2, 0, 1])]
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, x: &[usize], axes: &[usize]) -> Sample {
+    let sample = Sample::new(Permute { axes: axes.into() }, vec![Sample::numbers(dtype, x)]);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 impl Array {

@@ -3,7 +3,7 @@
 use super::axes::Axes;
 use super::operands::{accept, arrays, result};
 use super::view::{blank, elements};
-use super::{Attributes, Broadcast, Definition, Sample, rules};
+use super::{Attributes, Broadcast, Definition, Sample, rules, samples};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
@@ -460,6 +460,33 @@ impl Definition for Reduce {
                 all.push(Sample::new(Reduce { op, start, end }, vec![Sample::numbers(DType::Bool, shape)]));
             }
             all.push(Sample::new(Reduce { op, start: 0, end: 1 }, vec![Sample::numbers(DType::I64, &[5])]));
+        }
+        all
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let mut all = Vec::new();
+        for op in [Binary::Add, Binary::Mul, Binary::Max, Binary::Min, Binary::And, Binary::Or] {
+            let empty = n == 0 && matches!(op, Binary::Max | Binary::Min);
+            for dtype in DType::ALL.into_iter().filter(|&d| !empty && is_reduction(op, d)) {
+                let mut add = |axis, x: Value| {
+                    all.push(Sample::new(Reduce { op, start: axis, end: axis + 1 }, vec![x]));
+                };
+                add(0, samples::hard(dtype, &[n]));
+                add(1, samples::ties(dtype, &[3, n]));
+                add(0, Sample::numbers(dtype, &[n, 3]));
+            }
+            if is_reduction(op, DType::F64) && !empty {
+                for (shape, axis) in [([2, n], 1), ([n, 5], 0)] {
+                    let x = vec![Sample::numbers(DType::F64, &shape)];
+                    let sample = Sample::new(Reduce { op, start: axis, end: axis + 1 }, x);
+                    all.push(if op == Binary::Add { sample.linear(&[0]) } else { sample.smooth(&[0]) });
+                }
+            }
+            if !empty && !is_reduction(op, DType::Bool) {
+                // As many results as a vector is wide, and more.
+                all.push(Sample::new(Reduce { op, start: 0, end: 1 }, vec![samples::hard(DType::F32, &[3, n])]));
+            }
         }
         all
     }

@@ -2,6 +2,7 @@
 
 use super::axes::{Integers, distinct_axes};
 use super::operands::{accept, arrays, result};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
@@ -75,10 +76,6 @@ impl Definition for Reshape {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, from: &[usize], to: &[usize]| {
-            let sample = Sample::new(Reshape { shape: to.into() }, vec![Sample::numbers(dtype, from)]);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, &[2, 3], &[3, 2]),
             sample(DType::F64, &[6], &[1, 2, 3]),
@@ -92,6 +89,17 @@ impl Definition for Reshape {
             sample(DType::Bool, &[2, 2], &[4]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| [sample(dtype, &[2, n], &[n, 2]), sample(dtype, &[3 * n], &[3, n])];
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, from: &[usize], to: &[usize]) -> Sample {
+    let sample = Sample::new(Reshape { shape: to.into() }, vec![Sample::numbers(dtype, from)]);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 impl Array {

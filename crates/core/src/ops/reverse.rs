@@ -2,6 +2,7 @@
 
 use super::axes::{Integers, distinct_axes};
 use super::operands::{accept, arrays, result};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::read;
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -85,11 +86,6 @@ impl Definition for Reverse {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, x: &[usize], axes: &[usize]| {
-            let op = Reverse { shape: x.into(), axes: axes.into() };
-            let sample = Sample::new(op, vec![Sample::numbers(dtype, x)]);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, &[5], &[0]),
             sample(DType::F64, &[2, 3], &[1]),
@@ -102,6 +98,18 @@ impl Definition for Reverse {
             sample(DType::Bool, &[7], &[0]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| [sample(dtype, &[n], &[0]), sample(dtype, &[n, 3], &[0]), sample(dtype, &[3, n], &[1])];
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, x: &[usize], axes: &[usize]) -> Sample {
+    let op = Reverse { shape: x.into(), axes: axes.into() };
+    let sample = Sample::new(op, vec![Sample::numbers(dtype, x)]);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 impl Array {

@@ -1,6 +1,6 @@
 //! Choosing between two arrays element by element.
 
-use super::{Attributes, Definition, Sample, elementwise, rules};
+use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
 use crate::array::promote::{Term, common_dtype, common_shape, fit};
 use crate::error::{Error, TypeError};
@@ -96,13 +96,9 @@ impl Definition for Select {
     }
 
     fn samples() -> Vec<Sample> {
-        let alternating = |shape: &[usize]| -> Value {
-            let n = shape.iter().product();
-            ArrayValue::new(shape, (0..n).map(|i| i % 3 != 1).collect()).into()
-        };
         let mut all = Vec::new();
-        for shape in elementwise::SHAPES {
-            let (a, b) = (elementwise::points((-2.0, 2.0), 0, shape), elementwise::points((-2.0, 2.0), 1, shape));
+        for shape in samples::SHAPES {
+            let (a, b) = (samples::points((-2.0, 2.0), 0, shape), samples::points((-2.0, 2.0), 1, shape));
             let zero = Value::zeros(&a.ty());
             let sample = |a: &Value, b: &Value| Sample::new(Select, vec![alternating(shape), a.clone(), b.clone()]);
             all.push(sample(&a, &b).linear(&[1, 2]));
@@ -110,11 +106,24 @@ impl Definition for Select {
             all.push(sample(&zero, &b).linear(&[2]));
         }
         for dtype in DType::ALL {
-            let (a, b) = elementwise::hard_pairs(dtype);
+            let (a, b) = samples::hard_pairs(dtype);
             all.push(Sample::new(Select, vec![alternating(&a.array().shape), a, b]));
         }
         all
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let args = |[a, b]: [Value; 2]| vec![alternating(&[n]), a, b];
+        let hard = DType::ALL.map(|dtype| Sample::new(Select, args(samples::hard_pair(dtype, &[n]))));
+        let points = [0, 1].map(|seed| samples::points((-2.0, 2.0), seed, &[n]));
+        hard.into_iter().chain([Sample::new(Select, args(points)).linear(&[1, 2])]).collect()
+    }
+}
+
+/// A condition that holds here and there.
+fn alternating(shape: &[usize]) -> Value {
+    let n = shape.iter().product();
+    ArrayValue::new(shape, (0..n).map(|i| i % 3 != 1).collect()).into()
 }
 
 #[cfg(test)]

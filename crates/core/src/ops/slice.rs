@@ -1,6 +1,7 @@
 //! `slice` and `slice_add`: a strided box of an array, read or added to. And NumPy's basic indexing.
 
 use super::operands::{accept, arrays, number, result, same_dtype};
+use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy, positions};
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -127,11 +128,6 @@ impl Definition for Slice {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, x: &[usize], start: &[usize], sizes: &[usize], stride: &[usize]| {
-            let op = Slice { start: start.into(), sizes: sizes.into(), stride: stride.into() };
-            let sample = Sample::new(op, vec![Sample::numbers(dtype, x)]);
-            if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
-        };
         vec![
             sample(DType::F64, &[7], &[2], &[3], &[1]),
             sample(DType::F64, &[8], &[1], &[3], &[3]),
@@ -145,6 +141,25 @@ impl Definition for Slice {
             sample(DType::Bool, &[4], &[1], &[2], &[1]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| {
+            let lines = [sample(dtype, &[n + 3], &[1], &[n], &[1]), sample(dtype, &[2 * n], &[0], &[n], &[2])];
+            let planes = [
+                sample(dtype, &[3, n + 2], &[1, 2], &[2, n], &[1, 1]),
+                sample(dtype, &[n + 2, 3], &[1, 1], &[n, 2], &[1, 1]),
+            ];
+            lines.into_iter().chain(planes)
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn sample(dtype: DType, x: &[usize], start: &[usize], sizes: &[usize], stride: &[usize]) -> Sample {
+    let op = Slice { start: start.into(), sizes: sizes.into(), stride: stride.into() };
+    let sample = Sample::new(op, vec![Sample::numbers(dtype, x)]);
+    if dtype == DType::F64 { sample.linear(&[0]) } else { sample }
 }
 
 impl Primitive for SliceAdd {
@@ -211,21 +226,31 @@ impl Definition for SliceAdd {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |dtype, c: &[usize], u: &[usize], start: &[usize], stride: &[usize]| {
-            let op = SliceAdd { start: start.into(), stride: stride.into() };
-            let sample = Sample::new(op, vec![Sample::numbers(dtype, c), Sample::numbers(dtype, u)]);
-            if dtype == DType::F64 { sample.linear(&[0, 1]) } else { sample }
-        };
         vec![
-            sample(DType::F64, &[7], &[3], &[2], &[1]),
-            sample(DType::F64, &[8], &[3], &[1], &[3]),
-            sample(DType::F64, &[3, 5], &[2, 3], &[1, 0], &[1, 2]),
-            sample(DType::F64, &[], &[], &[], &[]),
-            sample(DType::F64, &[5], &[0], &[5], &[1]),
-            sample(DType::F32, &[5, 17], &[5, 11], &[0, 3], &[1, 1]),
-            sample(DType::I64, &[9], &[5], &[0], &[2]),
+            added(DType::F64, &[7], &[3], &[2], &[1]),
+            added(DType::F64, &[8], &[3], &[1], &[3]),
+            added(DType::F64, &[3, 5], &[2, 3], &[1, 0], &[1, 2]),
+            added(DType::F64, &[], &[], &[], &[]),
+            added(DType::F64, &[5], &[0], &[5], &[1]),
+            added(DType::F32, &[5, 17], &[5, 11], &[0, 3], &[1, 1]),
+            added(DType::I64, &[9], &[5], &[0], &[2]),
         ]
     }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let of = |dtype| {
+            let lines = [added(dtype, &[n + 3], &[n], &[1], &[1]), added(dtype, &[2 * n], &[n], &[0], &[2])];
+            lines.into_iter().chain([added(dtype, &[3, n + 2], &[2, n], &[1, 2], &[1, 1])])
+        };
+        ONE_OF_EACH_SIZE.into_iter().flat_map(of).collect()
+    }
+}
+
+/// A sample, linear where floats are double.
+fn added(dtype: DType, c: &[usize], u: &[usize], start: &[usize], stride: &[usize]) -> Sample {
+    let op = SliceAdd { start: start.into(), stride: stride.into() };
+    let sample = Sample::new(op, vec![Sample::numbers(dtype, c), Sample::numbers(dtype, u)]);
+    if dtype == DType::F64 { sample.linear(&[0, 1]) } else { sample }
 }
 
 /// What is taken along one axis.

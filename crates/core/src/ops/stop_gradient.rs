@@ -1,6 +1,6 @@
 //! A value that counts as a constant when derivatives are taken.
 
-use super::{Attributes, Definition, Sample, elementwise, operands, rules};
+use super::{Attributes, Definition, Sample, operands, rules, samples};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Batched, Lowering, Primitive};
@@ -62,8 +62,12 @@ impl Definition for StopGradient {
     }
 
     fn samples() -> Vec<Sample> {
-        let points = elementwise::SHAPES.map(|shape| elementwise::points((-1.0, 1.0), 0, shape));
-        let all = points.into_iter().chain(DType::ALL.map(elementwise::hard_values));
+        let points = samples::SHAPES.map(|shape| samples::points((-1.0, 1.0), 0, shape));
+        let all = points.into_iter().chain(DType::ALL.map(samples::hard_values));
         all.map(|x| Sample::new(StopGradient, vec![x])).collect()
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        vec![Sample::new(StopGradient, vec![samples::hard(DType::F64, &[n])])]
     }
 }

@@ -3,7 +3,7 @@
 //! A member states its name, doc, an interval on which finite differences tell its derivative, and the derivative in
 //! the user's language: `x` is the operand, `y` the result.
 
-use super::{Attributes, Definition, Sample, elementwise, rules};
+use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
@@ -330,24 +330,39 @@ impl Definition for UnaryOp {
     }
 
     fn samples() -> Vec<Sample> {
-        Unary::ALL.iter().flat_map(|&op| samples(op)).collect()
+        Unary::ALL.iter().flat_map(|&op| samples_of(op)).collect()
+    }
+
+    fn samples_of_length(n: usize) -> Vec<Sample> {
+        let hard = |op: Unary, dtype| Sample::new(UnaryOp(op), vec![samples::hard(dtype, &[n])]);
+        let all = |&op| {
+            let smooth = taken(op, DType::F64).then(|| smooth(op, &[n]));
+            DType::ALL.into_iter().filter(move |&dtype| taken(op, dtype)).map(move |dtype| hard(op, dtype)).chain(smooth)
+        };
+        Unary::ALL.iter().flat_map(all).collect()
     }
 }
 
-fn samples(op: Unary) -> Vec<Sample> {
+fn taken(op: Unary, dtype: DType) -> bool {
+    UnaryOp(op).infer(&[Type::scalar(dtype)]).is_ok()
+}
+
+/// Where it is smooth, and linear if it is so.
+fn smooth(op: Unary, shape: &[usize]) -> Sample {
     let member = member(op);
+    let sample = Sample::new(UnaryOp(op), vec![samples::points(member.smooth, 0, shape)]);
+    if matches!(member.derivative, Linear(_)) { sample.linear(&[0]) } else { sample.smooth(&[0]) }
+}
+
+fn samples_of(op: Unary) -> Vec<Sample> {
     let sample = |x| Sample::new(UnaryOp(op), vec![x]);
-    let taken = |dtype: &DType| UnaryOp(op).infer(&[Type::scalar(*dtype)]).is_ok();
     let mut all: Vec<Sample> =
-        DType::ALL.into_iter().filter(taken).map(|dtype| sample(elementwise::hard_values(dtype))).collect();
-    if taken(&DType::F64) {
-        all.extend(elementwise::SHAPES.map(|shape| {
-            let sample = sample(elementwise::points(member.smooth, 0, shape));
-            if matches!(member.derivative, Linear(_)) { sample.linear(&[0]) } else { sample.smooth(&[0]) }
-        }));
+        DType::ALL.into_iter().filter(|&d| taken(op, d)).map(|dtype| sample(samples::hard_values(dtype))).collect();
+    if taken(op, DType::F64) {
+        all.extend(samples::SHAPES.map(|shape| smooth(op, shape)));
     }
-    if taken(&DType::F32) {
-        all.push(sample(elementwise::points_f32(member.smooth, 0, &[7])));
+    if taken(op, DType::F32) {
+        all.push(sample(samples::points_f32(member(op).smooth, 0, &[7])));
     }
     all
 }

@@ -14,10 +14,34 @@ pub struct Builder {
     equations: Vec<Equation>,
 }
 
+/// The results of an equation, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Results {
+    /// The first result.
+    pub first: Var,
+    count: u32,
+}
+
+impl Results {
+    /// Each of them.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = Var> + use<> {
+        (self.first.0..self.first.0 + self.count).map(Var)
+    }
+}
+
 impl Builder {
     /// An empty program.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty program that has room for about as much as another one.
+    pub(crate) fn as_large_as(program: &Program) -> Self {
+        Builder {
+            types: Vec::with_capacity(program.vars()),
+            inputs: Vec::with_capacity(program.inputs()),
+            equations: Vec::with_capacity(program.equations().len()),
+        }
     }
 
     /// A new input.
@@ -28,21 +52,24 @@ impl Builder {
         v
     }
 
-    /// A new equation whose result types are known (`infer` has spoken). Returns the first result.
-    pub fn push(&mut self, op: Op, args: Args, results: impl IntoIterator<Item = Type>, source: Source) -> Equation {
+    /// A new equation whose result types are known (`infer` has spoken).
+    pub fn push(&mut self, op: Op, args: Args, results: impl IntoIterator<Item = Type>, source: Source) -> Results {
         let first = Var(self.types.len() as u32);
         self.types.extend(results);
         let count = self.types.len() as u32 - first.0;
-        let equation = Equation { op, args, first, count, source };
-        self.equations.push(equation.clone());
-        equation
+        self.equations.push(Equation { op, args, first, count, source });
+        Results { first, count }
     }
 
     /// Copies an equation with other operands (of the same types); returns its results.
-    pub fn copy(&mut self, e: &Equation, args: Args, from: &Program) -> Vec<Var> {
-        let types: Vec<Type> = e.results().map(|v| from.ty(v).clone()).collect();
-        let e = self.push(e.op.clone(), args, types, e.source.clone());
-        e.results().collect()
+    pub fn copy(&mut self, e: &Equation, args: Args, from: &Program) -> impl ExactSizeIterator<Item = Var> + use<> {
+        let types = e.results().map(|v| from.ty(v).clone());
+        self.push(e.op.clone(), args, types, e.source.clone()).results()
+    }
+
+    /// Equation number `i`.
+    pub(crate) fn equation(&self, i: usize) -> &Equation {
+        &self.equations[i]
     }
 
     /// The type of a variable.
@@ -63,6 +90,9 @@ impl Builder {
     /// The finished program, with these inputs in this order (all of them must be given) and these outputs.
     pub fn finish_with(self, inputs: &[Var], outputs: &[Var]) -> Program {
         assert_eq!(inputs.len(), self.inputs.len(), "every input of a program has a place");
+        if inputs.iter().map(|v| v.index()).eq(0..inputs.len()) {
+            return self.in_place(outputs);
+        }
         const NONE: Var = Var(u32::MAX);
         let mut renamed = vec![NONE; self.types.len()];
         let mut types = Vec::with_capacity(self.types.len());
@@ -95,6 +125,20 @@ impl Builder {
         assert!(!outputs.contains(&NONE), "an output is a variable of the program");
         let hash = hash::structural(inputs.len(), &types, &equations, &outputs);
         Program { inputs: inputs.len(), types, equations, outputs, hash, effect }
+    }
+
+    /// The same where the inputs came first, and so every variable has its number.
+    fn in_place(self, outputs: &[Var]) -> Program {
+        let Builder { types, inputs, mut equations } = self;
+        let ahead = |v: &Var, limit: usize| assert!(v.index() < limit, "an operand is defined before its use");
+        for e in &mut equations {
+            e.args.iter().for_each(|a| ahead(a, e.first.index()));
+            e.first = if e.count == 0 { Var(0) } else { e.first };
+        }
+        outputs.iter().for_each(|v| ahead(v, types.len()));
+        let effect = equations.iter().map(|e| e.op.effect()).fold(Effect::None, Effect::max);
+        let hash = hash::structural(inputs.len(), &types, &equations, outputs);
+        Program { inputs: inputs.len(), types, equations, outputs: outputs.to_vec(), hash, effect }
     }
 
     /// The finished program, inputs in the order in which they were made.

@@ -2,12 +2,13 @@
 
 use super::{Equation, Program, Var};
 use crate::types::Type;
+use rustc_hash::FxHasher;
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 pub(super) fn structural(inputs: usize, types: &[Type], equations: &[Equation], outputs: &[Var]) -> u64 {
-    let mut h = DefaultHasher::new();
+    let mut h = FxHasher::default();
     inputs.hash(&mut h);
     types[..inputs].hash(&mut h);
     for e in equations {

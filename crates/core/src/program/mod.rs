@@ -11,7 +11,7 @@ mod rearrange;
 mod simplify;
 mod verify;
 
-pub use build::Builder;
+pub use build::{Builder, Results};
 pub use parse::parse;
 pub(crate) use rearrange::Input;
 pub use simplify::simplify;

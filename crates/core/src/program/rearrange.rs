@@ -15,7 +15,7 @@ pub(crate) enum Input {
 impl Program {
     /// The program with these inputs and with the old outputs at these positions. Old inputs left out must be unused.
     pub(crate) fn rearranged(&self, inputs: &[Input], outputs: &[usize]) -> Program {
-        let mut b = Builder::new();
+        let mut b = Builder::as_large_as(self);
         const NONE: Var = Var(u32::MAX);
         let mut env = vec![NONE; self.vars()];
         for input in inputs {

@@ -5,7 +5,8 @@ use crate::ops::{Broadcast, Literal, Op};
 use crate::primitive::{Effect, Lowering};
 use crate::source::Source;
 use crate::types::Type;
-use std::collections::HashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::hash::BuildHasher;
 use wengert_kernel::{Binary, Scalar, ScalarOp, Unary};
 
 /// The program without dead code and common subexpressions, constants folded. Linear in the program's length.
@@ -13,7 +14,7 @@ use wengert_kernel::{Binary, Scalar, ScalarOp, Unary};
 /// Only rewrites that keep every bit of every result (NaN payloads aside) are done: `x * 1`, `x / 1`, `x - 0`,
 /// `x + -0`, `x & true`, `--x`, `select` by a constant; never `x * 0`, `x - x` or a change of order.
 pub fn simplify(program: &Program) -> Program {
-    without_dead_code(&with_shared_work(program))
+    without_dead_code(with_shared_work(program))
 }
 
 /// What is known of a variable in the new program.
@@ -25,11 +26,31 @@ struct Known {
     negated: Option<Var>,
 }
 
+/// The equations of the new program by hash, so that none is kept twice. Of two with one hash the first is forgotten,
+/// which costs a common subexpression once in 2^64.
+struct Seen(FxHashMap<u64, usize>);
+
+impl Seen {
+    fn with_room(equations: usize) -> Seen {
+        Seen(FxHashMap::with_capacity_and_hasher(equations, FxBuildHasher))
+    }
+
+    /// The first result of the equation `op(args)`, if there is one; else the next equation is taken to be it.
+    fn find(&mut self, b: &Builder, op: &Op, args: &Args) -> Option<Var> {
+        let place = self.0.entry(FxBuildHasher.hash_one((op, args))).or_insert(usize::MAX);
+        let found = (*place < b.len()).then(|| b.equation(*place)).filter(|e| e.op == *op && e.args == *args);
+        if found.is_none() {
+            *place = b.len();
+        }
+        found.map(|e| e.first)
+    }
+}
+
 fn with_shared_work(program: &Program) -> Program {
-    let mut b = Builder::new();
+    let mut b = Builder::as_large_as(program);
     let mut env: Vec<Var> = program.input_types().iter().map(|ty| b.input(ty.clone())).collect();
     let mut known: Vec<Known> = vec![Known::default(); env.len()];
-    let mut seen: HashMap<(Op, Args), Var> = HashMap::new();
+    let mut seen = Seen::with_room(program.equations().len());
     for e in program.equations() {
         let mut args: Args = e.args.iter().map(|a| env[a.index()]).collect();
         let lowering = e.op.lower();
@@ -74,14 +95,11 @@ fn with_shared_work(program: &Program) -> Program {
             env.push(v);
             continue;
         }
-        let key = (e.op.clone(), args);
-        let shared = (e.op.effect() == Effect::None && e.count > 0).then(|| seen.get(&key).copied()).flatten();
-        let first = shared.unwrap_or_else(|| {
-            let types: Vec<Type> = e.results().map(|v| program.ty(v).clone()).collect();
-            let first = b.push(key.0.clone(), key.1.clone(), types, e.source.clone()).first;
+        let pure = e.op.effect() == Effect::None && e.count > 0;
+        let first = pure.then(|| seen.find(&b, &e.op, &args)).flatten().unwrap_or_else(|| {
             known.resize(known.len() + e.count as usize, Known::default());
-            seen.insert(key, first);
-            first
+            let types = e.results().map(|v| program.ty(v).clone());
+            b.push(e.op.clone(), args, types, e.source.clone()).first
         });
         env.extend((first.0..first.0 + e.count).map(Var));
     }
@@ -93,28 +111,25 @@ fn with_shared_work(program: &Program) -> Program {
 fn intern(
     b: &mut Builder,
     known: &mut Vec<Known>,
-    seen: &mut HashMap<(Op, Args), Var>,
+    seen: &mut Seen,
     op: Op,
     args: Args,
     ty: Type,
     source: &Source,
 ) -> Var {
-    let key = (op, args);
-    if let Some(&v) = seen.get(&key) {
+    if let Some(v) = seen.find(b, &op, &args) {
         return v;
     }
-    let operand = |i: usize| known[key.1[i].index()];
+    let operand = |i: usize| known[args[i].index()];
     let mut facts = Known::default();
-    match key.0.lower() {
+    match op.lower() {
         Lowering::Literal(value) => facts.constant = Some(value),
         Lowering::View(_) | Lowering::Reshape => facts.constant = operand(0).constant,
-        Lowering::Map(ScalarOp::Unary(Unary::Neg)) => facts.negated = Some(key.1[0]),
+        Lowering::Map(ScalarOp::Unary(Unary::Neg)) => facts.negated = Some(args[0]),
         _ => {}
     }
     known.push(facts);
-    let v = b.push(key.0.clone(), key.1.clone(), [ty], source.clone()).first;
-    seen.insert(key, v);
-    v
+    b.push(op, args, [ty], source.clone()).first
 }
 
 /// The operand that a result equals bit for bit, where a rewrite says so.
@@ -156,16 +171,16 @@ fn commutes(op: ScalarOp) -> bool {
     matches!(op, ScalarOp::Binary(Add | Mul | Max | Min | And | Or | Xor) | ScalarOp::Compare(Eq | Ne))
 }
 
-fn without_dead_code(program: &Program) -> Program {
+fn without_dead_code(program: Program) -> Program {
     keep_live(program, |e| e.op.effect() != Effect::None)
 }
 
 /// The program without effects whose results nobody reads: what a recomputation runs.
-pub(crate) fn without_effects(program: &Program) -> Program {
+pub(crate) fn without_effects(program: Program) -> Program {
     keep_live(program, |_| false)
 }
 
-fn keep_live(program: &Program, wanted: impl Fn(&super::Equation) -> bool) -> Program {
+fn keep_live(program: Program, wanted: impl Fn(&super::Equation) -> bool) -> Program {
     let mut live = vec![false; program.vars()];
     for v in program.outputs() {
         live[v.index()] = true;
@@ -195,7 +210,10 @@ fn keep_live(program: &Program, wanted: impl Fn(&super::Equation) -> bool) -> Pr
         }
         fates.push(fate);
     }
-    let mut b = Builder::new();
+    if fates.iter().all(|fate| matches!(fate, Fate::Whole)) {
+        return program;
+    }
+    let mut b = Builder::as_large_as(&program);
     const NONE: Var = Var(u32::MAX);
     let mut env: Vec<Var> = program.input_types().iter().map(|ty| b.input(ty.clone())).collect();
     env.resize(program.vars(), NONE);
@@ -204,7 +222,7 @@ fn keep_live(program: &Program, wanted: impl Fn(&super::Equation) -> bool) -> Pr
             Fate::Dead => {}
             Fate::Whole => {
                 let args = e.args.iter().map(|a| env[a.index()]).collect();
-                for (old, new) in e.results().zip(b.copy(e, args, program)) {
+                for (old, new) in e.results().zip(b.copy(e, args, &program)) {
                     env[old.index()] = new;
                 }
             }

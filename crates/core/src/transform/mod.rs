@@ -44,8 +44,12 @@ pub fn linearize(program: &Arc<Program>, active: &[bool], wanted: &[bool]) -> Li
         kept.extend((has_tangent && wanted).then_some(place));
         place += has_tangent as usize;
     }
-    let inputs: Vec<usize> = (0..jvp.program.inputs()).collect();
-    let pair = Arc::new(simplify(&jvp.program.permuted(&inputs, &kept)));
+    let pair = if kept.len() == jvp.program.outputs().len() {
+        jvp.program
+    } else {
+        let inputs: Vec<usize> = (0..jvp.program.inputs()).collect();
+        Arc::new(simplify(&jvp.program.permuted(&inputs, &kept)))
+    };
     let flags = |first: usize, all: usize| [vec![false; first], vec![true; all - first]].concat();
     let split = split(&pair, &flags(program.inputs(), pair.inputs()), &flags(outputs, kept.len()));
     Linearized { residuals: split.residuals.len(), known: split.known, linear: split.linear }

@@ -7,7 +7,7 @@ use super::memo::memoised;
 use crate::ops::Op;
 use crate::program::{Args, Builder, Program, Var, simplify};
 use crate::types::Type;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What [`split`] gives.
@@ -86,12 +86,12 @@ struct Splitter<'a> {
     linear: Builder,
     place: Vec<Place>,
     /// Known variables in the linear half: residuals and recomputed ones, by variable of the known half.
-    copies: HashMap<Var, Var>,
+    copies: FxHashMap<Var, Var>,
     residuals: Vec<(Var, Var)>,
     known_inputs: Vec<Var>,
     unknown_inputs: Vec<Var>,
     /// The equation that computes a known variable (by variable of the known half), when recomputing it is cheap.
-    cheap: HashMap<Var, usize>,
+    cheap: FxHashMap<Var, usize>,
 }
 
 /// How deep a chain of cheap operations is recomputed rather than kept.
@@ -104,11 +104,11 @@ impl<'a> Splitter<'a> {
             known: Builder::new(),
             linear: Builder::new(),
             place: vec![Place::Nowhere; program.vars()],
-            copies: HashMap::new(),
+            copies: FxHashMap::default(),
             residuals: Vec::new(),
             known_inputs: Vec::new(),
             unknown_inputs: Vec::new(),
-            cheap: HashMap::new(),
+            cheap: FxHashMap::default(),
         };
         for (i, (&unknown, ty)) in unknown.iter().zip(program.input_types()).enumerate() {
             s.place[i] = if unknown {
@@ -200,7 +200,7 @@ impl<'a> Splitter<'a> {
         let Some(&k) = self.cheap.get(&y).filter(|_| depth > 0) else { return self.residual(y) };
         let e = &self.program.equations()[k];
         let args: Args = e.args.iter().map(|a| self.copied(self.in_known(*a), depth - 1)).collect();
-        let copy = self.linear.copy(e, args, self.program)[0];
+        let copy = self.linear.copy(e, args, self.program).next().expect("what is cheap has a result");
         self.copies.insert(y, copy);
         copy
     }
@@ -232,7 +232,7 @@ impl<'a> Splitter<'a> {
         let read: Vec<usize> = (0..kept.len()).filter(|&i| used[i]).collect();
         let inputs: Vec<usize> = read.iter().copied().chain(kept.len()..linear.inputs()).collect();
         let all: Vec<usize> = (0..linear.outputs().len()).collect();
-        let linear = linear.permuted(&inputs, &all);
+        let linear = if read.len() == kept.len() { linear } else { linear.permuted(&inputs, &all) };
         let kept: Vec<Var> = read.iter().map(|&i| kept[i]).collect();
         let residuals = kept.iter().map(|y| match self.known_inputs.iter().position(|v| v == y) {
             Some(i) => Residual::Input(i),

@@ -1,8 +1,8 @@
 //! Matrix product of strided, batched operands.
 //!
 //! Three ways, by shape: [`narrow`] for small matrices, where a call of the library costs more than the product,
-//! [`vector`] for vectors, at the speed of memory, and the `gemm` library for everything else. One thread; results
-//! repeat bit for bit on the same machine.
+//! [`vector`] for vectors, at the speed of memory, and the `gemm` library for everything else. Every sum starts at +0.
+//! One thread; results repeat bit for bit on the same machine.
 
 mod narrow;
 mod vector;
@@ -209,6 +209,9 @@ floats! { f32 f64 }
 /// Products of at most this width and depth are computed without the library.
 const NARROW: usize = 16;
 
+/// And those of at most this depth at any width: the library would not start their sums at +0.
+const SHALLOW: usize = 2;
+
 /// # Safety
 /// As [`Number::dot`].
 unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *mut T) {
@@ -233,8 +236,14 @@ unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *
         plan = plan.transposed();
         (lhs, rhs) = (rhs, lhs);
     }
-    let vector = plan.n == 1 && plan.m * plan.k > 64;
-    if plan.n <= NARROW && plan.k <= NARROW && !vector {
+    let vector = plan.n == 1 && (plan.m * plan.k > 64 || plan.k > NARROW);
+    let shallow = plan.k <= SHALLOW && plan.n > NARROW;
+    if shallow && plan.out.row < plan.out.col {
+        // Written row by row.
+        plan = plan.transposed();
+        (lhs, rhs) = (rhs, lhs);
+    }
+    if shallow || plan.n <= NARROW && plan.k <= NARROW && !vector {
         return run_widest(Narrow { plan, lhs, rhs, out });
     }
     for b in 0..plan.batch {
