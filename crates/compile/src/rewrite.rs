@@ -155,9 +155,9 @@ impl Writer {
 /// An operation with other programs inside, of the same types.
 pub(crate) fn with_programs(op: &Op, mut change: impl FnMut(&Arc<Program>) -> Arc<Program>) -> Op {
     match op {
-        Op::Loop(op) => Loop { body: change(&op.body), ..op.clone() }.into(),
-        Op::While(op) => While { cond: change(&op.cond), body: change(&op.body), ..op.clone() }.into(),
-        Op::Cond(op) => Cond { on_true: change(&op.on_true), on_false: change(&op.on_false), ..op.clone() }.into(),
+        Op::Loop(op) => Loop { body: change(&op.body), ..(**op).clone() }.into(),
+        Op::While(op) => While { cond: change(&op.cond), body: change(&op.body), ..(**op).clone() }.into(),
+        Op::Cond(op) => Cond { on_true: change(&op.on_true), on_false: change(&op.on_false), ..(**op).clone() }.into(),
         Op::Call(op) => Call { program: change(&op.program), ..op.clone() }.into(),
         other => other.clone(),
     }

@@ -159,28 +159,34 @@ pub(crate) fn zeros_any(ty: &Type) -> Array {
     }
 }
 
+/// How an operation is held in [`Op`].
+macro_rules! held {
+    ($name:ident) => { $name };
+    ($name:ident in $pointer:ident) => { $pointer<$name> };
+}
+
 macro_rules! primitives {
-    ($($module:ident: $($name:ident),+;)*) => {
+    ($($module:ident: $($name:ident $(in $pointer:ident)?),+;)*) => {
         $(mod $module;)*
         $(pub use $module::{$($name),+};)*
 
         /// An operation of a program: one of the closed set of primitives.
         #[derive(Clone, PartialEq, Eq, Hash, Debug)]
         #[allow(missing_docs)]
-        pub enum Op { $($($name($name),)+)* }
+        pub enum Op { $($($name(held!($name $(in $pointer)?)),)+)* }
 
         impl Deref for Op {
             type Target = dyn Primitive;
             fn deref(&self) -> &(dyn Primitive + 'static) {
-                match self { $($(Op::$name(op) => op,)+)* }
+                match self { $($(Op::$name(op) => { let op: &$name = op; op })+)* }
             }
         }
 
-        $($(impl From<$name> for Op { fn from(op: $name) -> Op { Op::$name(op) } })+)*
+        $($(impl From<$name> for Op { fn from(op: $name) -> Op { Op::$name(op.into()) } })+)*
 
         /// The operation of that printed name.
         pub(crate) fn parse_op(name: &str, attributes: &Attributes) -> Result<Op, TypeError> {
-            $($(if $name::NAMES.contains(&name) { return $name::parse(name, attributes).map(Op::$name); })+)*
+            $($(if $name::NAMES.contains(&name) { return $name::parse(name, attributes).map(Op::from); })+)*
             Err(TypeError::new(format!("there is no operation `{name}`")))
         }
 
@@ -211,33 +217,34 @@ macro_rules! primitives {
     };
 }
 
-// A new primitive is a file beside this one and a line here.
+// A new primitive is a file beside this one and a line here. Those that hold shapes or bodies stand behind pointers: a long
+// program is many small operations.
 primitives! {
     literal: Literal;
-    iota: Iota;
+    iota: Iota in Arc;
     unary: UnaryOp;
     binary: BinaryOp;
     compare: CompareOp;
     select: Select;
     convert: Convert;
     stop_gradient: StopGradient;
-    broadcast: Broadcast;
-    reshape: Reshape;
-    permute: Permute;
-    reverse: Reverse;
-    slice: Slice, SliceAdd;
-    pad: Pad;
+    broadcast: Broadcast in Arc;
+    reshape: Reshape in Arc;
+    permute: Permute in Arc;
+    reverse: Reverse in Arc;
+    slice: Slice in Arc, SliceAdd in Arc;
+    pad: Pad in Arc;
     concatenate: Concatenate;
     reduce: Reduce;
     arg_reduce: ArgReduce;
     dot: Dot;
     gather: Gather;
     accumulate: Accumulate;
-    dynamic_slice: DynamicSlice, DynamicUpdate;
-    rows: Rows, Stack, Nil, ListAdd, ListSpread, ListSum;
-    scan: Loop;
-    while_loop: While;
-    cond: Cond;
+    dynamic_slice: DynamicSlice in Arc, DynamicUpdate;
+    rows: Rows, Stack, Nil in Arc, ListAdd, ListSpread, ListSum;
+    scan: Loop in Arc;
+    while_loop: While in Arc;
+    cond: Cond in Arc;
     call: Call;
     check: Check;
 }
