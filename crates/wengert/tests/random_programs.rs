@@ -284,3 +284,48 @@ fn a_batch_is_a_loop_over_its_lanes() {
         near("vmap", &found, &(0..found.len()).map(wanted).collect::<Vec<Array>>(), 1e-9)
     });
 }
+
+/// Cotangents of the arguments for these of the results, and how the former move when the arguments move by `dx`.
+fn pulled(f: &impl Fn(Vec<Array>) -> Vec<Array>, [x, dx, ct]: [Vec<Array>; 3]) -> (Vec<Array>, Vec<Array>) {
+    let back = |x: Vec<Array>| vjp(f, x).1(ct.clone());
+    jit(|(x, dx)| jvp(back)(x, dx))((x, dx))
+}
+
+#[test]
+fn derivatives_of_a_batch_are_those_of_its_lanes() {
+    check_all(50_000..50_600, Style::Smooth, |program, seed| {
+        let mut r = Random(seed);
+        let mut mapped: Vec<bool> = program.inputs.iter().map(|_| r.below(2) > 0).collect();
+        mapped[seed as usize % program.inputs.len()] = true;
+        let axes: Vec<Option<usize>> = mapped.iter().map(|m| m.then_some(0)).collect();
+        let (together, alone) = lanes(program, seed, &mapped);
+        let f = |x| program.call(x);
+        let batch = vmap_axes(f, axes, 0);
+        let dx = direction(&together, seed);
+        let ct = direction(&jit(&batch)(together.clone()), !seed);
+        let lane = |xs: &[Array], mapped: &[bool], k: usize| -> Vec<Array> {
+            let own = |(x, &m): (&Array, &bool)| if m { x.at(k as i64) } else { x.clone() };
+            xs.iter().zip(mapped).map(own).collect()
+        };
+        let all = vec![true; ct.len()];
+        let rows: Vec<(Vec<Array>, Vec<Array>)> =
+            (0..3).map(|k| pulled(&f, [alone[k].clone(), lane(&dx, &mapped, k), lane(&ct, &all, k)])).collect();
+        let (first, second) = pulled(&batch, [together, dx, ct]);
+        // What lanes share has the sum of their cotangents.
+        let wanted = |of: fn(&(Vec<Array>, Vec<Array>)) -> &Vec<Array>| -> Vec<Array> {
+            let one = |i: usize| {
+                let rows = stack(&rows.iter().map(|row| &of(row)[i]).collect::<Vec<&Array>>(), 0);
+                if mapped[i] || !rows.dtype().is_float() { rows } else { rows.sum_axis(0) }
+            };
+            (0..mapped.len()).map(one).collect()
+        };
+        let floats = |found: Vec<Array>, wanted: Vec<Array>| -> (Vec<Array>, Vec<Array>) {
+            found.into_iter().zip(wanted).filter(|(_, w)| w.dtype().is_float()).unzip()
+        };
+        for (what, found, wanted) in [("vjp", first, wanted(|w| &w.0)), ("jvp of vjp", second, wanted(|w| &w.1))] {
+            let (found, wanted) = floats(found, wanted);
+            near(what, &found, &wanted, 1e-9)?;
+        }
+        Ok(())
+    });
+}
