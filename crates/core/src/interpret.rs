@@ -1,8 +1,10 @@
 //! The interpreted mode: a program run operation by operation through the reference of each primitive.
 
 use crate::error::Error;
-use crate::program::{Program, Var};
+use crate::program::{Equation, Program, Var};
 use crate::value::Value;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// Runs a program on values. Every operation goes through [`crate::primitive::Primitive::eval`]; nothing is fused or compiled.
 ///
@@ -10,6 +12,26 @@ use crate::value::Value;
 /// A failed `check`, with the user's line.
 pub fn interpret(program: &Program, args: Vec<Value>) -> Result<Vec<Value>, Error> {
     Interpreter::new(program).run(args)
+}
+
+/// What sees each equation when it has run, with its operands and results.
+pub type Observer = dyn Fn(&Equation, &[Value], &[Value]);
+
+thread_local! {
+    static OBSERVER: RefCell<Option<Rc<Observer>>> = const { RefCell::new(None) };
+}
+
+/// Runs a program and shows every equation to the observer, those in the bodies of loops, branches and calls too, in the
+/// order in which they run (in a body first what stands there, then the operation that it belongs to).
+pub fn observe(program: &Program, args: Vec<Value>, observer: Rc<Observer>) -> Result<Vec<Value>, Error> {
+    struct Restore(Option<Rc<Observer>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            OBSERVER.set(self.0.take());
+        }
+    }
+    let _restore = Restore(OBSERVER.replace(Some(observer)));
+    interpret(program, args)
 }
 
 /// A program prepared for being run many times, as loop bodies are.
@@ -41,6 +63,7 @@ impl<'a> Interpreter<'a> {
         for (slot, _) in env.iter_mut().zip(&self.last).filter(|(_, last)| **last == 0) {
             *slot = None;
         }
+        let observer = OBSERVER.with_borrow(Clone::clone);
         for (k, e) in self.program.equations().iter().enumerate() {
             let mut x = Vec::with_capacity(e.args.len());
             for (i, a) in e.args.iter().enumerate() {
@@ -49,7 +72,12 @@ impl<'a> Interpreter<'a> {
                 x.push(if dies { slot.take() } else { slot.clone() }.expect("defined before use, used before its end"));
             }
             let located = |error: Error| if error.source.is_none() { error.at(e.source.clone()) } else { error };
-            for (v, y) in e.results().zip(e.op.eval(x).map_err(located)?) {
+            let seen = observer.as_ref().map(|observer| (observer, x.clone()));
+            let results = e.op.eval(x).map_err(located)?;
+            if let Some((observer, x)) = seen {
+                observer(e, &x, &results);
+            }
+            for (v, y) in e.results().zip(results) {
                 debug_assert_eq!(&y.ty(), self.program.ty(v), "{} gives the type that was inferred", e.op.name());
                 if self.last[v.index()] > 0 {
                     env[v.index()] = Some(y);

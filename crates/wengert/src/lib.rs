@@ -22,17 +22,22 @@ extern crate self as wengert;
 mod check_grads;
 mod doors;
 pub mod execute;
+mod explain;
 mod gradient;
 mod jit;
+mod nan;
 mod objective;
 pub mod prelude;
 mod traced;
+mod user_source;
 mod vectorize;
 
 pub use check_grads::check_grads;
 pub use doors::{try_call, try_grad, try_jit, try_jvp, try_trace, try_value_and_grad, try_vjp, try_vmap};
+pub use explain::{Explanation, Partial, Step, explain};
 pub use gradient::{grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, value_and_grad, vjp};
 pub use jit::{interpret, jit, trace};
+pub use nan::{NanReport, Sweep, find_nan};
 pub use objective::Objective;
 pub use vectorize::{MapAxes, vmap, vmap_axes};
 pub use wengert_core::functions::*;
@@ -45,6 +50,7 @@ pub use wengert_core::{
     promote_types, scan, scan_reverse, stack, tree, while_loop, zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
+pub use wengert_view::{Graph, Table};
 
 /// The README's example runs as a test.
 #[cfg(doctest)]

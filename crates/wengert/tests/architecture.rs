@@ -4,16 +4,25 @@ use std::path::Path;
 use std::process::Command;
 
 /// Each crate, and the crates of this workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("wengert-kernel", &[]),
     ("wengert-runtime", &["wengert-kernel"]),
     ("wengert-core", &["wengert-kernel", "wengert-runtime", "wengert-derive"]),
     ("wengert-compile", &["wengert-kernel", "wengert-core", "wengert-runtime"]),
     ("wengert-native", &["wengert-kernel", "wengert-runtime"]),
     ("wengert-derive", &["wengert-core"]),
+    ("wengert-view", &["wengert-core"]),
     (
         "wengert",
-        &["wengert-kernel", "wengert-runtime", "wengert-core", "wengert-compile", "wengert-native", "wengert-derive"],
+        &[
+            "wengert-kernel",
+            "wengert-runtime",
+            "wengert-core",
+            "wengert-compile",
+            "wengert-native",
+            "wengert-derive",
+            "wengert-view",
+        ],
     ),
 ];
 
