@@ -9,6 +9,7 @@ use crate::emit::Emitter;
 use crate::index::{Access, Id, Root};
 use crate::lists::{self, List, ListDest, dense_type};
 use crate::nodes::Opaque;
+use crate::report::Fused;
 use crate::storage::{Dest, Place};
 use crate::{calls, dot, reduce, update};
 use wengert_core::ops::{Check, Cond, Loop, Op, While};
@@ -22,6 +23,8 @@ use wengert_kernel::{Binary, DType, Scalar, ScalarOp, Unary};
 pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
     let program = block.nodes.program;
     let equation = &program.equations()[opaque.equation];
+    e.stems_from(&equation.source);
+    e.fusion.push(Fused::operation(equation));
     let inside = |a: &Access| opaque.work.last().is_some_and(|node| a.root == Root::Node(node.id));
     let args = opaque.args.iter().map(|a| a.as_ref().filter(|a| !inside(a)).map(|a| block.resolve(e, a)));
     let args: Vec<Option<Access>> = args.collect();

@@ -2,11 +2,12 @@
 
 use crate::CheckSite;
 use crate::index::{Access, Dim, Root, dense, joint};
-use crate::report::Report;
+use crate::report::{Fused, Report};
 use crate::storage::Place;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wengert_core::Program;
+use wengert_core::source::Source;
 use wengert_kernel::routine::{
     Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, Routine, Stmt, Storage, Value,
 };
@@ -22,8 +23,13 @@ pub(crate) struct Emitter {
     pub(crate) function: Function,
     pub(crate) report: Report,
     pub(crate) checks: Vec<CheckSite>,
+    pub(crate) fusion: Vec<Fused>,
     /// The programs that have functions.
     pub(crate) functions: HashMap<Arc<Program>, FunctionId>,
+    /// The user's lines that values stem from, by origin; where each is; and the one being written for.
+    pub(crate) lines: Vec<Source>,
+    line_numbers: HashMap<usize, u32>,
+    origin: Option<u32>,
     open: Vec<Open>,
 }
 
@@ -63,9 +69,28 @@ impl Emitter {
         self.open.last_mut().expect("a block is open").stmts.push(stmt);
     }
 
+    /// What is written from now on stems from this line.
+    pub(crate) fn stems_from(&mut self, source: &Source) {
+        let place = match source {
+            Source::Location(l) => std::ptr::from_ref(*l) as usize,
+            Source::Text(text) => text.as_ptr() as usize,
+            Source::Unknown => return self.origin = None,
+        };
+        let next = self.lines.len() as u32;
+        let number = *self.line_numbers.entry(place).or_insert(next);
+        if number == next {
+            self.lines.push(source.clone());
+        }
+        self.origin = Some(number);
+    }
+
     /// A fresh value.
     pub(crate) fn value(&mut self, dtype: DType) -> Value {
-        self.function.value(dtype)
+        let value = self.function.value(dtype);
+        if let Some(origin) = self.origin {
+            self.function.set_origin(value, origin);
+        }
+        value
     }
 
     pub(crate) fn dtype(&self, value: Value) -> DType {

@@ -76,6 +76,24 @@ pub(crate) struct Group {
     pub(crate) axes: Axes,
     /// In program order.
     pub(crate) members: Vec<Member>,
+    /// Why its first member is not in the item before.
+    pub(crate) apart: Apart,
+}
+
+/// Why a node begins a loop nest of its own. The thing is what it reads of the item before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Apart {
+    /// It reads nothing of what is computed before.
+    #[default]
+    Nothing,
+    /// That is no loop nest.
+    Operation(Id),
+    /// At other elements than its own.
+    Elements(Id),
+    /// There are more of its elements, or fewer.
+    Size(Id),
+    /// The nest before is full.
+    Full,
 }
 
 /// A node in its group.
@@ -130,6 +148,8 @@ pub(crate) struct Info {
     pub(crate) last_use: usize,
     /// Of an input, which may be overwritten: when it is read, and whether at the reader's own element.
     pub(crate) reads: Vec<(Moment, bool)>,
+    /// The equation that it stems from, by number.
+    pub(crate) made: usize,
 }
 
 /// The plan of a block.
@@ -173,6 +193,7 @@ impl Plan {
             stored: false,
             last_use: 0,
             reads: Vec::new(),
+            made: self.position,
         });
         self.info.len() - 1
     }
@@ -243,6 +264,7 @@ impl Plan {
 
     /// Plans a node; its domain is not empty.
     pub(crate) fn node(&mut self, mut node: Node) {
+        self.info[node.id].made = self.position;
         let size = node.size();
         let from = node.args.iter().map(|a| self.available(a)).max().unwrap_or(0);
         if size == 1 && !matches!(node.kind, Kind::Fold { .. }) {
@@ -260,6 +282,7 @@ impl Plan {
             inner: None,
             axes: [size].into_iter().filter(|&n| n > 1).collect(),
             members: Vec::new(),
+            apart: self.apart(&node, from),
         }));
         self.latest.insert(size, item);
         let (axes, inner, level) = match self.fit(item, &node, size) {
@@ -278,6 +301,22 @@ impl Plan {
             }
         };
         self.join(item, node, axes, inner, level)
+    }
+
+    /// Why a node cannot be in the last item that it reads from.
+    fn apart(&self, node: &Node, from: usize) -> Apart {
+        let Some(before) = from.checked_sub(1) else { return Apart::Nothing };
+        let reads = |(i, arg): (usize, &Access)| match arg.root {
+            Root::Node(id) if self.info[id].available == from => Some((i, id)),
+            _ => None,
+        };
+        let Some((i, id)) = node.args.iter().enumerate().find_map(reads) else { return Apart::Nothing };
+        match &self.items[before] {
+            Item::Opaque(_) => Apart::Operation(id),
+            Item::Group(group) if group.members.len() >= MOST_MEMBERS => Apart::Full,
+            Item::Group(_) if node.reads_elsewhere(i) || !node.args[i].is_identity() => Apart::Elements(id),
+            Item::Group(_) => Apart::Size(id),
+        }
     }
 
     /// A copy of an operand, stored in row-major order.

@@ -28,7 +28,7 @@ mod rewrite;
 mod storage;
 mod update;
 
-pub use report::Report;
+pub use report::{Cost, Fused, Report};
 
 use wengert_core::ops::Check;
 use wengert_core::source::Source;
@@ -51,6 +51,10 @@ pub struct Compiled {
     pub checks: Vec<CheckSite>,
     /// In numbers.
     pub report: Report,
+    /// The user's lines, by the origins of the routine's values.
+    pub lines: Vec<Source>,
+    /// The loop nests and the operations that are none, in the order in which they were written.
+    pub fusion: Vec<Fused>,
 }
 
 /// A check of the program.

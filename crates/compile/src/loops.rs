@@ -2,10 +2,12 @@
 
 use crate::block::Block;
 use crate::emit::{self, Emitter};
-use crate::groups::{Clamp, Group, Kind, Level, Node};
+use crate::groups::{Apart, Clamp, Group, Kind, Level, MOST_MEMBERS, Node};
 use crate::index::{Access, Axes, Id, Root, merged, strides_over};
+use crate::report::Fused;
 use crate::storage::Place;
 use std::collections::HashMap;
+use wengert_core::source::Source;
 use wengert_kernel::routine::{Affine, BufferId, Fold, Value};
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp, Unary};
 
@@ -49,6 +51,7 @@ pub(crate) fn group(block: &mut Block<'_>, e: &mut Emitter, item: usize, group: 
             None => (Axes::new(), 1),
         },
     };
+    e.fusion.push(fused(block, group));
     let mut nest = Nest::new(block, item, outer.clone(), inner);
     nest.axes.extend((inner > 1).then_some(inner));
     nest.made_by = group.members.iter().map(|m| (nest.block.nodes.plan.nodes[m.node].id, m.node)).collect();
@@ -73,6 +76,30 @@ pub(crate) fn group(block: &mut Block<'_>, e: &mut Emitter, item: usize, group: 
         }
     }
     e.end_nest(&outer, &rows);
+}
+
+/// What a group does, for readers.
+fn fused(block: &Block<'_>, group: &Group) -> Fused {
+    let nodes = &block.nodes;
+    let name = |id: Id| nodes.origin(id).map_or("an input", |e| e.op.name());
+    let place = |id: Id| nodes.origin(id).map_or(String::new(), |e| format!(" at {}", e.source));
+    let mut work: Vec<(&'static str, Source)> = Vec::new();
+    for member in &group.members {
+        if let Some(e) = nodes.origin(nodes.plan.nodes[member.node].id) {
+            work.push((e.op.name(), e.source.clone()));
+        }
+    }
+    let elements = |id: Id| nodes.plan.info[id].ty.size();
+    let apart = match group.apart {
+        Apart::Nothing => None,
+        Apart::Operation(id) => Some(format!("reads the result of `{}`{}, which is no loop nest", name(id), place(id))),
+        Apart::Elements(id) => Some(format!("reads `{}`{} at other elements than its own", name(id), place(id))),
+        Apart::Size(id) => {
+            Some(format!("goes over {} elements, not the {} of `{}`{}", group.size, elements(id), name(id), place(id)))
+        }
+        Apart::Full => Some(format!("the nest before has {MOST_MEMBERS} members already")),
+    };
+    Fused { what: None, size: group.size, row: group.inner, work, apart }
 }
 
 impl<'b, 'p> Nest<'b, 'p> {
@@ -224,12 +251,21 @@ impl<'b, 'p> Nest<'b, 'p> {
         e.store(place.buffer, at, value);
     }
 
+    /// What is written next stems from the line of a node.
+    fn stems_from(&self, e: &mut Emitter, node: usize) {
+        if let Some(equation) = self.block.nodes.origin(self.node(node).id) {
+            e.stems_from(&equation.source);
+        }
+    }
+
     /// The value of a node here.
     fn compute(&mut self, e: &mut Emitter, node: usize) -> Value {
+        self.stems_from(e, node);
         let (kind, args) = (self.node(node).kind.clone(), self.node(node).args.clone());
         match kind {
             Kind::Map(op) => {
                 let args: Vec<Value> = args.iter().map(|a| self.operand(e, a)).collect();
+                self.stems_from(e, node);
                 e.apply(op, &args)
             }
             Kind::Copy => self.operand(e, &args[0]),

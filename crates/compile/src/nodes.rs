@@ -65,6 +65,11 @@ impl<'p> Nodes<'p> {
         nodes
     }
 
+    /// The equation that a thing stems from.
+    pub(crate) fn origin(&self, id: Id) -> Option<&'p Equation> {
+        self.plan.info[id].made.checked_sub(1).and_then(|i| self.program.equations().get(i))
+    }
+
     fn arg(&self, e: &Equation, i: usize) -> Access {
         self.access[e.args[i].index()].clone().expect("an array operand has an access")
     }

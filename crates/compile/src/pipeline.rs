@@ -31,7 +31,7 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
     if options.verify {
         verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
     }
-    Compiled { routine: e.routine, checks: e.checks, report: e.report }
+    Compiled { routine: e.routine, checks: e.checks, report: e.report, lines: e.lines, fusion: e.fusion }
 }
 
 /// A program as statements; the arena is not planned yet.

@@ -96,7 +96,7 @@ impl Parser<'_> {
         let types: Vec<DType> = self.types.values().copied().collect();
         match self.types.keys().enumerate().find(|&(i, &value)| i != value as usize) {
             Some((missing, _)) => Err(format!("no statement gives %{missing} a dtype")),
-            None => Ok(Function { name, params, buffer_params, types, body }),
+            None => Ok(Function { name, params, buffer_params, types, body, ..Function::default() }),
         }
     }
 

@@ -21,8 +21,19 @@ use crate::routine::{
 use crate::scalar::ScalarOp;
 use std::fmt::{self, Arguments, Display, Formatter, Write};
 
-impl Display for Routine {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+/// Notes are aligned at this column where the line is not longer.
+const NOTE_COLUMN: usize = 56;
+
+impl Routine {
+    /// The text with a note behind each statement whose origin has one. It does not parse.
+    pub fn annotated(&self, note: &dyn Fn(u32) -> Option<String>) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.print(&mut text, Some(note));
+        text
+    }
+
+    fn print(&self, f: &mut dyn Write, note: Option<&dyn Fn(u32) -> Option<String>>) -> fmt::Result {
         writeln!(f, "routine arena {}", self.arena)?;
         for (i, buffer) in self.buffers.iter().enumerate() {
             writeln!(f, "buffer b{i}: {}[{}] {}", buffer.dtype, buffer.len, buffer.storage)?;
@@ -32,7 +43,7 @@ impl Display for Routine {
             let buffers = List(&function.buffer_params);
             let sep = if function.buffer_params.is_empty() { "" } else { "; " };
             writeln!(f, "\nfunction f{i} {:?} ({params}{sep}{buffers}) {{", function.name)?;
-            let mut printer = Printer { out: f, function, depth: 1 };
+            let mut printer = Printer { out: f, function, depth: 1, note, at: None };
             let spare = spare_values(function);
             if !spare.is_empty() {
                 printer.line(format_args!("spare {}", Defs(function, &spare)))?;
@@ -41,6 +52,12 @@ impl Display for Routine {
             writeln!(f, "}}")?;
         }
         Ok(())
+    }
+}
+
+impl Display for Routine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.print(f, None)
     }
 }
 
@@ -119,7 +136,7 @@ impl Display for Span {
 pub(crate) fn first_line(function: &Function, stmt: &Stmt) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = Printer { out: &mut text, function, depth: 0 }.stmt(stmt);
+    let _ = Printer { out: &mut text, function, depth: 0, note: None, at: None }.stmt(stmt);
     text.lines().next().unwrap_or_default().to_string()
 }
 
@@ -200,11 +217,21 @@ struct Printer<'a, 'w> {
     out: &'w mut dyn Write,
     function: &'a Function,
     depth: usize,
+    note: Option<&'a dyn Fn(u32) -> Option<String>>,
+    /// The origin of the statement whose first line comes next.
+    at: Option<u32>,
 }
 
 impl Printer<'_, '_> {
     fn line(&mut self, text: Arguments<'_>) -> fmt::Result {
-        writeln!(self.out, "{:indent$}{text}", "", indent = 2 * self.depth)
+        let indent = 2 * self.depth;
+        match self.at.take().zip(self.note).and_then(|(origin, note)| note(origin)) {
+            Some(note) => {
+                let text = format!("{:indent$}{text}", "");
+                writeln!(self.out, "{text:<NOTE_COLUMN$} # {note}")
+            }
+            None => writeln!(self.out, "{:indent$}{text}", ""),
+        }
     }
 
     fn block(&mut self, block: &Block) -> fmt::Result {
@@ -226,6 +253,7 @@ impl Printer<'_, '_> {
     fn stmt(&mut self, stmt: &Stmt) -> fmt::Result {
         let function = self.function;
         let def = |value: &Value| Def(function, *value);
+        self.at = function.origin_of(stmt);
         match stmt {
             Stmt::Const { out, value } => self.line(format_args!("{} = const {value}", def(out))),
             Stmt::Let { out, op, args } => match op {

@@ -73,8 +73,21 @@ pub struct Function {
     pub buffer_params: Vec<BufferId>,
     /// Dtype of every value, by its number.
     pub types: Vec<DType>,
+    /// Where values stem from.
+    pub origins: Origins,
     /// The statements; its yields are the function's results.
     pub body: Block,
+}
+
+/// Where values stem from, by number of the value: a number that means something to who made the routine. They are for
+/// readers: no part of the text, and equal to all others.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(Vec<u32>);
+
+impl PartialEq for Origins {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Statements in order, and the values handed to the enclosing statement.
@@ -417,6 +430,34 @@ impl Function {
     pub fn value(&mut self, dtype: DType) -> Value {
         self.types.push(dtype);
         Value(self.types.len() as u32 - 1)
+    }
+
+    /// Says where a value stems from.
+    pub fn set_origin(&mut self, value: Value, origin: u32) {
+        let origins = &mut self.origins.0;
+        origins.resize(origins.len().max(value.0 as usize + 1), u32::MAX);
+        origins[value.0 as usize] = origin;
+    }
+
+    /// Where a value stems from, if anybody said.
+    pub fn origin(&self, value: Value) -> Option<u32> {
+        self.origins.0.get(value.0 as usize).copied().filter(|&o| o != u32::MAX)
+    }
+
+    /// Where a statement stems from: that of the value that it defines, stores or tests.
+    pub fn origin_of(&self, stmt: &Stmt) -> Option<u32> {
+        let value = match stmt {
+            Stmt::Const { .. } => None,
+            Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => Some(*out),
+            Stmt::Store { value, .. } | Stmt::Fill { value, .. } => Some(*value),
+            Stmt::For { results, .. } | Stmt::While { results, .. } | Stmt::If { results, .. } => {
+                results.first().copied()
+            }
+            Stmt::Call { results, .. } => results.first().copied(),
+            Stmt::Fail { when, .. } => Some(*when),
+            Stmt::Pass { .. } | Stmt::Copy { .. } | Stmt::Reserve { .. } | Stmt::Runtime { .. } => None,
+        };
+        value.and_then(|v| self.origin(v))
     }
 
     /// The dtype of a value.

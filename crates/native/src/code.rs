@@ -1,6 +1,7 @@
 //! Finished machine code: its memory, and how it is called.
 
 use crate::Error;
+use crate::Listing;
 use crate::control::in_default_mode;
 use crate::frame::{ALIGN, CHECK, FINE, Frame, Growable, Layout};
 use crate::host;
@@ -47,15 +48,6 @@ pub struct Code {
 // SAFETY: the module is not touched between making and dropping; the machine code changes nothing but the block of its
 // call, the growable buffers of that block and the outputs.
 unsafe impl Sync for Code {}
-
-/// Machine code and its origin as text.
-#[derive(Clone, Default, Debug)]
-pub struct Listing {
-    /// Cranelift's input, function by function.
-    pub clif: String,
-    /// The instructions.
-    pub assembly: String,
-}
 
 /// Machine code not yet in executable memory: all functions in one piece.
 pub(crate) struct Object {

@@ -10,7 +10,7 @@ use crate::scalar::scalar_type;
 use crate::unit::Unit;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AbiParam, Block as Label, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, SigRef, Signature,
+    AbiParam, Block as Label, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, SigRef, Signature, SourceLoc,
     StackSlotData, StackSlotKind, Type, UserExternalName, Value as Ssa, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
@@ -127,8 +127,20 @@ impl<'a> Emitter<'a, '_> {
         self.in_scope(|emitter| emitter.block(block));
     }
 
+    /// The instructions that follow are those of a value, for listings.
+    pub fn stems_from(&mut self, value: Value) {
+        self.set_origin(self.function.origin(value));
+    }
+
+    fn set_origin(&mut self, origin: Option<u32>) {
+        if self.unit.options.listing {
+            self.b.set_srcloc(origin.map_or(SourceLoc::default(), SourceLoc::new));
+        }
+    }
+
     /// One statement.
     pub fn stmt(&mut self, stmt: &'a Stmt) {
+        self.set_origin(self.function.origin_of(stmt));
         match stmt {
             Stmt::Const { out, value } => {
                 let ssa = self.constant(*value);

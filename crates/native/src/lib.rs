@@ -34,6 +34,7 @@ mod fold;
 mod frame;
 mod host;
 mod isa;
+mod listing;
 mod memory;
 mod pass;
 mod plan;
@@ -44,7 +45,8 @@ mod unit;
 mod vector;
 
 pub use checked::{Checked, Given, Results};
-pub use code::{Code, Listing, calls};
+pub use code::{Code, calls};
+pub use listing::{Instruction, Listing};
 
 use code::{Interface, Object};
 use cranelift_codegen::Context;
@@ -238,8 +240,8 @@ impl Compiler<'_> {
             relocation.offset += start as u32;
             self.relocations.push(relocation);
         }
-        if let (Some(listing), Some(text)) = (&mut self.listing, &code.vcode) {
-            listing.assembly += &format!("; {}\n{text}\n", self.unit.function(id).name);
+        if let Some(listing) = &mut self.listing {
+            listing.add(&self.unit.function(id).name, code);
         }
         Ok(())
     }

@@ -207,6 +207,7 @@ impl<'a> Emitter<'a, '_> {
         self.set(plan.index, i);
         let mut addresses = at.addresses.iter();
         for step in &plan.steps {
+            self.stems_from(step.subject());
             match step {
                 Step::Op { out, op, args } => {
                     let operands: smallvec::SmallVec<[Ssa; 3]> = args.iter().map(|&v| self.get(v)).collect();
@@ -250,6 +251,7 @@ impl<'a> Emitter<'a, '_> {
         self.set(plan.index, i);
         let mut addresses = at.addresses.iter();
         for step in &plan.steps {
+            self.stems_from(step.subject());
             match step {
                 Step::Op { out, op, args } => {
                     let args: smallvec::SmallVec<[(DType, Operand); 3]> =

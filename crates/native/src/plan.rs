@@ -89,6 +89,14 @@ impl Step<'_> {
         }
     }
 
+    /// The value defined or written.
+    pub fn subject(&self) -> Value {
+        match self {
+            Step::Op { out, .. } | Step::Index { out, .. } | Step::Read { out, .. } => *out,
+            Step::Write { value, .. } => *value,
+        }
+    }
+
     /// The values needed, whether they vary or not.
     pub fn uses(&self) -> Vec<Value> {
         let terms = |terms: &[(Value, i64)]| terms.iter().map(|t| t.0).collect();

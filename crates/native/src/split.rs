@@ -267,6 +267,9 @@ struct PieceWriter<'s> {
 impl PieceWriter<'_> {
     fn define(&mut self, value: Value) -> Value {
         let new = self.function.value(self.source.dtype(value));
+        if let Some(origin) = self.source.origin(value) {
+            self.function.set_origin(new, origin);
+        }
         self.names.insert(value, new);
         new
     }
