@@ -1,9 +1,9 @@
 //! What the user's operators do before a primitive sees their operands: give them one dtype and one shape.
 
-use super::{Array, Repr};
-use crate::error::{Error, ErrorKind};
+use super::Array;
 use crate::ops::{Broadcast, rules};
-use crate::trace::{apply, source_here};
+use crate::refusal::refuse;
+use crate::trace::apply;
 use crate::types::Shape;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
@@ -79,14 +79,14 @@ pub fn promote_types(a: DType, b: DType) -> DType {
     }
 }
 
-/// The operands of an operation called `name`, with a common dtype and shape.
+/// The operands of an operation, with a common dtype and shape.
 #[track_caller]
-pub(crate) fn promote<const N: usize>(name: &str, terms: [Term; N]) -> [Array; N] {
+pub(crate) fn promote<const N: usize>(terms: [Term; N]) -> [Array; N] {
     let dtype = common_dtype(&terms);
-    let shape = common_shape(name, &terms);
+    let shape = common_shape(&terms);
     let mut fitted = Vec::with_capacity(N);
     for term in &terms {
-        fitted.push(fit(name, term, dtype, &shape));
+        fitted.push(fit(term, dtype, &shape));
     }
     fitted.try_into().unwrap_or_else(|_| unreachable!("as many as came"))
 }
@@ -108,7 +108,7 @@ pub(crate) fn common_dtype(terms: &[Term]) -> DType {
 
 /// The shape to which operands broadcast by NumPy's rule: axes are matched from the last, and one of length 1 repeats.
 #[track_caller]
-pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
+pub(crate) fn common_shape(terms: &[Term]) -> Shape {
     let mut common = Shape::new();
     for term in terms {
         let Term::Array(x) = term else { continue };
@@ -119,7 +119,7 @@ pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
         for (axis, &n) in shape.iter().enumerate() {
             let m = &mut common[offset + axis];
             if n != *m && n != 1 && *m != 1 {
-                mismatch(name, terms, (*m, n), shape.len() - axis)
+                mismatch(terms, (*m, n), shape.len() - axis)
             }
             if *m == 1 {
                 *m = n;
@@ -131,7 +131,7 @@ pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
 
 /// One operand in the dtype and shape found for all.
 #[track_caller]
-pub(crate) fn fit(name: &str, term: &Term, dtype: DType, shape: &[usize]) -> Array {
+pub(crate) fn fit(term: &Term, dtype: DType, shape: &[usize]) -> Array {
     match term {
         Term::Array(x) if x.dtype() == dtype => broadcast(x, shape),
         // Converted first, as it may be the smaller of the two.
@@ -141,8 +141,12 @@ pub(crate) fn fit(name: &str, term: &Term, dtype: DType, shape: &[usize]) -> Arr
             let least = if dtype.is_integer() && !dtype.is_signed() { 0 } else { i32::MIN };
             let greatest = if dtype == DType::U8 { u8::MAX.into() } else { i32::MAX };
             if !(least..=greatest).contains(x) {
-                let message = format!("{name}: the number {x} is not a value of {dtype}; `convert` the array first");
-                Error::new(ErrorKind::Type, message).at(source_here()).raise()
+                refuse(
+                    format!(
+                        "the number {x} does not fit {dtype}, which it takes from the array beside it; `convert` the array to a wider dtype, or write `{x}.0` for f64"
+                    ),
+                    &[],
+                )
             }
             rules::constant(number(Scalar::new(*x), dtype), shape)
         }
@@ -168,20 +172,20 @@ pub(crate) fn broadcast(x: &Array, shape: &[usize]) -> Array {
 }
 
 #[track_caller]
-fn mismatch(name: &str, terms: &[Term], (m, n): (usize, usize), from_last: usize) -> ! {
-    let axis = if from_last == 1 { "last axis".to_string() } else { format!("axis {from_last} from the last") };
-    let mut message = format!(
-        "{name}: the shapes do not broadcast: the {axis} is {m} long in one operand and {n} in another, where lengths \
-         must be equal or 1; `reshape` one of them, or take a part of it"
-    );
-    for (i, term) in terms.iter().enumerate() {
-        let Term::Array(x) = term else { continue };
-        message += &format!("\n  operand {i}: {}", x.ty());
-        if let Repr::Variable(v) = &x.0 {
-            message += &format!(" made at {}", v.made);
+fn mismatch(terms: &[Term], (m, n): (usize, usize), from_last: usize) -> ! {
+    let axis = if from_last == 1 { "the last axis".to_string() } else { format!("axis -{from_last}") };
+    let mut arrays = Vec::with_capacity(terms.len());
+    for term in terms {
+        if let Term::Array(x) = term {
+            arrays.push(x);
         }
     }
-    Error::new(ErrorKind::Type, message).at(source_here()).raise()
+    refuse(
+        format!(
+            "the shapes do not broadcast: {axis} is {m} long in one operand and {n} in another, where lengths must be equal or 1; `reshape` one of them, or take a part of it"
+        ),
+        &arrays,
+    )
 }
 
 #[cfg(test)]

@@ -141,8 +141,14 @@ pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, TypeError> {
         return Ok(counted as usize);
     }
     Err(TypeError::new(match rank {
-        0 => format!("axis {axis} does not exist in a scalar"),
-        _ => format!("axis {axis} does not exist in an array of rank {rank}; its axes are {}..{rank}", -(rank as i64)),
+        0 => {
+            format!("axis {axis} does not exist in a scalar, which has no axes; `reshape` or `expand_dims` makes some")
+        }
+        1 => format!("axis {axis} does not exist in an array of one axis; that is axis 0, or -1"),
+        _ => format!(
+            "axis {axis} does not exist in an array of {rank} axes; they are 0 to {}, or -1 to -{rank} from the last",
+            rank - 1
+        ),
     }))
 }
 
@@ -152,7 +158,10 @@ pub(super) fn distinct_axes(axes: &(impl Integers + ?Sized), rank: usize) -> Res
     for n in axes.integers() {
         let a = axis(n, rank)?;
         if counted.contains(&a) {
-            return Err(TypeError::new(format!("axis {a} stands twice in {:?}", axes.integers())));
+            return Err(TypeError::new(format!(
+                "axis {a} stands twice in {:?}; name each axis once (negative ones count from the end)",
+                axes.integers()
+            )));
         }
         counted.push(a);
     }
@@ -168,9 +177,9 @@ pub(super) fn one_axis(axes: &(impl Integers + ?Sized), rank: usize) -> Result<u
 }
 
 /// Lengths, none of which may be negative.
-pub(super) fn lengths(lengths: &impl Integers) -> Result<Shape, TypeError> {
+pub(crate) fn lengths(lengths: &impl Integers) -> Result<Shape, TypeError> {
     let all = lengths.integers();
-    let negative = |_| TypeError::new(format!("a length in {:?} is negative", all.as_slice()));
+    let negative = |_| TypeError::new(format!("a length in {:?} is negative; lengths are 0 or more", all.as_slice()));
     all.iter().map(|&n| usize::try_from(n).map_err(negative)).collect()
 }
 

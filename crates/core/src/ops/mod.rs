@@ -8,6 +8,7 @@ pub(crate) mod rules;
 mod samples;
 mod view;
 
+pub(crate) use axes::lengths;
 pub use axes::{Axes, Integers, KeepDims, keepdims};
 pub use concatenate::{concatenate, stack};
 pub use gather::Index;

@@ -102,6 +102,13 @@ impl Program {
         &self.types[v.index()]
     }
 
+    /// Where in the user's code a variable comes from; not known of an input.
+    pub fn made_at(&self, v: Var) -> Option<&Source> {
+        let next = self.equations.partition_point(|e| e.first <= v);
+        let equation = self.equations[..next].last()?;
+        equation.results().any(|y| y == v).then_some(&equation.source)
+    }
+
     /// Number of variables.
     pub fn vars(&self) -> usize {
         self.types.len()
