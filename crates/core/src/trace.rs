@@ -188,7 +188,7 @@ pub(crate) fn address(value: &Value) -> usize {
 fn escaped(v: &Variable, operation: &str) -> Error {
     let name = name_here().unwrap_or(operation);
     let message = format!(
-        "{name}: a traced array {} is used after its trace ended, or on another thread; return it from the closure instead of storing it outside\n  it is {}",
+        "{name}: a traced array is used after its trace ended, or on another thread; return it from the closure instead of storing it outside\n  array: {}, {}",
         v.ty, v.made
     );
     Error::new(ErrorKind::Trace, message)
@@ -203,7 +203,7 @@ pub(crate) fn no_value(v: &Variable, operation: &str) -> Error {
     }
     let name = name_here().unwrap_or(operation);
     let message = format!(
-        "{name}: it needs the value of a traced array {}, which is not known while tracing; to choose by it use `select` or `cond`, to read it return it from the traced function\n  it is {}",
+        "{name}: it needs the value of a traced array, which is not known while tracing; to choose by it use `select` or `cond`, to read it return it from the traced function\n  array: {}, {}",
         v.ty, v.made
     );
     Error::new(ErrorKind::Trace, message)

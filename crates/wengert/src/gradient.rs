@@ -59,12 +59,11 @@ fn objective_and_gradient<A: Tree, R: Objective>(call: &UserCall, f: &impl Fn(A)
     let repair = match &value {
         Type::Array(a) if a.rank() == 0 && a.dtype.is_float() => None,
         _ if value.dtype().is_float() => Some("reduce it with `.sum()` or `.mean()`, or use `jacrev`"),
-        _ => Some("leave out what makes it one that is not, or `.convert(DType::F64)` before the work begins"),
+        _ => Some("integers and truth values carry none, so keep the work in floats"),
     };
     if let Some(repair) = repair {
-        let made = function.program.made_at(function.program.outputs()[0]);
-        let made = made.map(|at| format!(" (made at {at})")).unwrap_or_default();
-        refuse(format!("the function returns {value}{made}, but only a float scalar has a gradient; {repair}"), &[]);
+        let value = function.program.describe_output(0);
+        refuse(format!("the function returns {value}, but only a float scalar has a gradient; {repair}"), &[]);
     }
     let outputs = function.program.outputs().len();
     let mut wanted = vec![false; outputs];
@@ -301,9 +300,10 @@ fn jacobian(call: &UserCall, f: &impl Fn(Array) -> Array, x: Array, forward: boo
     let y = function.program.output_types().next().expect("there is one output").clone();
     let Type::Array(y) = y else { unreachable!("a result is an array") };
     if !y.dtype.is_float() {
+        let y = function.program.describe_output(0);
         refuse(
             format!(
-                "the function returns {y}, which has no derivative; return floats, by `.convert(DType::F64)` before the work begins"
+                "the function returns {y}, which has no derivative; integers and truth values carry none, so keep the work in floats"
             ),
             &[],
         );

@@ -109,7 +109,7 @@ pub(crate) fn check_like(what: &str, names: &[String], given: &[Array], like: &[
             } else {
                 format!("`.convert(DType::{:?})` gives it that dtype", like.dtype())
             };
-            refuse(format!("the {what} of {name} is {}, but {name} is {like}; {repair}", given.ty()), &[given]);
+            refuse(format!("the {what} of `{name}` is {}, but `{name}` is {like}; {repair}", given.ty()), &[given]);
         }
     }
 }

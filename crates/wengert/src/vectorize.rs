@@ -88,7 +88,7 @@ fn mapped<A: Tree, R: Tree>(
         let Some(&n) = shape.get(axis) else {
             refuse(
                 format!(
-                    "{name} is {}, which has no axis {axis} to map over; let the closure capture it, so that all rows share it",
+                    "`{name}` is {}, which has no axis {axis} to map over; let the closure capture it, so that all rows share it",
                     leaf.ty()
                 ),
                 &[leaf],
@@ -97,7 +97,7 @@ fn mapped<A: Tree, R: Tree>(
         match &size {
             Some((size, first)) if *size != n => refuse(
                 format!(
-                    "{first} has {size} rows to map over and {name}, {}, has {n}; `slice` them to as many, or let the closure capture what all rows share",
+                    "`{first}` has {size} rows to map over and `{name}`, {}, has {n}; `slice` them to as many, or let the closure capture what all rows share",
                     leaf.ty()
                 ),
                 &[leaf],

@@ -3,7 +3,7 @@
 use super::Array;
 use crate::error::{Error, ErrorKind, TypeError};
 use crate::ops::{Integers, lengths, rules};
-use crate::refusal::refuse;
+use crate::refusal::{accept, refuse};
 use crate::source::{called, name_here, source_here};
 use crate::types::{ArrayType, Shape};
 use crate::value::{ArrayValue, Value};
@@ -279,7 +279,10 @@ pub fn ones_of(dtype: DType, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn full(shape: impl Integers, value: impl Into<Scalar>) -> Array {
     let _called = called("full");
-    rules::literal(value.into()).broadcast_to(shape)
+    let value = value.into();
+    let ty = ArrayType { dtype: value.dtype, shape: accept(lengths(&shape), &[]) };
+    accept(ty.check_size(), &[]);
+    rules::constant(value, &ty.shape)
 }
 
 /// Zeros of the shape and dtype of `x`.

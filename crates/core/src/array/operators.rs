@@ -89,7 +89,7 @@ unary_operator! {
 impl PartialEq for Array {
     #[track_caller]
     fn eq(&self, other: &Array) -> bool {
-        let what = "== (`eq` compares element by element)";
+        let what = "== (of whole arrays; `eq` compares element by element)";
         match (self.value(what), other.value(what)) {
             (Ok(a), Ok(b)) => same(&a, &b),
             (Err(error), _) | (_, Err(error)) => error.at(source_here()).raise(),
@@ -170,13 +170,15 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused() {
         let message = |f: fn() -> Array| door(f).unwrap_err().message;
-        assert!(message(|| Array::from(true) + Array::from(true)).starts_with("add: it is not defined for bool, bool"));
-        assert!(message(|| Array::from(1.0) & 1).starts_with("and: it is not defined for f64, f64"));
-        assert!(message(|| -Array::from(true)).starts_with("neg: it is not defined for bool"));
+        assert!(
+            message(|| Array::from(true) + Array::from(true)).starts_with("add (+): it is not defined for bool, bool")
+        );
+        assert!(message(|| Array::from(1.0) & 1).starts_with("and (&): it is not defined for f64, f64"));
+        assert!(message(|| -Array::from(true)).starts_with("neg (-): it is not defined for bool"));
         assert!(
             message(|| Array::from(1).sin())
-                .ends_with("it is not defined for i32; `convert` it to a float\n  operand 0: i32[]")
+                .ends_with("it is not defined for i32; `convert` it to a float\n  operand: i32[]")
         );
-        assert!(message(|| Array::from(1.0).select(1, 2)).contains("to get a condition of bool"));
+        assert!(message(|| Array::from(1.0).select(1, 2)).contains("the condition is of dtype f64 and must be bool"));
     }
 }

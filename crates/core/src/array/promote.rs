@@ -240,7 +240,7 @@ mod tests {
     fn a_number_must_be_a_value_of_the_dtype() {
         assert_eq!(Array::from(2u8) + 253, Array::from(255u8));
         let error = door(|| Array::from(2u8) + 256).unwrap_err();
-        assert_eq!(error.message, "add: the number 256 is not a value of u8; `convert` the array first");
+        assert!(error.message.starts_with("add (+): the number 256 does not fit u8"), "{error}");
         assert!(door(|| Array::from(2u64).gt(-1)).is_err());
         assert_eq!(Array::from(2u64) + i32::MAX, Array::from(2u64 + i32::MAX as u64));
     }
@@ -267,7 +267,7 @@ mod tests {
         let error = door(|| Array::from([1.0, 2.0, 3.0]) * Array::from([1f32, 2.0])).unwrap_err();
         assert_eq!(
             error.message,
-            "mul: the shapes do not broadcast: the last axis is 3 long in one operand and 2 in another, where lengths \
+            "mul (*): the shapes do not broadcast: the last axis is 3 long in one operand and 2 in another, where lengths \
              must be equal or 1; `reshape` one of them, or take a part of it\n  operand 0: f64[3]\n  operand 1: f32[2]"
         );
         let source = error.source.expect("the line is known").to_string();
@@ -275,10 +275,7 @@ mod tests {
         let table = Array::from_slice(&[3, 2], &[0.0; 6]);
         let condition = Array::from([true, false]).reshape([2, 1]);
         let error = door(|| condition.select(&table, 0.0)).unwrap_err().message;
-        assert!(
-            error.starts_with("select: the shapes do not broadcast: the axis 2 from the last is 2 long"),
-            "{error}"
-        );
+        assert!(error.starts_with("select: the shapes do not broadcast: axis -2 is 2 long"), "{error}");
         assert!(error.contains("operand 0: bool[2,1]") && error.contains("operand 1: f64[3,2]"), "{error}");
     }
 
@@ -293,7 +290,7 @@ mod tests {
         });
         let message = error.err().expect("it is refused").message;
         let line = line!() - 5;
-        assert!(message.contains("operand 0: f64[3] made at "), "{message}");
+        assert!(message.contains("operand 0: f64[3], made by `sin` at "), "{message}");
         assert!(message.contains(&format!("promote.rs:{line}:")), "{message}");
     }
 }

@@ -203,13 +203,28 @@ mod tests {
     #[test]
     fn errors_name_the_axis() {
         let message = |r: Result<_, TypeError>| r.map(|_: (SmallVec<[usize; 4]>, bool)| ()).unwrap_err().0;
-        assert_eq!(message(3.axes(3)), "axis 3 does not exist in an array of rank 3; its axes are -3..3");
-        assert_eq!(message((-4).axes(3)), "axis -4 does not exist in an array of rank 3; its axes are -3..3");
-        assert_eq!(message(0.axes(0)), "axis 0 does not exist in a scalar");
-        assert_eq!(message([1, -2].axes(3)), "axis 1 stands twice in [1, -2]");
+        assert_eq!(
+            message(3.axes(3)),
+            "axis 3 does not exist in an array of 3 axes; they are 0 to 2, or -1 to -3 from the last"
+        );
+        assert_eq!(
+            message((-4).axes(3)),
+            "axis -4 does not exist in an array of 3 axes; they are 0 to 2, or -1 to -3 from the last"
+        );
+        assert_eq!(
+            message(0.axes(0)),
+            "axis 0 does not exist in a scalar, which has no axes; `reshape` or `expand_dims` makes some"
+        );
+        assert_eq!(
+            message([1, -2].axes(3)),
+            "axis 1 stands twice in [1, -2]; name each axis once (negative ones count from the end)"
+        );
         assert_eq!(
             message(i64::MIN.axes(3)),
-            format!("axis {} does not exist in an array of rank 3; its axes are -3..3", i64::MIN)
+            format!(
+                "axis {} does not exist in an array of 3 axes; they are 0 to 2, or -1 to -3 from the last",
+                i64::MIN
+            )
         );
         assert!(message(usize::MAX.axes(3)).contains("does not exist"));
     }

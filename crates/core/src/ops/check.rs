@@ -22,7 +22,7 @@ pub struct Check {
 impl Check {
     /// The error for the lane that failed, of `lanes` in all.
     pub fn error(&self, lane: usize, lanes: usize) -> Error {
-        let place = if lanes > 1 { format!(" (row {lane} of the {lanes} of `vmap`, counted from 0)") } else { String::new() };
+        let place = if lanes > 1 { format!(" (row {lane} of {lanes} under `vmap`, counted from 0)") } else { String::new() };
         Error::new(ErrorKind::Check, format!("check failed: {}{place}", self.message))
     }
 }

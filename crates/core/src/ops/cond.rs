@@ -542,14 +542,15 @@ fn check_branches<R: Tree>(on_true: &Program, on_false: &Program, def: &R::Def, 
     if def != other {
         refuse("the branches return different structures; make their lengths, keys and static fields agree", &[]);
     }
-    let paths = crate::tree::leaf_paths::<R>(def, "result");
-    for ((a, b), path) in on_true.output_types().zip(on_false.output_types()).zip(paths) {
+    let types = on_true.output_types().zip(on_false.output_types());
+    for (i, ((a, b), path)) in types.zip(crate::tree::leaf_paths::<R>(def, "result")).enumerate() {
         if a != b {
             let repair = if a.dtype() == b.dtype() {
                 "`broadcast_to` or `reshape` makes their shapes agree".to_owned()
             } else {
                 format!("`.convert(DType::{:?})` makes their dtypes agree", a.dtype())
             };
+            let [a, b] = [on_true, on_false].map(|branch| branch.describe_output(i));
             refuse(format!("{path} is {a} when true and {b} when false; {repair}"), &[]);
         }
     }

@@ -91,14 +91,12 @@ impl Primitive for Reduce {
             let repair = if x.dtype == DType::Bool { "use `any` or `all`, or `convert` it" } else { "`convert` it" };
             return Err(TypeError::new(format!("the elements of {x} cannot be combined so; {repair}")));
         }
-        if matches!(self.op, Binary::Max | Binary::Min) && x.shape[self.start..self.end].contains(&0) {
-            let run = if self.end - self.start == x.rank() {
-                format!("{x} has no elements")
-            } else {
-                format!("{x} is empty along axis {}", self.start)
-            };
+        let empty = (self.start..self.end).find(|&a| x.shape[a] == 0);
+        if let (Binary::Max | Binary::Min, Some(axis)) = (self.op, empty) {
             let what = if self.op == Binary::Max { "greatest" } else { "least" };
-            return Err(TypeError::new(format!("{run}, so nothing is {what}; `concatenate` a value to start from")));
+            return Err(TypeError::new(format!(
+                "{x} is empty along axis {axis}, so nothing is {what}; `concatenate` a value to start from"
+            )));
         }
         result(x.dtype, self.result_shape(&x.shape))
     }
@@ -601,7 +599,7 @@ mod tests {
         assert_eq!((x.any(), x.all()), (Array::from(false), Array::from(true)));
         assert_eq!(x.mean().is_nan(), Array::from(true));
         let message = door(|| x.max()).unwrap_err().message;
-        assert!(message.contains("f64[0]") && message.contains("empty"), "{message}");
+        assert!(message.contains("f64[0] is empty along axis 0"), "{message}");
     }
 
     #[test]

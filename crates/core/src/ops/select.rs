@@ -8,6 +8,7 @@ use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::{apply, record};
 use crate::types::Type;
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
 use crate::source::called;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
@@ -29,12 +30,12 @@ impl Array {
     #[track_caller]
     pub fn select(&self, a: impl Into<Term>, b: impl Into<Term>) -> Array {
         let _called = called("select");
+        accept(elementwise::truth_values(self.dtype()), &[self]);
         let terms = [self.into(), a.into(), b.into()];
         let dtype = common_dtype(&terms[1..]);
         let shape = common_shape(&terms);
         let [p, a, b] = &terms;
-        // A condition that is not bool is for `infer` to refuse.
-        let p = fit(p, self.dtype(), &shape);
+        let p = fit(p, DType::Bool, &shape);
         let a = fit(a, dtype, &shape);
         let b = fit(b, dtype, &shape);
         apply(Select, &[&p, &a, &b])
@@ -52,7 +53,7 @@ impl Primitive for Select {
     }
 
     fn operand(&self, i: usize, _: usize) -> Option<String> {
-        Some(["condition", "a, taken where it is true", "b, taken where it is false"][i].to_owned())
+        Some(["condition", "a (where true)", "b (where false)"][i].to_owned())
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {

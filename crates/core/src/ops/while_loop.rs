@@ -75,13 +75,11 @@ impl Primitive for While {
         same_types("operand", args.iter(), self.body.input_types().iter())?;
         same_types("operand", args.iter(), self.cond.input_types().iter())?;
         let truth = Type::array(DType::Bool, &lanes);
-        for (condition, v) in self.cond.output_types().zip(self.cond.outputs()) {
-            if *condition != truth {
-                let made = self.cond.made_at(*v).map(|at| format!(" (made at {at})")).unwrap_or_default();
-                return Err(TypeError::new(format!(
-                    "the condition gives {condition}{made}, but must give one truth value ({truth}); compare to get one, reduce an array by `.all()` or `.any()`"
-                )));
-            }
+        if !self.cond.output_types().eq([&truth]) {
+            return Err(TypeError::new(format!(
+                "the condition gives {}, but must give one truth value ({truth}); compare to get one, reduce an array by `.all()` or `.any()`",
+                self.cond.describe_output(0)
+            )));
         }
         let outputs: Vec<&Type> = self.body.output_types().collect();
         let (carry, ys) = outputs.split_at(self.carry);
