@@ -60,6 +60,11 @@ impl Error {
         self
     }
 
+    /// The same, at that place unless a nearer one is known.
+    pub fn or_at(self, source: Source) -> Self {
+        if self.source.is_some() { self } else { self.at(source) }
+    }
+
     /// Raises the error: inside a `try_*` door it unwinds silently to the door, elsewhere it panics at the caller's line.
     #[track_caller]
     pub fn raise(self) -> ! {

@@ -10,6 +10,7 @@ pub mod lanes;
 pub mod ops;
 pub mod primitive;
 pub mod program;
+pub mod refusal;
 pub mod source;
 pub mod trace;
 pub mod transform;

@@ -7,6 +7,7 @@ use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::lanes::{Lanes, Places};
 use crate::program::Program;
+use crate::refusal::not_linear;
 use crate::types::Type;
 use crate::value::Value;
 use smallvec::SmallVec;
@@ -29,13 +30,18 @@ pub trait Primitive {
     /// The reference: plain and obviously right. Owns its operands, so that an update of the last reference is in place.
     fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error>;
 
+    /// What errors call operand `i` of `n`; `None` when it is not the user's own (a lane mask, what a body captures).
+    fn operand(&self, i: usize, n: usize) -> Option<String> {
+        Some(if n == 1 { "operand".to_owned() } else { format!("operand {i}") })
+    }
+
     /// Results and their tangents together.
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>);
 
     /// For operations linear in some operands: adds to the cotangents of these. At least one `ct` is not zero.
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
         let _ = (ct, x, into);
-        panic!("`{}` is not linear, so it has no transpose", self.name())
+        not_linear(&format!("`{}`", self.name()))
     }
 
     /// The operation on operands of which at least one has a batch axis of `size` in front.
@@ -143,12 +149,12 @@ impl Operand {
         matches!(self, Operand::Linear(_))
     }
 
-    /// The known array; panics when it is linear.
+    /// The known array; an error at the user's line when it is linear.
     #[track_caller]
     pub fn known(&self) -> &Array {
         match self {
             Operand::Known(x) => x,
-            Operand::Linear(_) => panic!("the operation is not linear in this operand"),
+            Operand::Linear(_) => not_linear("the operation at this line"),
         }
     }
 

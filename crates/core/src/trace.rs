@@ -8,7 +8,8 @@ use crate::array::{Array, Repr, Variable};
 use crate::error::{Error, ErrorKind};
 use crate::ops::{Literal, Op};
 use crate::program::{Args, Builder, Program, Var};
-use crate::source::Source;
+use crate::refusal::refused;
+use crate::source::{Origin, Source, in_users_code, name_here, source_here, with_source};
 use crate::types::Type;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
@@ -48,7 +49,6 @@ enum Key {
 
 thread_local! {
     static STACK: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
-    static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) };
     static DOORS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -97,7 +97,7 @@ pub fn trace_with(
     surroundings: Surroundings,
     f: impl FnOnce(Vec<Array>) -> Vec<Array>,
 ) -> Traced {
-    let here = source_here();
+    let made = Origin::argument();
     let mut builder = Builder::new();
     let params: Vec<Var> = types.iter().map(|ty| builder.input(ty.clone())).collect();
     let mask = match surroundings {
@@ -106,14 +106,18 @@ pub fn trace_with(
     };
     let (guard, id) = open(Some(builder), mask);
     let variable =
-        |(&var, ty): (&Var, &Type)| Array::variable(Variable { trace: id, var, ty: ty.clone(), made: here.clone() });
+        |(&var, ty): (&Var, &Type)| Array::variable(Variable { trace: id, var, ty: ty.clone(), made: made.clone() });
     let arguments: Vec<Array> = params.iter().zip(types).map(variable).collect();
     if surroundings == Surroundings::Body {
         let mask = Some(arguments[0].clone());
         STACK.with_borrow_mut(|stack| stack.last_mut().expect("it was just opened").mask = mask);
     }
-    let results = f(arguments);
-    let outputs: Vec<Var> = results.iter().map(|y| resolve(y).unwrap_or_else(|e| e.raise())).collect();
+    let results = match surroundings {
+        Surroundings::Inherit | Surroundings::Body => in_users_code(|| f(arguments)),
+        Surroundings::Closed => f(arguments),
+    };
+    let outputs: Result<Vec<Var>, Error> = results.iter().map(|y| resolve(y, "trace")).collect();
+    let outputs = outputs.unwrap_or_else(|e| e.at(source_here()).raise());
     let top = STACK.with_borrow_mut(|stack| {
         assert_eq!(stack.len(), guard.0 + 1, "traces close in the order they opened");
         stack.pop().expect("the trace is open")
@@ -147,15 +151,15 @@ pub(crate) fn current_mask() -> Array {
     mask.unwrap_or_else(|| record(Literal(Scalar::new(true)), &[]).remove(0))
 }
 
-/// The variable of the innermost trace that stands for an array there.
-fn resolve(x: &Array) -> Result<Var, Error> {
+/// The variable of the innermost trace that stands for an array there, an operand of `operation`.
+fn resolve(x: &Array, operation: &str) -> Result<Var, Error> {
     STACK.with_borrow_mut(|stack| {
         let (top, below) = stack.split_last_mut().expect("a trace is open");
         let key = match &x.0 {
             Repr::Variable(v) if v.trace == top.id => return Ok(v.var),
             Repr::Variable(v) => {
                 if !below.iter().any(|t| t.id == v.trace) {
-                    return Err(escaped(v));
+                    return Err(escaped(v, operation));
                 }
                 Key::Variable(v.trace, v.var)
             }
@@ -179,22 +183,27 @@ pub(crate) fn address(value: &Value) -> usize {
     }
 }
 
-fn escaped(v: &Variable) -> Error {
+/// Why `operation` cannot use a variable whose trace is not open.
+#[cold]
+fn escaped(v: &Variable, operation: &str) -> Error {
+    let name = name_here().unwrap_or(operation);
     let message = format!(
-        "a traced array {} was used after its trace ended, or on another thread; return it from the closure instead of storing it outside.\n  it was made at {}",
+        "{name}: a traced array is used after its trace ended, or on another thread; return it from the closure instead of storing it outside\n  array: {}, {}",
         v.ty, v.made
     );
     Error::new(ErrorKind::Trace, message)
 }
 
-/// Why a variable has no value.
-pub(crate) fn no_value(v: &Variable, what: &str) -> Error {
+/// Why a variable has no value for `operation`.
+#[cold]
+pub(crate) fn no_value(v: &Variable, operation: &str) -> Error {
     let open = STACK.with_borrow(|stack| stack.iter().any(|t| t.id == v.trace));
     if !open {
-        return escaped(v);
+        return escaped(v, operation);
     }
+    let name = name_here().unwrap_or(operation);
     let message = format!(
-        "{what} needs the value of a traced array {}, which is not known while tracing; to choose by it use `select` or `cond`, to see it run the function without `jit`.\n  it was made at {}",
+        "{name}: it needs the value of a traced array, which is not known while tracing; to choose by it use `select` or `cond`, to read it return it from the traced function\n  array: {}, {}",
         v.ty, v.made
     );
     Error::new(ErrorKind::Trace, message)
@@ -206,9 +215,9 @@ pub(crate) fn no_value(v: &Variable, what: &str) -> Error {
 pub fn record(op: impl Into<Op>, args: &[&Array]) -> Vec<Array> {
     let op = op.into();
     let source = source_here();
-    match try_record(op, args, source) {
+    match try_record(op, args, &source) {
         Ok(results) => results,
-        Err(error) => error.raise(),
+        Err(error) => error.or_at(source).raise(),
     }
 }
 
@@ -220,18 +229,9 @@ pub(crate) fn apply(op: impl Into<Op>, args: &[&Array]) -> Array {
     results.remove(0)
 }
 
-fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Error> {
+fn try_record(op: Op, args: &[&Array], source: &Source) -> Result<Vec<Array>, Error> {
     let types: Vec<Type> = args.iter().map(|x| x.ty()).collect();
-    let results = op.infer(&types).map_err(|e| {
-        let mut message = format!("{}: {e}", op.name());
-        for (i, x) in args.iter().enumerate() {
-            message += &format!("\n  operand {i}: {}", x.ty());
-            if let Repr::Variable(v) = &x.0 {
-                message += &format!(" made at {}", v.made);
-            }
-        }
-        Error::new(ErrorKind::Type, message).at(source.clone())
-    })?;
+    let results = op.infer(&types).map_err(|e| refused(&op, &e, args))?;
     if !is_tracing() {
         let mut values = Vec::with_capacity(args.len());
         for x in args {
@@ -240,10 +240,12 @@ fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Err
                 Repr::Variable(v) => return Err(no_value(v, op.name())),
             }
         }
-        let results = op.eval(values).map_err(|e| if e.source.is_none() { e.at(source) } else { e })?;
+        let results = op.eval(values)?;
         return Ok(results.into_iter().map(|y| Array(Repr::Value(y))).collect());
     }
-    let args: Args = args.iter().map(|x| resolve(x)).collect::<Result<_, _>>()?;
+    let name = op.name();
+    let args: Args = args.iter().map(|x| resolve(x, name)).collect::<Result<_, _>>()?;
+    let made = Origin::result(name, source.clone());
     Ok(STACK.with_borrow_mut(|stack| {
         let top = stack.last_mut().expect("a trace is open");
         let equation = top.builder.as_mut().expect("a trace has a builder").push(
@@ -252,7 +254,7 @@ fn try_record(op: Op, args: &[&Array], source: Source) -> Result<Vec<Array>, Err
             results.iter().cloned(),
             source.clone(),
         );
-        let variable = |(var, ty)| Array::variable(Variable { trace: top.id, var, ty, made: source.clone() });
+        let variable = |(var, ty)| Array::variable(Variable { trace: top.id, var, ty, made: made.clone() });
         equation.results().zip(results).map(variable).collect()
     }))
 }
@@ -281,38 +283,11 @@ pub fn apply_program(program: &Program, args: &[Array]) -> Vec<Array> {
     if is_tracing() {
         return inline(program, args);
     }
-    let values = args.iter().map(|x| x.value("running a program")).collect::<Result<Vec<_>, _>>();
+    let values = args.iter().map(|x| x.value("run")).collect::<Result<Vec<_>, _>>();
     let results = values.and_then(|values| crate::interpret::interpret(program, values));
     match results {
         Ok(results) => results.into_iter().map(|y| Array(Repr::Value(y))).collect(),
-        Err(error) => error.raise(),
-    }
-}
-
-/// Runs `f` with every recorded equation attributed to this place.
-pub(crate) fn with_source<R>(source: &Source, f: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Source>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SOURCE.set(self.0.take());
-        }
-    }
-    let _restore = Restore(SOURCE.replace(Some(source.clone())));
-    f()
-}
-
-/// The place that recorded equations are attributed to, when a rule is running.
-pub(crate) fn current_source() -> Option<Source> {
-    SOURCE.with_borrow(|s| s.clone())
-}
-
-/// The place of what the caller records: that of the equation whose rule is running, else the caller's line. (As a
-/// function value `Source::here` would name the standard library's line.)
-#[track_caller]
-pub(crate) fn source_here() -> Source {
-    match current_source() {
-        Some(source) => source,
-        None => Source::here(),
+        Err(error) => error.or_at(source_here()).raise(),
     }
 }
 

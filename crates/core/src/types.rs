@@ -60,7 +60,9 @@ impl ArrayType {
             if self.shape.contains(&0) { Some(0) } else { nonzero.and_then(|n| n.checked_mul(self.dtype.size())) };
         match (nonzero, bytes) {
             (Some(n), Some(bytes)) if n.max(bytes) <= isize::MAX as usize => Ok(()),
-            _ => Err(TypeError::new(format!("an array {self} is larger than memory can be"))),
+            _ => Err(TypeError::new(format!(
+                "an array {self} is larger than memory can be; check the lengths of its axes"
+            ))),
         }
     }
 

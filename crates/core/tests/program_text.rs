@@ -191,12 +191,15 @@ fn nesting_is_limited() {
 fn errors_have_a_place() {
     let expected = [
         ("", "line 1, column 1: `program` was expected"),
-        ("program (%0: f64[]) {\n  return %1\n}", "line 2, column 11: %1 is not defined"),
+        ("program (%0: f64[]) {\n  return %1\n}", "line 2, column 11: %1 is not defined before it is used here"),
         ("program (%0: f64[], %0: f64[]) { return }", "line 1, column 22: %0 is defined twice"),
         ("program (%0: f65[]) { return }", "line 1, column 14: a type was expected"),
         ("program (%0: f64[-1]) { return }", "line 1, column 18: a name was expected"),
         ("program () { return } x", "line 1, column 23: text after the end of the program"),
-        ("program () { %0: f64[] = nothing return }", "line 1, column 14: nothing: there is no operation `nothing`"),
+        (
+            "program () { %0: f64[] = nothing return }",
+            "line 1, column 14: nothing: there is no operation of that name; did you mean `not`?",
+        ),
         ("program () {\n\n %0: f32[] = literal[value=2.0f64]\n return }", "line 3, column 2: %0 is f64[], not f32[]"),
         ("program () { literal[value=2.0f64] return }", "line 1, column 14: literal has 1 results, 0 are given"),
         ("@1 = program () { return } @1 = program () { return }", "line 1, column 29: @1 is defined twice"),

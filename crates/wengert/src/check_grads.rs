@@ -1,6 +1,7 @@
 //! `check_grads`: derivatives against finite differences, in both modes.
 
 use crate::gradient::{jvp, vjp};
+use wengert_core::source::UserCall;
 use wengert_core::{Array, Error, ErrorKind, Tree};
 
 /// Compares forward and reverse mode with central differences along fixed pseudo-random directions.
@@ -20,9 +21,13 @@ use wengert_core::{Array, Error, ErrorKind, Tree};
 /// ```
 #[track_caller]
 pub fn check_grads<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, x: A, tolerance: f64) -> Result<(), Error> {
+    let call = UserCall::here("check_grads");
     for direction in 0..3 {
         let v = directions(x.clone(), direction);
-        let (y, dy) = jvp(&f)(x.clone(), v.clone());
+        let (y, dy) = {
+            let _called = call.enter();
+            jvp(&f)(x.clone(), v.clone())
+        };
         let w = directions(y, direction + 100);
         let weight = flat(w);
         let forward = inner(&weight, &flat(dy));
@@ -34,12 +39,16 @@ pub fn check_grads<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, x: A, tolerance
         // Richardson: the error of the pair is of order h^4.
         let h = 1e-3 * scale;
         let difference = (4.0 * quotient(h / 2.0) - quotient(h)) / 3.0;
-        compare("forward mode", forward, "the finite difference", difference, tolerance)?;
+        let place = |error: Error| error.at(call.source().clone());
+        compare("forward mode", forward, "the finite difference", difference, tolerance).map_err(place)?;
 
-        let (y, pullback) = vjp(&f, x.clone());
+        let (y, pullback) = {
+            let _called = call.enter();
+            vjp(&f, x.clone())
+        };
         let ct = pullback(directions(y, direction + 100));
         let reverse = inner(&flat(ct), &flat(v));
-        compare("reverse mode", reverse, "forward mode", forward, tolerance)?;
+        compare("reverse mode", reverse, "forward mode", forward, tolerance).map_err(place)?;
     }
     Ok(())
 }
@@ -51,7 +60,7 @@ fn compare(what: &str, found: f64, other: &str, wanted: f64, tolerance: f64) -> 
         return Ok(());
     }
     let message = format!(
-        "check_grads: {what} gives {found}, {other} gives {wanted}; they differ by {error:.1e}, more than {tolerance:.1e}"
+        "check_grads: {what} gives {found}, {other} gives {wanted}; they differ by {error:.1e}, more than {tolerance:.1e}; the function may not be smooth at this point, or stop a derivative (`stop_gradient`, `floor`, integers)"
     );
     Err(Error::new(ErrorKind::Check, message))
 }

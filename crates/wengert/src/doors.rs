@@ -4,6 +4,7 @@
 
 use crate::{Objective, grad, jit, jvp, trace, value_and_grad, vjp, vmap};
 use std::sync::Arc;
+use wengert_core::source::called;
 use wengert_core::trace::door;
 use wengert_core::{Error, Program, Tree};
 
@@ -11,7 +12,9 @@ use wengert_core::{Error, Program, Tree};
 ///
 /// # Errors
 /// Shapes and dtypes that do not fit, with the operation and the user's line.
+#[track_caller]
 pub fn try_trace<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: &A) -> Result<Arc<Program>, Error> {
+    let _called = called("try_trace");
     door(|| trace(f, args))
 }
 
@@ -24,25 +27,33 @@ pub fn try_trace<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: &A) -> Resu
 /// let error = f((Array::from([1.0, 2.0]), Array::from([1.0, 2.0, 3.0]))).unwrap_err();
 /// assert!(error.to_string().contains("add"));
 /// ```
+#[track_caller]
 pub fn try_jit<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R, Error> {
+    let _called = called("try_jit");
     let f = jit(f);
     move |args| door(|| f(args))
 }
 
 /// [`grad`], with errors returned.
+#[track_caller]
 pub fn try_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<A, Error> {
+    let _called = called("try_grad");
     let f = grad(f);
     move |args| door(|| f(args))
 }
 
 /// [`value_and_grad`], with errors returned.
+#[track_caller]
 pub fn try_value_and_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<(R, A), Error> {
+    let _called = called("try_value_and_grad");
     let f = value_and_grad(f);
     move |args| door(|| f(args))
 }
 
 /// [`jvp`], with errors returned.
+#[track_caller]
 pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<(R, R), Error> {
+    let _called = called("try_jvp");
     let f = jvp(f);
     move |args, tangents| door(|| f(args, tangents))
 }
@@ -51,14 +62,18 @@ pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<
 ///
 /// # Errors
 /// Those of the function and of its derivative.
+#[track_caller]
 #[allow(clippy::type_complexity)] // A function type cannot be named in an alias.
 pub fn try_vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> Result<(R, impl Fn(R) -> Result<A, Error>), Error> {
+    let _called = called("try_vjp");
     let (y, pullback) = door(|| vjp(f, args))?;
     Ok((y, move |ct| door(|| pullback(ct))))
 }
 
 /// [`vmap`], with errors returned.
+#[track_caller]
 pub fn try_vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R, Error> {
+    let _called = called("try_vmap");
     let f = vmap(f);
     move |args| door(|| f(args))
 }

@@ -120,7 +120,7 @@ impl Executable {
     ) -> Result<T, Error> {
         let mut given = Given::new();
         for x in args.drain(..) {
-            given.push(Some(x.into_buffer("calling a compiled function")?));
+            given.push(Some(x.into_buffer("jit")?));
         }
         let mut results = Results::new();
         match self.code.run(captures.iter().map(|buffer| &**buffer), &mut given, &mut results) {

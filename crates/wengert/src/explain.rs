@@ -1,13 +1,14 @@
 //! `explain`: the evaluation trace of a function and its derivatives, step by step.
 
 use crate::gradient::{jvp, vjp};
-use crate::traced::{Function, raise};
+use crate::traced::Function;
 use crate::user_source::Files;
 use std::fmt;
 use wengert_core::array::{ones_like, zeros_like};
 use wengert_core::primitive::Lowering;
 use wengert_core::program::{Equation, Var, simplify};
-use wengert_core::source::Source;
+use wengert_core::refusal::refuse;
+use wengert_core::source::{Source, UserCall};
 use wengert_core::trace::{concrete, record, trace_closed};
 use wengert_core::{Array, Program, Tree, Type, tree};
 use wengert_view::{Graph, Table, escape, formula};
@@ -82,9 +83,11 @@ pub struct Explanation {
 /// ```
 #[track_caller]
 pub fn explain<A: Tree>(f: impl Fn(A) -> Array, x: A) -> Explanation {
+    let call = UserCall::here("explain");
+    let _called = call.enter();
     let function = Function::<A, Array>::trace(f, x);
     if function.operands().iter().any(Array::is_traced) {
-        raise("explain: values are shown, which are not known while tracing; call it outside of `jit`".into());
+        refuse("it shows values, which are not known while tracing; call it outside of `jit`", &[]);
     }
     concrete(|| explained(&function))
 }

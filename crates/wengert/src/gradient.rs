@@ -1,9 +1,11 @@
 //! Derivatives: `grad`, `jvp`, `vjp` and what is composed of them.
 
 use crate::objective::Objective;
-use crate::traced::{Function, check_like, chosen, raise, with_zeros};
+use crate::traced::{Function, check_like, chosen, with_zeros};
 use std::sync::Arc;
 use wengert_core::array::{eye, ones_of};
+use wengert_core::refusal::refuse;
+use wengert_core::source::{UserCall, called};
 use wengert_core::trace::{apply_program, inline, trace_closed};
 use wengert_core::transform::{self, Linearized, transpose_linear};
 use wengert_core::{Array, Program, Tree, Type, tree};
@@ -25,8 +27,10 @@ use wengert_core::{Array, Program, Tree, Type, tree};
 /// assert_eq!(grad(grad(f))(2.0.into()).item::<f64>()?, 2.0);
 /// # Ok::<(), wengert::Error>(())
 /// ```
+#[track_caller]
 pub fn grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> A {
-    move |args| objective_and_gradient("grad", &f, args).1
+    let call = UserCall::here("grad");
+    move |args| objective_and_gradient(&call, &f, args).1
 }
 
 /// Value and gradient together: `(f(x), grad(f)(x))`, where `f` may return `(value, aux)`.
@@ -41,20 +45,25 @@ pub fn grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> A {
 /// assert_eq!(gradient.to_vec::<f64>()?, [2.0, 4.0]);
 /// # Ok::<(), wengert::Error>(())
 /// ```
+#[track_caller]
 pub fn value_and_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> (R, A) {
-    move |args| objective_and_gradient("value_and_grad", &f, args)
+    let call = UserCall::here("value_and_grad");
+    move |args| objective_and_gradient(&call, &f, args)
 }
 
-#[track_caller]
-fn objective_and_gradient<A: Tree, R: Objective>(operation: &str, f: &impl Fn(A) -> R, args: A) -> (R, A) {
+fn objective_and_gradient<A: Tree, R: Objective>(call: &UserCall, f: &impl Fn(A) -> R, args: A) -> (R, A) {
+    let _called = call.enter();
     let function = Function::<A, (Array, R::Aux)>::trace(|a| f(a).into_parts(), args);
-    let float = float_leaves(operation, &function);
+    let float = float_leaves(&function);
     let value = function.program.output_types().next().expect("the value is the first output").clone();
-    match &value {
-        Type::Array(a) if a.rank() == 0 && a.dtype.is_float() => {}
-        _ => raise(format!(
-            "{operation}: the function returns {value}, but only a float scalar has a gradient; reduce it with `.sum()` or `.mean()`, or use `jacrev`"
-        )),
+    let repair = match &value {
+        Type::Array(a) if a.rank() == 0 && a.dtype.is_float() => None,
+        _ if value.dtype().is_float() => Some("reduce it with `.sum()` or `.mean()`, or use `jacrev`"),
+        _ => Some("integers and truth values carry none, so keep the work in floats"),
+    };
+    if let Some(repair) = repair {
+        let value = function.program.describe_output(0);
+        refuse(format!("the function returns {value}, but only a float scalar has a gradient; {repair}"), &[]);
     }
     let outputs = function.program.outputs().len();
     let mut wanted = vec![false; outputs];
@@ -76,14 +85,17 @@ fn objective_and_gradient<A: Tree, R: Objective>(operation: &str, f: &impl Fn(A)
 
 /// Which leaves have a derivative; there has to be one.
 #[track_caller]
-fn float_leaves<A: Tree, R: Tree>(operation: &str, function: &Function<A, R>) -> Vec<bool> {
+fn float_leaves<A: Tree, R: Tree>(function: &Function<A, R>) -> Vec<bool> {
     let float = function.float_leaves();
     if !float.contains(&true) {
         let types: Vec<String> = function.leaves.iter().map(|x| x.ty().to_string()).collect();
-        raise(format!(
-            "{operation}: no array of the argument is of a float dtype ({}), so there is nothing to differentiate by; convert one with `.convert(DType::F64)`",
-            types.join(", ")
-        ));
+        refuse(
+            format!(
+                "no array of the argument is of a float dtype ({}), so there is nothing to differentiate by; convert one with `.convert(DType::F64)`",
+                types.join(", ")
+            ),
+            &[],
+        );
     }
     float
 }
@@ -99,14 +111,16 @@ fn float_leaves<A: Tree, R: Tree>(operation: &str, function: &Function<A, R>) ->
 /// assert_eq!((y.item::<f64>()?, dy.item::<f64>()?), (0.0, 2.0));
 /// # Ok::<(), wengert::Error>(())
 /// ```
+#[track_caller]
 pub fn jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> (R, R) {
-    move |args, tangents| pushforward(&f, args, tangents)
+    let call = UserCall::here("jvp");
+    move |args, tangents| pushforward(&call, &f, args, tangents)
 }
 
-#[track_caller]
-fn pushforward<A: Tree, R: Tree>(f: &impl Fn(A) -> R, args: A, tangents: A) -> (R, R) {
+fn pushforward<A: Tree, R: Tree>(call: &UserCall, f: &impl Fn(A) -> R, args: A, tangents: A) -> (R, R) {
+    let _called = call.enter();
     let function = Function::trace(f, args);
-    let tangents = tangents_like("jvp", &function, tangents);
+    let tangents = tangents_like(&function, tangents);
     let float = function.float_leaves();
     let outputs = function.program.outputs().len();
     let jvp = transform::jvp(&function.program, &function.flags(&float), &vec![true; outputs]);
@@ -116,17 +130,21 @@ fn pushforward<A: Tree, R: Tree>(f: &impl Fn(A) -> R, args: A, tangents: A) -> (
 }
 
 #[track_caller]
-fn tangents_like<A: Tree, R: Tree>(operation: &str, function: &Function<A, R>, tangents: A) -> Vec<Array> {
+fn tangents_like<A: Tree, R: Tree>(function: &Function<A, R>, tangents: A) -> Vec<Array> {
     let mut leaves = Vec::new();
     let def = tangents.flatten(&mut leaves);
     if def != function.arguments {
-        raise(format!(
-            "{operation}: the tangent has another structure (lengths, keys or static fields) than the argument"
-        ));
+        refuse(another_structure("tangent", "argument"), &[]);
     }
     let types: Vec<Type> = function.leaves.iter().map(Array::ty).collect();
-    check_like(operation, "tangent", &tree::leaf_paths::<A>(&def, "x"), &leaves, &types);
+    check_like("tangent", &tree::leaf_paths::<A>(&def, "argument"), &leaves, &types);
     leaves
+}
+
+fn another_structure(what: &str, of: &str) -> String {
+    format!(
+        "the {what} has another structure than the {of}; make its lengths, keys and static fields those of the {of}"
+    )
 }
 
 /// A function linearised at a point: its outputs there, and the linear half with the residuals it reads.
@@ -161,18 +179,21 @@ fn record_tape<A: Tree, R: Tree>(function: &Function<A, R>, float: &[bool]) -> T
 /// ```
 #[track_caller]
 pub fn vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(R) -> A) {
+    let call = UserCall::here("vjp");
+    let _called = call.enter();
     let function = Function::trace(f, args);
-    let float = float_leaves("vjp", &function);
+    let float = float_leaves(&function);
     let tape = record_tape(&function, &float);
     let pullback = transpose_linear(&tape.linearized);
     let result = function.result(tape.outputs);
     let pull = move |ct: R| {
+        let _called = call.enter();
         let mut leaves = Vec::new();
         let def = ct.flatten(&mut leaves);
         if def != function.result {
-            raise("vjp: the cotangent has another structure (lengths, keys or static fields) than the result".into());
+            refuse(another_structure("cotangent", "result"), &[]);
         }
-        check_like("vjp", "cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &tape.output_types);
+        check_like("cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &tape.output_types);
         let cts = apply_program(&pullback, &[&tape.residuals[..], &leaves].concat());
         function.arguments(with_zeros(&function.leaves, &float, cts))
     };
@@ -193,12 +214,15 @@ pub fn vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(R) -> A
 /// ```
 #[track_caller]
 pub fn linearize<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(A) -> R) {
+    let call = UserCall::here("linearize");
+    let _called = call.enter();
     let function = Function::trace(f, args);
-    let float = float_leaves("linearize", &function);
+    let float = float_leaves(&function);
     let tape = record_tape(&function, &float);
     let result = function.result(tape.outputs);
     let push = move |dx: A| {
-        let tangents = chosen(&tangents_like("linearize", &function, dx), &float);
+        let _called = call.enter();
+        let tangents = chosen(&tangents_like(&function, dx), &float);
         function.result(apply_program(&tape.linearized.linear, &[&tape.residuals[..], &tangents].concat()))
     };
     (result, push)
@@ -219,8 +243,10 @@ pub fn linearize<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(A
 /// ```
 #[track_caller]
 pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> impl Fn(R) -> A {
+    let call = UserCall::here("linear_transpose");
+    let _called = call.enter();
     let function = Function::trace(f, example);
-    let float = float_leaves("linear_transpose", &function);
+    let float = float_leaves(&function);
     let mode = |&linear: &bool| if linear { transform::Mode::Linear } else { transform::Mode::Known };
     let modes: Vec<_> = function.flags(&float).iter().map(mode).collect();
     let outputs = function.program.outputs().len();
@@ -228,9 +254,10 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
     let types: Vec<Type> = function.program.output_types().cloned().collect();
     let integers: Vec<bool> = float.iter().map(|f| !f).collect();
     move |ct: R| {
+        let _called = call.enter();
         let mut leaves = Vec::new();
         let def = ct.flatten(&mut leaves);
-        check_like("linear_transpose", "cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &types);
+        check_like("cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &types);
         let coefficients = [function.captures.clone(), chosen(&function.leaves, &integers)].concat();
         let cts = apply_program(&transposed, &[coefficients, leaves].concat());
         function.arguments(with_zeros(&function.leaves, &float, cts))
@@ -245,8 +272,10 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
 /// let j = jacfwd(|x: Array| x.square())(Array::from([1.0, 2.0]));
 /// assert_eq!(j, array![[2.0, 0.0], [0.0, 4.0]]);
 /// ```
+#[track_caller]
 pub fn jacfwd(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
-    move |x| jacobian("jacfwd", &f, x, true)
+    let call = UserCall::here("jacfwd");
+    move |x| jacobian(&call, &f, x, true)
 }
 
 /// The Jacobian of a function of one array by reverse mode: shape `result.shape ++ x.shape`. Cheap when the result is small.
@@ -257,19 +286,27 @@ pub fn jacfwd(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
 /// let j = jacrev(|x: Array| x.square())(Array::from([1.0, 2.0]));
 /// assert_eq!(j, array![[2.0, 0.0], [0.0, 4.0]]);
 /// ```
+#[track_caller]
 pub fn jacrev(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
-    move |x| jacobian("jacrev", &f, x, false)
+    let call = UserCall::here("jacrev");
+    move |x| jacobian(&call, &f, x, false)
 }
 
 /// One batched run of the linear half (or its transpose) on all unit vectors.
-#[track_caller]
-fn jacobian(operation: &str, f: &impl Fn(Array) -> Array, x: Array, forward: bool) -> Array {
+fn jacobian(call: &UserCall, f: &impl Fn(Array) -> Array, x: Array, forward: bool) -> Array {
+    let _called = call.enter();
     let function = Function::<Array, Array>::trace(f, x);
-    let float = float_leaves(operation, &function);
+    let float = float_leaves(&function);
     let y = function.program.output_types().next().expect("there is one output").clone();
     let Type::Array(y) = y else { unreachable!("a result is an array") };
     if !y.dtype.is_float() {
-        raise(format!("{operation}: the function returns {y}, which has no derivative"));
+        let y = function.program.describe_output(0);
+        refuse(
+            format!(
+                "the function returns {y}, which has no derivative; integers and truth values carry none, so keep the work in floats"
+            ),
+            &[],
+        );
     }
     let x = function.leaves[0].array_type();
     let linearized = transform::linearize(&function.program, &function.flags(&float), &[true]);
@@ -299,7 +336,9 @@ fn jacobian(operation: &str, f: &impl Fn(Array) -> Array, x: Array, forward: boo
 /// let h = hessian(|x: Array| x.at(0).square() * x.at(1))(Array::from([3.0, 5.0]));
 /// assert_eq!(h, array![[10.0, 6.0], [6.0, 0.0]]);
 /// ```
+#[track_caller]
 pub fn hessian(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
+    let _called = called("hessian");
     jacfwd(grad(f))
 }
 
@@ -313,7 +352,9 @@ pub fn hessian(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
 /// assert_eq!(v.to_vec::<f64>()?, [6.0, 12.0]);
 /// # Ok::<(), wengert::Error>(())
 /// ```
+#[track_caller]
 pub fn hvp<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> A {
-    let gradient = grad(f);
-    move |x, v| pushforward(&gradient, x, v).1
+    let _called = called("hvp");
+    let (call, gradient) = (UserCall::here("hvp"), grad(f));
+    move |x, v| pushforward(&call, &gradient, x, v).1
 }

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wengert_core::ops::call;
+use wengert_core::source::{UserCall, called};
 use wengert_core::trace::{Surroundings, is_tracing};
 use wengert_core::{Array, Error, Program, Tree, Type, interpret as interpreter, tree};
 use wengert_kernel::buffer::Buffer;
@@ -35,9 +36,11 @@ use wengert_kernel::buffer::Buffer;
 /// assert_eq!(df(2.0.into()).item::<f64>()?, 7.0);
 /// # Ok::<(), wengert::Error>(())
 /// ```
+#[track_caller]
 pub fn jit<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
+    let call = UserCall::here("jit");
     let cache = Cache::<A, R>::default();
-    move |args| compiled_call(&f, &cache, args)
+    move |args| compiled_call(&call, &f, &cache, args)
 }
 
 /// The function run operation by operation, nothing fused or compiled: the interpreted mode, slow and obviously right.
@@ -48,20 +51,22 @@ pub fn jit<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
 /// let f = |x: Array| x.sin().exp();
 /// assert_eq!(interpret(f)(0.5.into()), jit(f)(0.5.into()));
 /// ```
+#[track_caller]
 pub fn interpret<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
-    move |args| interpreted_call(&f, args)
+    let call = UserCall::here("interpret");
+    move |args| interpreted_call(&call, &f, args)
 }
 
-#[track_caller]
-fn interpreted_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, args: A) -> R {
+fn interpreted_call<A: Tree, R: Tree>(call: &UserCall, f: &impl Fn(A) -> R, args: A) -> R {
     if is_tracing() {
         return f(args);
     }
+    let _called = call.enter();
     let function = Function::trace(f, args);
-    let values = function.operands().into_iter().map(|x| x.into_value("running a program")).collect::<Result<_, _>>();
+    let values = function.operands().into_iter().map(|x| x.into_value("interpret")).collect::<Result<_, _>>();
     match values.and_then(|values| interpreter::interpret(&function.program, values)) {
         Ok(results) => function.result(results.into_iter().map(Array::from_value).collect()),
-        Err(error) => error.raise(),
+        Err(error) => error.or_at(call.source().clone()).raise(),
     }
 }
 
@@ -79,6 +84,7 @@ fn interpreted_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, args: A) -> R {
 /// ```
 #[track_caller]
 pub fn trace<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: &A) -> Arc<Program> {
+    let _called = called("trace");
     Function::trace(f, args.clone()).program
 }
 
@@ -193,8 +199,9 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
     /// The result for the leaves of the arguments, recorded or computed. When it returns there are none left.
     #[track_caller]
     #[inline]
-    fn call(&self, leaves: &mut Vec<Array>, inside: bool) -> R {
+    fn call(&self, user: &UserCall, leaves: &mut Vec<Array>, inside: bool) -> R {
         if inside {
+            let _called = user.enter();
             let operands = self.captures.iter().cloned().chain(leaves.drain(..)).collect::<Vec<_>>();
             return assemble::<R>(&self.result, call(&self.program, &operands));
         }
@@ -202,30 +209,29 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
         let run = |code: &Code| code.executable.run(&code.captures, leaves, |y| R::unflatten(&self.result, y));
         match code.and_then(run) {
             Ok(result) => result,
-            Err(error) => error.raise(),
+            Err(error) => error.or_at(user.source().clone()).raise(),
         }
     }
 
     #[cold]
     fn compile(&self) -> Result<&Code, Error> {
-        let captures = self.captures.iter().map(|x| x.clone().into_buffer("calling a compiled function"));
+        let captures = self.captures.iter().map(|x| x.clone().into_buffer("jit"));
         let captures = captures.collect::<Result<_, _>>()?;
         let executable = executable(&self.program)?;
         Ok(self.code.get_or_init(|| Code { executable, captures }))
     }
 }
 
-#[track_caller]
-fn compiled_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, cache: &Cache<A, R>, args: A) -> R {
+fn compiled_call<A: Tree, R: Tree>(user: &UserCall, f: &impl Fn(A) -> R, cache: &Cache<A, R>, args: A) -> R {
     let inside = is_tracing();
     if !inside && interpreting() {
-        return interpreted_call(f, args);
+        return interpreted_call(user, f, args);
     }
     let known = if inside { &cache.traced } else { &cache.called };
-    let Some(specialisation) = known.find_first(&args) else { return unusual_call(f, known, args, inside) };
+    let Some(specialisation) = known.find_first(&args) else { return unusual_call(user, f, known, args, inside) };
     let mut leaves = SPARE.try_with(Cell::take).unwrap_or_default();
     args.flatten(&mut leaves);
-    let result = specialisation.call(&mut leaves, inside);
+    let result = specialisation.call(user, &mut leaves, inside);
     _ = SPARE.try_with(|spare| spare.set(leaves));
     result
 }
@@ -237,8 +243,14 @@ thread_local! {
 
 /// A call with arguments whose types are new, or older than the first few.
 #[cold]
-#[track_caller]
-fn unusual_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, known: &Specialisations<A, R>, args: A, inside: bool) -> R {
+fn unusual_call<A: Tree, R: Tree>(
+    user: &UserCall,
+    f: &impl Fn(A) -> R,
+    known: &Specialisations<A, R>,
+    args: A,
+    inside: bool,
+) -> R {
+    let _called = user.enter();
     let fingerprint = {
         let mut state = FxHasher::default();
         tree::fingerprint(&args, &mut state);
@@ -248,11 +260,11 @@ fn unusual_call<A: Tree, R: Tree>(f: &impl Fn(A) -> R, known: &Specialisations<A
     let mut leaves = Vec::new();
     let arguments = args.flatten(&mut leaves);
     match found {
-        Some(found) => found.call(&mut leaves, inside),
+        Some(found) => found.call(user, &mut leaves, inside),
         None => {
             let types = leaves.iter().map(Array::ty).collect();
             let new = Specialisation::new(f, fingerprint, arguments, types, inside);
-            known.remember(new, |new| new.call(&mut leaves, inside))
+            known.remember(new, |new| new.call(user, &mut leaves, inside))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `find_nan`: the operation that made the first NaN, forward or backward.
 
 use crate::gradient::grad;
-use crate::traced::{Function, raise};
+use crate::traced::Function;
 use crate::user_source::Files;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use wengert_core::interpret::observe;
 use wengert_core::program::Equation;
-use wengert_core::source::Source;
+use wengert_core::refusal::refuse;
+use wengert_core::source::{Source, UserCall};
 use wengert_core::value::Value;
 use wengert_core::{Array, Program, Tree, Type};
 use wengert_kernel::DType;
@@ -68,9 +69,11 @@ pub struct NanReport {
 /// ```
 #[track_caller]
 pub fn find_nan<A: Tree + Clone>(f: impl Fn(A) -> Array, x: A) -> Option<NanReport> {
+    let call = UserCall::here("find_nan");
+    let _called = call.enter();
     let function = Function::<A, Array>::trace(&f, x.clone());
     if function.operands().iter().any(Array::is_traced) {
-        raise("find_nan: it looks at values, which are not known while tracing; call it outside of `jit`".into());
+        refuse("it looks at values, which are not known while tracing; call it outside of `jit`", &[]);
     }
     let scalar = matches!(
         function.program.output_types().next(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use wengert_core::array::zeros_like;
 use wengert_core::program::simplify;
+use wengert_core::refusal::refuse;
 use wengert_core::trace::{Surroundings, trace_with};
-use wengert_core::{Array, Error, ErrorKind, Program, Tree, Type};
+use wengert_core::{Array, Program, Tree, Type};
 
 /// A closure traced at some arguments.
 pub(crate) struct Function<A: Tree, R: Tree> {
@@ -97,23 +98,18 @@ pub(crate) fn with_zeros(leaves: &[Array], float: &[bool], derivatives: Vec<Arra
 
 /// Checks tangents or cotangents against what they belong to; `names` are those of the leaves.
 #[track_caller]
-pub(crate) fn check_like(operation: &str, what: &str, names: &[String], given: &[Array], like: &[Type]) {
+pub(crate) fn check_like(what: &str, names: &[String], given: &[Array], like: &[Type]) {
     if given.len() != like.len() {
-        let message = format!("{operation}: {} arrays were given as {what}, {} are needed", given.len(), like.len());
-        raise(message);
+        refuse(format!("{} arrays were given as {what}, {} are needed", given.len(), like.len()), &[]);
     }
     for ((given, like), name) in given.iter().zip(like).zip(names) {
         if given.ty() != *like {
-            raise(format!(
-                "{operation}: the {what} of {name} is {}, but {name} is {like}; they have one shape and dtype",
-                given.ty()
-            ));
+            let repair = if given.dtype() == like.dtype() {
+                "`reshape` or `broadcast_to` gives it that shape".to_owned()
+            } else {
+                format!("`.convert(DType::{:?})` gives it that dtype", like.dtype())
+            };
+            refuse(format!("the {what} of `{name}` is {}, but `{name}` is {like}; {repair}", given.ty()), &[given]);
         }
     }
-}
-
-/// Raises an error of the kind `Type` at the caller's line.
-#[track_caller]
-pub(crate) fn raise(message: String) -> ! {
-    Error::new(ErrorKind::Type, message).raise()
 }

@@ -1,6 +1,8 @@
 //! `vmap`: a function on one example made to work on a batch.
 
-use crate::traced::{assemble, raise, trace_types};
+use crate::traced::{assemble, trace_types};
+use wengert_core::refusal::refuse;
+use wengert_core::source::{UserCall, called};
 use wengert_core::trace::{Surroundings, apply_program};
 use wengert_core::transform;
 use wengert_core::{Array, Tree, Type, tree};
@@ -20,7 +22,9 @@ use wengert_core::{Array, Tree, Type, tree};
 /// assert_eq!(vmap(f)((w, x)).to_vec::<f64>()?, [2.0, 5.0]);
 /// # Ok::<(), wengert::Error>(())
 /// ```
+#[track_caller]
 pub fn vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
+    let _called = called("vmap");
     vmap_axes(f, 0, 0)
 }
 
@@ -59,37 +63,51 @@ impl MapAxes for Vec<Option<usize>> {
 /// let y = vmap_axes(f, [None, Some(1)], 1)((Array::from([1.0, 2.0]), array![[1.0, 10.0], [1.0, 10.0]]));
 /// assert_eq!(y, array![[1.0, 10.0], [2.0, 20.0]]);
 /// ```
+#[track_caller]
 pub fn vmap_axes<A: Tree, R: Tree>(f: impl Fn(A) -> R, inputs: impl MapAxes, outputs: impl MapAxes) -> impl Fn(A) -> R {
-    move |args| mapped(&f, &inputs, &outputs, args)
+    let call = UserCall::here("vmap_axes");
+    move |args| mapped(&call, &f, &inputs, &outputs, args)
 }
 
-#[track_caller]
-fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs: &impl MapAxes, args: A) -> R {
+fn mapped<A: Tree, R: Tree>(
+    call: &UserCall,
+    f: &impl Fn(A) -> R,
+    inputs: &impl MapAxes,
+    outputs: &impl MapAxes,
+    args: A,
+) -> R {
+    let _called = call.enter();
     let mut leaves = Vec::new();
     let def = args.flatten(&mut leaves);
     let axes: Vec<Option<usize>> = (0..leaves.len()).map(|i| axis_of(inputs, i, leaves.len(), "argument")).collect();
     let mut size: Option<(usize, String)> = None;
-    let names = tree::leaf_paths::<A>(&def, "x");
+    let names = tree::leaf_paths::<A>(&def, "argument");
     for ((leaf, axis), name) in leaves.iter_mut().zip(&axes).zip(names) {
         let Some(axis) = *axis else { continue };
         let shape = leaf.shape();
         let Some(&n) = shape.get(axis) else {
-            raise(format!(
-                "vmap: {name} is {}, which has no axis {axis} to map over; capture it in the closure to share it",
-                leaf.ty()
-            ))
+            refuse(
+                format!(
+                    "`{name}` is {}, which has no axis {axis} to map over; let the closure capture it, so that all rows share it",
+                    leaf.ty()
+                ),
+                &[leaf],
+            )
         };
         match &size {
-            Some((size, first)) if *size != n => raise(format!(
-                "vmap: {first} has {size} rows to map over and {name}, {}, has {n}; they must be equal",
-                leaf.ty()
-            )),
+            Some((size, first)) if *size != n => refuse(
+                format!(
+                    "`{first}` has {size} rows to map over and `{name}`, {}, has {n}; `slice` them to as many, or let the closure capture what all rows share",
+                    leaf.ty()
+                ),
+                &[leaf],
+            ),
             Some(_) => {}
             None => size = Some((n, name)),
         }
         *leaf = moved(leaf, axis, 0);
     }
-    let Some((size, _)) = size else { raise("vmap: no array of the argument is mapped".into()) };
+    let Some((size, _)) = size else { refuse("no array of the argument is mapped; give an axis for one of them", &[]) };
     let row = |(leaf, axis): (&Array, &Option<usize>)| match axis {
         Some(_) => Type::array(leaf.dtype(), &leaf.shape()[1..]),
         None => leaf.ty(),
@@ -106,7 +124,7 @@ fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs:
         match axis {
             Some(axis) if axis > 0 => *y = moved(y, 0, axis),
             None if batch.mapped[i] => {
-                raise(format!("vmap: result {i} differs from row to row, so it needs an output axis"))
+                refuse(format!("result {i} differs from row to row; give it an output axis instead of `None`"), &[y])
             }
             _ => {}
         }
@@ -116,8 +134,9 @@ fn mapped<A: Tree, R: Tree>(f: &impl Fn(A) -> R, inputs: &impl MapAxes, outputs:
 
 #[track_caller]
 fn axis_of(axes: &impl MapAxes, i: usize, n: usize, what: &str) -> Option<usize> {
-    axes.axis(i, n)
-        .unwrap_or_else(|given| raise(format!("vmap: {given} axes were given, but the {what} has {n} arrays")))
+    axes.axis(i, n).unwrap_or_else(|given| {
+        refuse(format!("{given} axes were given, but the {what} has {n} arrays; give one for each"), &[])
+    })
 }
 
 /// The array with one axis moved, the others in their order.
@@ -128,7 +147,8 @@ fn moved(x: &Array, from: usize, to: usize) -> Array {
     }
     let mut axes: Vec<usize> = (0..x.rank()).filter(|&a| a != from).collect();
     if to > axes.len() {
-        raise(format!("vmap: the result {} has no place for an axis {to}", x.ty()));
+        let ty = x.ty();
+        refuse(format!("the result {ty} has no place for an axis {to}; the last is {}", axes.len()), &[x]);
     }
     axes.insert(to, from);
     x.permute(&axes)

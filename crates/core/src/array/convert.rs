@@ -2,6 +2,7 @@
 
 use super::{Array, Repr};
 use crate::error::{Error, ErrorKind};
+use crate::source::source_here;
 use crate::trace;
 use crate::value::{ArrayValue, Value};
 use wengert_kernel::Element;
@@ -19,6 +20,7 @@ impl Array {
     ///
     /// # Errors
     /// When the dtype is another, or the array is traced so that its elements are not known yet.
+    #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
         let value = self.elements::<T>("to_vec")?;
         Ok(value.buffer.to_vec().expect("the dtype was compared"))
@@ -35,11 +37,16 @@ impl Array {
     ///
     /// # Errors
     /// When there is not exactly one element, the dtype is another, or the array is traced.
+    #[track_caller]
     pub fn item<T: Element>(&self) -> Result<T, Error> {
         let value = self.elements::<T>("item")?;
         if value.size() != 1 {
-            let message = format!("`item` takes the only element of an array; {} has {}", value.ty(), value.size());
-            return Err(Error::new(ErrorKind::Convert, message));
+            let message = format!(
+                "item: it takes the only element of an array, but {} has {}; take one by `at` or `slice`, or all by `to_vec`",
+                value.ty(),
+                value.size()
+            );
+            return Err(Error::new(ErrorKind::Convert, message).at(source_here()));
         }
         Ok(T::from_bits(value.get(0).bits))
     }
@@ -56,27 +63,33 @@ impl Array {
     /// # Errors
     /// When the dtype is another, the array is traced, or it lies in foreign memory that is not aligned for its
     /// elements, such as a mapped file; then [`Array::to_vec`] copies it.
+    #[track_caller]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], Error> {
         let value = self.elements::<T>("as_slice")?;
-        value.buffer.as_slice().ok_or_else(|| {
-            let message =
-                format!("`as_slice` of {} in memory that is not aligned for {}; use `to_vec`", value.ty(), T::DTYPE);
-            Error::new(ErrorKind::Convert, message)
-        })
+        match value.buffer.as_slice() {
+            Some(elements) => Ok(elements),
+            None => {
+                let (ty, dtype) = (value.ty(), T::DTYPE);
+                let message = format!("as_slice: the memory of {ty} is not aligned for {dtype}; use `to_vec`");
+                Err(Error::new(ErrorKind::Convert, message).at(source_here()))
+            }
+        }
     }
 
+    #[track_caller]
     fn elements<T: Element>(&self, method: &str) -> Result<&ArrayValue, Error> {
         match &self.0 {
-            Repr::Variable(v) => Err(trace::no_value(v, &format!("`{method}`"))),
+            Repr::Variable(v) => Err(trace::no_value(v, method).at(source_here())),
             Repr::Value(Value::Array(value)) if value.dtype() == T::DTYPE => Ok(value),
             Repr::Value(Value::Array(value)) => {
                 let (is, asked) = (value.dtype(), T::DTYPE);
                 let message = format!(
-                    "`{method}::<{asked}>` of an array of dtype {is}; use `{method}::<{is}>`, or `convert` the array first"
+                    "{method}: elements of {} are asked for as {asked}; use `{method}::<{is}>`, or `convert` the array first",
+                    value.ty()
                 );
-                Err(Error::new(ErrorKind::Convert, message))
+                Err(Error::new(ErrorKind::Convert, message).at(source_here()))
             }
-            Repr::Value(list) => Err(Error::new(ErrorKind::Convert, format!("`{method}` of a {}", list.ty()))),
+            Repr::Value(list) => Err(Error::new(ErrorKind::Convert, format!("{method}: a {} is no array", list.ty()))),
         }
     }
 }
@@ -89,9 +102,10 @@ mod tests {
     #[test]
     fn errors_say_what_to_do() {
         let x = array![1.0, 2.0];
-        let expected = "`to_vec::<f32>` of an array of dtype f64; use `to_vec::<f64>`, or `convert` the array first";
+        let expected =
+            "to_vec: elements of f64[2] are asked for as f32; use `to_vec::<f64>`, or `convert` the array first";
         assert_eq!(x.to_vec::<f32>().unwrap_err().message, expected);
-        assert_eq!(x.item::<f64>().unwrap_err().message, "`item` takes the only element of an array; f64[2] has 2");
+        assert!(x.item::<f64>().unwrap_err().message.contains("f64[2] has 2; take one by `at`"));
         assert_eq!(array![[3u8]].item::<u8>(), Ok(3));
         assert_eq!(array![true, false].as_slice::<bool>(), Ok(&[true, false][..]));
     }
@@ -100,7 +114,7 @@ mod tests {
     fn a_traced_array_has_no_elements() {
         trace_with(&[array![1.0].ty()], 0, Surroundings::Inherit, |x| {
             let error = x[0].item::<f64>().unwrap_err();
-            assert!(error.message.starts_with("`item` needs the value of a traced array f64[1]"), "{error}");
+            assert!(error.message.starts_with("item: it needs the value of a traced array"), "{error}");
             x
         });
     }

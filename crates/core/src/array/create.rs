@@ -2,7 +2,9 @@
 
 use super::Array;
 use crate::error::{Error, ErrorKind, TypeError};
-use crate::ops::{Integers, rules};
+use crate::ops::{Integers, lengths, rules};
+use crate::refusal::{accept, refuse};
+use crate::source::{called, name_here, source_here};
 use crate::types::{ArrayType, Shape};
 use crate::value::{ArrayValue, Value};
 use std::sync::Arc;
@@ -168,7 +170,9 @@ impl Array {
     ///
     /// # Errors
     /// When the number of elements is not the product of the shape.
+    #[track_caller]
     pub fn from_shape_vec<T: Element>(shape: impl Integers, data: Vec<T>) -> Result<Array, Error> {
+        let _called = called("from_shape_vec");
         let shape = checked_shape(T::DTYPE, &shape, data.len())?;
         Ok(Array::from_buffer(shape, Buffer::from_vec(data)))
     }
@@ -185,6 +189,7 @@ impl Array {
     /// When the number of elements is not the product of the shape; [`Array::from_shape_vec`] returns an error.
     #[track_caller]
     pub fn from_slice<T: Element>(shape: &[usize], data: &[T]) -> Array {
+        let _called = called("from_slice");
         match checked_shape(T::DTYPE, &shape, data.len()) {
             Ok(shape) => Array::from_buffer(shape, Buffer::from_slice(data)),
             Err(error) => error.raise(),
@@ -196,16 +201,17 @@ impl Array {
     }
 }
 
+#[track_caller]
 fn checked_shape(dtype: DType, shape: &impl Integers, elements: usize) -> Result<Shape, Error> {
-    let error = |message| Error::new(ErrorKind::Convert, message);
-    let lengths = shape.integers();
-    let shape: Result<Shape, _> = lengths.iter().map(|&n| usize::try_from(n)).collect();
-    let shape = shape.map_err(|_| error(format!("a length in {:?} is negative", lengths.as_slice())))?;
-    let ty = ArrayType { dtype, shape };
-    ty.check_size().map_err(|TypeError(message)| error(message))?;
+    let name = name_here().unwrap_or("Array");
+    let error = |TypeError(e)| Error::new(ErrorKind::Convert, format!("{name}: {e}")).at(source_here());
+    let ty = ArrayType { dtype, shape: lengths(shape).map_err(error)? };
+    ty.check_size().map_err(error)?;
     match ty.size() {
         size if size == elements => Ok(ty.shape),
-        size => Err(error(format!("an array {ty} has {size} elements, {elements} are given"))),
+        size => Err(error(TypeError::new(format!(
+            "an array {ty} has {size} elements, {elements} are given; give a shape whose lengths have the product {elements}"
+        )))),
     }
 }
 
@@ -221,6 +227,7 @@ fn checked_shape(dtype: DType, shape: &impl Integers, elements: usize) -> Result
 /// When memory could never hold as many.
 #[track_caller]
 pub fn zeros(shape: impl Integers) -> Array {
+    let _called = called("zeros");
     zeros_of(DType::F64, shape)
 }
 
@@ -233,6 +240,7 @@ pub fn zeros(shape: impl Integers) -> Array {
 /// ```
 #[track_caller]
 pub fn zeros_of(dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("zeros_of");
     full(shape, Scalar::zero(dtype))
 }
 
@@ -243,6 +251,7 @@ pub fn zeros_of(dtype: DType, shape: impl Integers) -> Array {
 /// ```
 #[track_caller]
 pub fn ones(shape: impl Integers) -> Array {
+    let _called = called("ones");
     ones_of(DType::F64, shape)
 }
 
@@ -255,6 +264,7 @@ pub fn ones(shape: impl Integers) -> Array {
 /// ```
 #[track_caller]
 pub fn ones_of(dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("ones_of");
     full(shape, Scalar::one(dtype))
 }
 
@@ -268,7 +278,11 @@ pub fn ones_of(dtype: DType, shape: impl Integers) -> Array {
 /// ```
 #[track_caller]
 pub fn full(shape: impl Integers, value: impl Into<Scalar>) -> Array {
-    rules::literal(value.into()).broadcast_to(shape)
+    let _called = called("full");
+    let value = value.into();
+    let ty = ArrayType { dtype: value.dtype, shape: accept(lengths(&shape), &[]) };
+    accept(ty.check_size(), &[]);
+    rules::constant(value, &ty.shape)
 }
 
 /// Zeros of the shape and dtype of `x`.
@@ -280,6 +294,7 @@ pub fn full(shape: impl Integers, value: impl Into<Scalar>) -> Array {
 /// ```
 #[track_caller]
 pub fn zeros_like(x: &Array) -> Array {
+    let _called = called("zeros_like");
     full(x.shape(), Scalar::zero(x.dtype()))
 }
 
@@ -292,6 +307,7 @@ pub fn zeros_like(x: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn ones_like(x: &Array) -> Array {
+    let _called = called("ones_like");
     full(x.shape(), Scalar::one(x.dtype()))
 }
 
@@ -304,6 +320,7 @@ pub fn ones_like(x: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn full_like(x: &Array, value: impl Into<Scalar>) -> Array {
+    let _called = called("full_like");
     full(x.shape(), ScalarOp::Convert(x.dtype()).eval(&[value.into()]))
 }
 
@@ -316,6 +333,7 @@ pub fn full_like(x: &Array, value: impl Into<Scalar>) -> Array {
 /// ```
 #[track_caller]
 pub fn eye(n: usize) -> Array {
+    let _called = called("eye");
     let rows = Array::iota(DType::I64, &[n, n], 0);
     let columns = Array::iota(DType::I64, &[n, n], 1);
     rows.eq(&columns).convert(DType::F64)
@@ -338,10 +356,15 @@ pub fn eye(n: usize) -> Array {
 /// When `step` is 0, a number is not finite, or memory could never hold as many.
 #[track_caller]
 pub fn arange<T: Element>(start: T, stop: T, step: T) -> Array {
+    let _called = called("arange");
     let [start, stop, step] = [start, stop, step].map(Scalar::new);
     let Some(n) = steps(start, stop, step) else {
-        let message = format!("arange: there is no range from {start} to {stop} in steps of {step}");
-        Error::new(ErrorKind::Type, message).raise()
+        refuse(
+            format!(
+                "there is no range from {start} to {stop} in steps of {step}; give finite numbers and a step other than 0"
+            ),
+            &[],
+        )
     };
     let count = Array::iota(T::DTYPE, &[n], 0);
     rules::literal(start) + count * rules::literal(step)
@@ -376,10 +399,11 @@ fn steps(start: Scalar, stop: Scalar, step: Scalar) -> Option<usize> {
 /// When the numbers are not floats.
 #[track_caller]
 pub fn linspace<T: Element>(start: T, stop: T, n: usize) -> Array {
+    let _called = called("linspace");
     let [start, stop] = [start, stop].map(Scalar::new);
     let dtype = start.dtype;
     if !dtype.is_float() {
-        Error::new(ErrorKind::Type, format!("linspace: it takes floats, not {dtype}; write `{start}.0`")).raise()
+        refuse(format!("it takes floats, not {dtype}; write `{start}.0`"), &[])
     }
     let count = Array::iota(dtype, &[n], 0);
     let last = n.saturating_sub(1);
@@ -431,8 +455,8 @@ mod tests {
     #[test]
     fn a_shape_must_fit_its_data() {
         let message = |shape: &[i64]| Array::from_shape_vec(shape, vec![1.0; 6]).unwrap_err().message;
-        assert_eq!(message(&[4]), "an array f64[4] has 4 elements, 6 are given");
-        assert_eq!(message(&[-1, 6]), "a length in [-1, 6] is negative");
+        assert!(message(&[4]).starts_with("from_shape_vec: an array f64[4] has 4 elements, 6 are given"));
+        assert!(message(&[-1, 6]).starts_with("from_shape_vec: a length in [-1, 6] is negative"));
         assert!(message(&[1 << 40, 1 << 40]).contains("larger than memory"));
         assert!(message(&[1 << 40, 1 << 40, 0]).contains("larger than memory"));
         assert!(Array::from_shape_vec((0, 1usize << 62), Vec::<f64>::new()).is_ok());

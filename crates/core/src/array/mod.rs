@@ -15,7 +15,7 @@ pub use promote::{Term, promote_types};
 
 use crate::error::Error;
 use crate::program::Var;
-use crate::source::Source;
+use crate::source::Origin;
 use crate::trace::{self, TraceId};
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::Value;
@@ -41,7 +41,7 @@ pub(crate) struct Variable {
     pub(crate) trace: TraceId,
     pub(crate) var: Var,
     pub(crate) ty: Type,
-    pub(crate) made: Source,
+    pub(crate) made: Origin,
 }
 
 impl Array {

@@ -6,7 +6,7 @@
 use super::Array;
 use super::promote::{Term, promote};
 use crate::ops::{BinaryOp, UnaryOp};
-use crate::primitive::Primitive;
+use crate::source::{called, source_here};
 use crate::trace::apply;
 use crate::value::Value;
 use std::ops::{
@@ -18,55 +18,58 @@ use wengert_kernel::{Binary, Unary, with_element};
 /// An elementwise operation of two operands that may differ in dtype and shape.
 #[track_caller]
 pub(crate) fn combine(op: Binary, a: impl Into<Term>, b: impl Into<Term>) -> Array {
-    let op = BinaryOp(op);
-    let [a, b] = promote(op.name(), [a.into(), b.into()]);
-    apply(op, &[&a, &b])
+    let [a, b] = promote([a.into(), b.into()]);
+    apply(BinaryOp(op), &[&a, &b])
 }
 
 macro_rules! operator {
-    ($op:ident: $Trait:ident::$method:ident, $Assign:ident::$assign:ident, numbers $($number:ty),*) => {
-        operator!(impl $op: $Trait::$method for (Array, Array), (Array, &Array), (&Array, Array), (&Array, &Array));
-        operator!(impl $op: $Assign::$assign for Array, &Array, $($number),*);
-        $(operator!(impl $op: $Trait::$method for
+    ($name:literal, $op:ident: $Trait:ident::$method:ident, $Assign:ident::$assign:ident, numbers $($number:ty),*) => {
+        operator!(impl $name, $op: $Trait::$method for
+            (Array, Array), (Array, &Array), (&Array, Array), (&Array, &Array));
+        operator!(impl $name, $op: $Assign::$assign for Array, &Array, $($number),*);
+        $(operator!(impl $name, $op: $Trait::$method for
             (Array, $number), (&Array, $number), ($number, Array), ($number, &Array));)*
     };
-    (impl $op:ident: $Trait:ident::$method:ident for $(($a:ty, $b:ty)),+) => {$(
+    (impl $name:literal, $op:ident: $Trait:ident::$method:ident for $(($a:ty, $b:ty)),+) => {$(
         impl $Trait<$b> for $a {
             type Output = Array;
             #[track_caller]
             fn $method(self, other: $b) -> Array {
+                let _called = called($name);
                 combine(Binary::$op, self, other)
             }
         }
     )+};
-    (impl $op:ident: $Assign:ident::$assign:ident for $($b:ty),+) => {$(
+    (impl $name:literal, $op:ident: $Assign:ident::$assign:ident for $($b:ty),+) => {$(
         impl $Assign<$b> for Array {
             #[track_caller]
             fn $assign(&mut self, other: $b) {
+                let _called = called($name);
                 *self = combine(Binary::$op, &*self, other);
             }
         }
     )+};
 }
 
-operator!(Add: Add::add, AddAssign::add_assign, numbers f64, i32);
-operator!(Sub: Sub::sub, SubAssign::sub_assign, numbers f64, i32);
-operator!(Mul: Mul::mul, MulAssign::mul_assign, numbers f64, i32);
-operator!(Div: Div::div, DivAssign::div_assign, numbers f64, i32);
-operator!(Rem: Rem::rem, RemAssign::rem_assign, numbers f64, i32);
+operator!("add (+)", Add: Add::add, AddAssign::add_assign, numbers f64, i32);
+operator!("sub (-)", Sub: Sub::sub, SubAssign::sub_assign, numbers f64, i32);
+operator!("mul (*)", Mul: Mul::mul, MulAssign::mul_assign, numbers f64, i32);
+operator!("div (/)", Div: Div::div, DivAssign::div_assign, numbers f64, i32);
+operator!("rem (%)", Rem: Rem::rem, RemAssign::rem_assign, numbers f64, i32);
 // Floats have no bits to combine.
-operator!(And: BitAnd::bitand, BitAndAssign::bitand_assign, numbers i32);
-operator!(Or: BitOr::bitor, BitOrAssign::bitor_assign, numbers i32);
-operator!(Xor: BitXor::bitxor, BitXorAssign::bitxor_assign, numbers i32);
-operator!(Shl: Shl::shl, ShlAssign::shl_assign, numbers i32);
-operator!(Shr: Shr::shr, ShrAssign::shr_assign, numbers i32);
+operator!("and (&)", And: BitAnd::bitand, BitAndAssign::bitand_assign, numbers i32);
+operator!("or (|)", Or: BitOr::bitor, BitOrAssign::bitor_assign, numbers i32);
+operator!("xor (^)", Xor: BitXor::bitxor, BitXorAssign::bitxor_assign, numbers i32);
+operator!("shl (<<)", Shl: Shl::shl, ShlAssign::shl_assign, numbers i32);
+operator!("shr (>>)", Shr: Shr::shr, ShrAssign::shr_assign, numbers i32);
 
 macro_rules! unary_operator {
-    ($($op:ident: $Trait:ident::$method:ident for $($a:ty),+;)*) => {$($(
+    ($($name:literal, $op:ident: $Trait:ident::$method:ident for $($a:ty),+;)*) => {$($(
         impl $Trait for $a {
             type Output = Array;
             #[track_caller]
             fn $method(self) -> Array {
+                let _called = called($name);
                 apply(UnaryOp(Unary::$op), &[&self])
             }
         }
@@ -74,8 +77,8 @@ macro_rules! unary_operator {
 }
 
 unary_operator! {
-    Neg: Neg::neg for Array, &Array;
-    Not: Not::not for Array, &Array;
+    "neg (-)", Neg: Neg::neg for Array, &Array;
+    "not (!)", Not: Not::not for Array, &Array;
 }
 
 /// By value: same dtype, same shape, equal elements (so NaN is not equal to itself). For element by element see
@@ -86,10 +89,10 @@ unary_operator! {
 impl PartialEq for Array {
     #[track_caller]
     fn eq(&self, other: &Array) -> bool {
-        let what = "`==` (`eq` compares element by element)";
+        let what = "== (of whole arrays; `eq` compares element by element)";
         match (self.value(what), other.value(what)) {
             (Ok(a), Ok(b)) => same(&a, &b),
-            (Err(error), _) | (_, Err(error)) => error.raise(),
+            (Err(error), _) | (_, Err(error)) => error.at(source_here()).raise(),
         }
     }
 }
@@ -167,13 +170,15 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused() {
         let message = |f: fn() -> Array| door(f).unwrap_err().message;
-        assert!(message(|| Array::from(true) + Array::from(true)).starts_with("add: it is not defined for bool, bool"));
-        assert!(message(|| Array::from(1.0) & 1).starts_with("and: it is not defined for f64, f64"));
-        assert!(message(|| -Array::from(true)).starts_with("neg: it is not defined for bool"));
+        assert!(
+            message(|| Array::from(true) + Array::from(true)).starts_with("add (+): it is not defined for bool, bool")
+        );
+        assert!(message(|| Array::from(1.0) & 1).starts_with("and (&): it is not defined for f64, f64"));
+        assert!(message(|| -Array::from(true)).starts_with("neg (-): it is not defined for bool"));
         assert!(
             message(|| Array::from(1).sin())
-                .ends_with("it is not defined for i32; `convert` it to a float\n  operand 0: i32[]")
+                .ends_with("it is not defined for i32; `convert` it to a float\n  operand: i32[]")
         );
-        assert!(message(|| Array::from(1.0).select(1, 2)).contains("to get a condition of bool"));
+        assert!(message(|| Array::from(1.0).select(1, 2)).contains("the condition is of dtype f64 and must be bool"));
     }
 }

@@ -1,9 +1,9 @@
 //! What the user's operators do before a primitive sees their operands: give them one dtype and one shape.
 
-use super::{Array, Repr};
-use crate::error::{Error, ErrorKind};
+use super::Array;
 use crate::ops::{Broadcast, rules};
-use crate::trace::{apply, source_here};
+use crate::refusal::refuse;
+use crate::trace::apply;
 use crate::types::Shape;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
@@ -79,14 +79,14 @@ pub fn promote_types(a: DType, b: DType) -> DType {
     }
 }
 
-/// The operands of an operation called `name`, with a common dtype and shape.
+/// The operands of an operation, with a common dtype and shape.
 #[track_caller]
-pub(crate) fn promote<const N: usize>(name: &str, terms: [Term; N]) -> [Array; N] {
+pub(crate) fn promote<const N: usize>(terms: [Term; N]) -> [Array; N] {
     let dtype = common_dtype(&terms);
-    let shape = common_shape(name, &terms);
+    let shape = common_shape(&terms);
     let mut fitted = Vec::with_capacity(N);
     for term in &terms {
-        fitted.push(fit(name, term, dtype, &shape));
+        fitted.push(fit(term, dtype, &shape));
     }
     fitted.try_into().unwrap_or_else(|_| unreachable!("as many as came"))
 }
@@ -108,7 +108,7 @@ pub(crate) fn common_dtype(terms: &[Term]) -> DType {
 
 /// The shape to which operands broadcast by NumPy's rule: axes are matched from the last, and one of length 1 repeats.
 #[track_caller]
-pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
+pub(crate) fn common_shape(terms: &[Term]) -> Shape {
     let mut common = Shape::new();
     for term in terms {
         let Term::Array(x) = term else { continue };
@@ -119,7 +119,7 @@ pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
         for (axis, &n) in shape.iter().enumerate() {
             let m = &mut common[offset + axis];
             if n != *m && n != 1 && *m != 1 {
-                mismatch(name, terms, (*m, n), shape.len() - axis)
+                mismatch(terms, (*m, n), shape.len() - axis)
             }
             if *m == 1 {
                 *m = n;
@@ -131,7 +131,7 @@ pub(crate) fn common_shape(name: &str, terms: &[Term]) -> Shape {
 
 /// One operand in the dtype and shape found for all.
 #[track_caller]
-pub(crate) fn fit(name: &str, term: &Term, dtype: DType, shape: &[usize]) -> Array {
+pub(crate) fn fit(term: &Term, dtype: DType, shape: &[usize]) -> Array {
     match term {
         Term::Array(x) if x.dtype() == dtype => broadcast(x, shape),
         // Converted first, as it may be the smaller of the two.
@@ -141,8 +141,12 @@ pub(crate) fn fit(name: &str, term: &Term, dtype: DType, shape: &[usize]) -> Arr
             let least = if dtype.is_integer() && !dtype.is_signed() { 0 } else { i32::MIN };
             let greatest = if dtype == DType::U8 { u8::MAX.into() } else { i32::MAX };
             if !(least..=greatest).contains(x) {
-                let message = format!("{name}: the number {x} is not a value of {dtype}; `convert` the array first");
-                Error::new(ErrorKind::Type, message).at(source_here()).raise()
+                refuse(
+                    format!(
+                        "the number {x} does not fit {dtype}, which it takes from the array beside it; `convert` the array to a wider dtype, or write `{x}.0` for f64"
+                    ),
+                    &[],
+                )
             }
             rules::constant(number(Scalar::new(*x), dtype), shape)
         }
@@ -168,20 +172,20 @@ pub(crate) fn broadcast(x: &Array, shape: &[usize]) -> Array {
 }
 
 #[track_caller]
-fn mismatch(name: &str, terms: &[Term], (m, n): (usize, usize), from_last: usize) -> ! {
-    let axis = if from_last == 1 { "last axis".to_string() } else { format!("axis {from_last} from the last") };
-    let mut message = format!(
-        "{name}: the shapes do not broadcast: the {axis} is {m} long in one operand and {n} in another, where lengths \
-         must be equal or 1; `reshape` one of them, or take a part of it"
-    );
-    for (i, term) in terms.iter().enumerate() {
-        let Term::Array(x) = term else { continue };
-        message += &format!("\n  operand {i}: {}", x.ty());
-        if let Repr::Variable(v) = &x.0 {
-            message += &format!(" made at {}", v.made);
+fn mismatch(terms: &[Term], (m, n): (usize, usize), from_last: usize) -> ! {
+    let axis = if from_last == 1 { "the last axis".to_string() } else { format!("axis -{from_last}") };
+    let mut arrays = Vec::with_capacity(terms.len());
+    for term in terms {
+        if let Term::Array(x) = term {
+            arrays.push(x);
         }
     }
-    Error::new(ErrorKind::Type, message).at(source_here()).raise()
+    refuse(
+        format!(
+            "the shapes do not broadcast: {axis} is {m} long in one operand and {n} in another, where lengths must be equal or 1; `reshape` one of them, or take a part of it"
+        ),
+        &arrays,
+    )
 }
 
 #[cfg(test)]
@@ -236,7 +240,7 @@ mod tests {
     fn a_number_must_be_a_value_of_the_dtype() {
         assert_eq!(Array::from(2u8) + 253, Array::from(255u8));
         let error = door(|| Array::from(2u8) + 256).unwrap_err();
-        assert_eq!(error.message, "add: the number 256 is not a value of u8; `convert` the array first");
+        assert!(error.message.starts_with("add (+): the number 256 does not fit u8"), "{error}");
         assert!(door(|| Array::from(2u64).gt(-1)).is_err());
         assert_eq!(Array::from(2u64) + i32::MAX, Array::from(2u64 + i32::MAX as u64));
     }
@@ -263,7 +267,7 @@ mod tests {
         let error = door(|| Array::from([1.0, 2.0, 3.0]) * Array::from([1f32, 2.0])).unwrap_err();
         assert_eq!(
             error.message,
-            "mul: the shapes do not broadcast: the last axis is 3 long in one operand and 2 in another, where lengths \
+            "mul (*): the shapes do not broadcast: the last axis is 3 long in one operand and 2 in another, where lengths \
              must be equal or 1; `reshape` one of them, or take a part of it\n  operand 0: f64[3]\n  operand 1: f32[2]"
         );
         let source = error.source.expect("the line is known").to_string();
@@ -271,10 +275,7 @@ mod tests {
         let table = Array::from_slice(&[3, 2], &[0.0; 6]);
         let condition = Array::from([true, false]).reshape([2, 1]);
         let error = door(|| condition.select(&table, 0.0)).unwrap_err().message;
-        assert!(
-            error.starts_with("select: the shapes do not broadcast: the axis 2 from the last is 2 long"),
-            "{error}"
-        );
+        assert!(error.starts_with("select: the shapes do not broadcast: axis -2 is 2 long"), "{error}");
         assert!(error.contains("operand 0: bool[2,1]") && error.contains("operand 1: f64[3,2]"), "{error}");
     }
 
@@ -289,7 +290,7 @@ mod tests {
         });
         let message = error.err().expect("it is refused").message;
         let line = line!() - 5;
-        assert!(message.contains("operand 0: f64[3] made at "), "{message}");
+        assert!(message.contains("operand 0: f64[3], made by `sin` at "), "{message}");
         assert!(message.contains(&format!("promote.rs:{line}:")), "{message}");
     }
 }

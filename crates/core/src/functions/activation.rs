@@ -1,6 +1,7 @@
 //! Activation functions, elementwise.
 
 use crate::array::{Array, Term};
+use crate::source::called;
 
 /// The square root of `2 / pi`.
 const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
@@ -15,6 +16,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn relu(&self) -> Array {
+        let _called = called("relu");
         self.le(0).select(0, self)
     }
 
@@ -27,6 +29,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn sigmoid(&self) -> Array {
+        let _called = called("sigmoid");
         super::float(self).logistic()
     }
 
@@ -39,6 +42,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn silu(&self) -> Array {
+        let _called = called("silu");
         self * self.sigmoid()
     }
 
@@ -52,6 +56,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn gelu(&self) -> Array {
+        let _called = called("gelu");
         let x = &super::float(self);
         let inner = SQRT_2_OVER_PI * (x + 0.044715 * (x * x * x));
         0.5 * x * (1.0 + inner.tanh())
@@ -66,6 +71,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn softplus(&self) -> Array {
+        let _called = called("softplus");
         let x = &super::float(self);
         let positive = x.gt(0.0);
         // -|x|, but smooth at 0 in either branch, so that derivatives of all orders are right there.
@@ -85,7 +91,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn logaddexp(&self, other: impl Into<Term>) -> Array {
-        let [a, b] = crate::array::promote::promote("logaddexp", [self.into(), other.into()]);
+        let _called = called("logaddexp");
+        let [a, b] = crate::array::promote::promote([self.into(), other.into()]);
         let [a, b] = [super::float(&a), super::float(&b)];
         let difference = &a - &b;
         // Both are the same infinity, or one is NaN.

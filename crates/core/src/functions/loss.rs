@@ -1,6 +1,7 @@
 //! Losses: scalars to be minimised.
 
 use crate::array::Array;
+use crate::source::called;
 
 /// The mean of the squared differences.
 ///
@@ -11,6 +12,7 @@ use crate::array::Array;
 /// ```
 #[track_caller]
 pub fn mean_squared_error(prediction: &Array, target: &Array) -> Array {
+    let _called = called("mean_squared_error");
     (prediction - target).square().mean()
 }
 
@@ -28,5 +30,6 @@ pub fn mean_squared_error(prediction: &Array, target: &Array) -> Array {
 /// ```
 #[track_caller]
 pub fn cross_entropy(logits: &Array, target: &Array) -> Array {
+    let _called = called("cross_entropy");
     -(target * logits.log_softmax(-1)).sum_axis(-1).mean()
 }

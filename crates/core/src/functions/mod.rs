@@ -9,10 +9,9 @@ mod statistics;
 pub use loss::{cross_entropy, mean_squared_error};
 
 use crate::array::{Array, Term};
-use crate::error::{Error, ErrorKind, TypeError};
 use crate::ops::Axes;
-use crate::trace::source_here;
-use crate::types::Shape;
+use crate::refusal::refuse;
+use crate::source::called;
 use wengert_kernel::DType;
 
 /// `a` where `condition` is true, `b` elsewhere: [`Array::select`] under NumPy's name.
@@ -24,6 +23,7 @@ use wengert_kernel::DType;
 /// ```
 #[track_caller]
 pub fn where_(condition: &Array, a: impl Into<Term>, b: impl Into<Term>) -> Array {
+    let _called = called("where_");
     condition.select(a, b)
 }
 
@@ -37,6 +37,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn clip(&self, low: impl Into<Term>, high: impl Into<Term>) -> Array {
+        let _called = called("clip");
         self.maximum(low).minimum(high)
     }
 
@@ -49,6 +50,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn outer(&self, other: &Array) -> Array {
+        let _called = called("outer");
         self.flatten().expand_dims(1) * other.flatten()
     }
 
@@ -65,8 +67,9 @@ impl Array {
     /// When the indices are not integers.
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Array {
+        let _called = called("one_hot");
         if !self.dtype().is_integer() {
-            refuse("one_hot", "indices are integers; `convert` them", self)
+            refuse(format!("indices are integers, not {}; `.convert(DType::I64)` them", self.ty()), &[self])
         }
         let index = Array::iota(DType::I64, &[classes], 0);
         self.convert(DType::I64).expand_dims(-1).eq(index).convert(DType::F64)
@@ -83,6 +86,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn norm(&self) -> Array {
+        let _called = called("norm");
         self.norm_axis(..)
     }
 
@@ -95,6 +99,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn norm_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("norm_axis");
         sqrt_flat_at_zero(&float(self).square().sum_axis(axes))
     }
 }
@@ -111,19 +116,4 @@ fn sqrt_flat_at_zero(x: &Array) -> Array {
 #[track_caller]
 fn float(x: &Array) -> Array {
     if x.dtype().is_float() { x.clone() } else { x.convert(DType::F64) }
-}
-
-/// The axes, ascending, and whether they stay in the result.
-#[track_caller]
-fn resolve(axes: impl Axes, function: &str, x: &Array) -> (Shape, bool) {
-    match axes.axes(x.rank()) {
-        Ok(found) => found,
-        Err(TypeError(message)) => refuse(function, &message, x),
-    }
-}
-
-/// Raises an error about an operand at the caller's line.
-#[track_caller]
-fn refuse(function: &str, message: &str, x: &Array) -> ! {
-    Error::new(ErrorKind::Type, format!("{function}: {message}\n  operand 0: {}", x.ty())).at(source_here()).raise()
 }

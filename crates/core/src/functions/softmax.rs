@@ -3,9 +3,11 @@
 //! All subtract the greatest element first, as a constant: it cancels, so that its derivative is 0 in exact
 //! arithmetic.
 
-use super::{float, resolve};
+use super::float;
 use crate::array::{Array, full};
 use crate::ops::{Axes, keepdims};
+use crate::refusal::accept;
+use crate::source::called;
 use wengert_kernel::{DType, Scalar};
 
 impl Array {
@@ -18,8 +20,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn softmax(&self, axes: impl Axes) -> Array {
+        let _called = called("softmax");
         let x = &float(self);
-        let (axes, _) = resolve(axes, "softmax", x);
+        let (axes, _) = accept(axes.axes(x.rank()), &[self]);
         if x.size() == 0 {
             return x.clone();
         }
@@ -37,8 +40,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn log_softmax(&self, axes: impl Axes) -> Array {
+        let _called = called("log_softmax");
         let x = &float(self);
-        let (axes, _) = resolve(axes, "log_softmax", x);
+        let (axes, _) = accept(axes.axes(x.rank()), &[self]);
         if x.size() == 0 {
             return x.clone();
         }
@@ -56,6 +60,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn logsumexp(&self) -> Array {
+        let _called = called("logsumexp");
         self.logsumexp_axis(..)
     }
 
@@ -68,8 +73,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn logsumexp_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("logsumexp_axis");
         let x = &float(self);
-        let (axes, keep) = resolve(axes, "logsumexp", x);
+        let (axes, keep) = accept(axes.axes(x.rank()), &[self]);
         let y = if x.size() == 0 {
             let nothing = x.sum_axis(keepdims(&axes));
             full(nothing.shape(), minus_infinity(x.dtype()))

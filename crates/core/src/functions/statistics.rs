@@ -1,8 +1,10 @@
 //! Variance and standard deviation.
 
-use super::{float, resolve, sqrt_flat_at_zero};
+use super::{float, sqrt_flat_at_zero};
 use crate::array::Array;
 use crate::ops::{Axes, keepdims};
+use crate::refusal::accept;
+use crate::source::called;
 
 impl Array {
     /// The variance of all elements: the mean square of their distances from their mean. NaN when there are none.
@@ -16,6 +18,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn var(&self) -> Array {
+        let _called = called("var");
         self.var_axis(..)
     }
 
@@ -28,8 +31,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn var_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("var_axis");
         let x = &float(self);
-        let (axes, keep) = resolve(axes, "var", x);
+        let (axes, keep) = accept(axes.axes(x.rank()), &[self]);
         let squares = (x - x.mean_axis(keepdims(&axes))).square();
         if keep { squares.mean_axis(keepdims(&axes)) } else { squares.mean_axis(&axes) }
     }
@@ -43,6 +47,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn std(&self) -> Array {
+        let _called = called("std");
         self.std_axis(..)
     }
 
@@ -55,6 +60,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn std_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("std_axis");
         sqrt_flat_at_zero(&self.var_axis(axes))
     }
 }

@@ -1,7 +1,7 @@
 //! `accumulate`: updates added at computed positions. And `scatter_add`.
 
 use super::gather::{Index, check_indices, inside, spread_over_rest};
-use super::operands::{accept, arrays, number, result, same_dtype};
+use super::operands::{arrays, number, result, same_dtype};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::elements;
 use super::{Attributes, Definition, Gather, Sample, Select, rules};
@@ -11,6 +11,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, IndexMode, Lowering, Oper
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use wengert_kernel::scalar::binary_fn;
 use wengert_kernel::{Binary, Buffer, DType, with_element};
 
@@ -52,6 +54,10 @@ impl Primitive for Accumulate {
             IndexMode::Drop => "drop",
         };
         vec![("batch", Attribute::Int(self.batch as i64)), ("mode", Attribute::Word(mode.into()))]
+    }
+
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        Some(["array", "indices", "updates"][i].to_owned())
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -211,9 +217,10 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn scatter_add(&self, indices: impl Into<Index>, updates: &Array) -> Array {
+        let _called = called("scatter_add");
         let ty = self.array_type();
-        let scalar = || TypeError::new("a scalar has no rows to add to");
-        let (n, row) = accept(ty.shape.split_first().ok_or_else(scalar), "scatter_add", self);
+        let scalar = || TypeError::new("a scalar has no rows to add to; use `+`, or `reshape` it to give it an axis");
+        let (n, row) = accept(ty.shape.split_first().ok_or_else(scalar), &[self]);
         let indices = indices.into().resolved(*n);
         let shape: Shape = indices.shape().iter().chain(row).copied().collect();
         let updates = updates.convert(ty.dtype).broadcast_to(shape);

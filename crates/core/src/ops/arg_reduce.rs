@@ -1,7 +1,7 @@
 //! `argmax` and `argmin`: where the extremum is.
 
 use super::axes::Axes;
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::reduce::shape_without;
 use super::view::{blank, elements};
 use super::{Attributes, Definition, Sample, rules, samples};
@@ -11,6 +11,8 @@ use crate::primitive::{Attribute, Batched, Lowering, Primitive};
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::scalar::compare_fn;
 use wengert_kernel::{Comparison, DType, Element, with_element};
@@ -60,7 +62,11 @@ impl Primitive for ArgReduce {
         let [x] = arrays(args)?;
         match x.shape.get(self.axis) {
             None => Err(TypeError::new(format!("{x} has no axis {}", self.axis))),
-            Some(0) => Err(TypeError::new(format!("axis {} of {x} is empty, nothing is greatest or least", self.axis))),
+            Some(0) => Err(TypeError::new(format!(
+                "{x} is empty along axis {}, so nothing is {}; `concatenate` a value to start from",
+                self.axis,
+                if self.max { "greatest" } else { "least" }
+            ))),
             Some(_) => result(DType::I64, shape_without(&x.shape, &[self.axis], false)),
         }
     }
@@ -127,8 +133,7 @@ impl Definition for ArgReduce {
 
 #[track_caller]
 fn searched(max: bool, x: &Array, axes: impl Axes) -> Array {
-    let name = if max { "argmax" } else { "argmin" };
-    let (axes, keep) = accept(axes.axes(x.rank()), name, x);
+    let (axes, keep) = accept(axes.axes(x.rank()), &[x]);
     let shape = x.shape();
     let y = match axes[..] {
         [axis] => apply(ArgReduce { max, axis }, &[x]),
@@ -156,6 +161,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn argmax(&self) -> Array {
+        let _called = called("argmax");
         searched(true, self, ..)
     }
 
@@ -168,6 +174,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn argmax_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("argmax_axis");
         searched(true, self, axes)
     }
 
@@ -182,6 +189,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn argmin(&self) -> Array {
+        let _called = called("argmin");
         searched(false, self, ..)
     }
 
@@ -195,6 +203,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn argmin_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("argmin_axis");
         searched(false, self, axes)
     }
 }

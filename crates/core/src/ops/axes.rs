@@ -141,8 +141,14 @@ pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, TypeError> {
         return Ok(counted as usize);
     }
     Err(TypeError::new(match rank {
-        0 => format!("axis {axis} does not exist in a scalar"),
-        _ => format!("axis {axis} does not exist in an array of rank {rank}; its axes are {}..{rank}", -(rank as i64)),
+        0 => {
+            format!("axis {axis} does not exist in a scalar, which has no axes; `reshape` or `expand_dims` makes some")
+        }
+        1 => format!("axis {axis} does not exist in an array of one axis; that is axis 0, or -1"),
+        _ => format!(
+            "axis {axis} does not exist in an array of {rank} axes; they are 0 to {}, or -1 to -{rank} from the last",
+            rank - 1
+        ),
     }))
 }
 
@@ -152,7 +158,10 @@ pub(super) fn distinct_axes(axes: &(impl Integers + ?Sized), rank: usize) -> Res
     for n in axes.integers() {
         let a = axis(n, rank)?;
         if counted.contains(&a) {
-            return Err(TypeError::new(format!("axis {a} stands twice in {:?}", axes.integers())));
+            return Err(TypeError::new(format!(
+                "axis {a} stands twice in {:?}; name each axis once (negative ones count from the end)",
+                axes.integers()
+            )));
         }
         counted.push(a);
     }
@@ -168,9 +177,9 @@ pub(super) fn one_axis(axes: &(impl Integers + ?Sized), rank: usize) -> Result<u
 }
 
 /// Lengths, none of which may be negative.
-pub(super) fn lengths(lengths: &impl Integers) -> Result<Shape, TypeError> {
+pub(crate) fn lengths(lengths: &impl Integers) -> Result<Shape, TypeError> {
     let all = lengths.integers();
-    let negative = |_| TypeError::new(format!("a length in {:?} is negative", all.as_slice()));
+    let negative = |_| TypeError::new(format!("a length in {:?} is negative; lengths are 0 or more", all.as_slice()));
     all.iter().map(|&n| usize::try_from(n).map_err(negative)).collect()
 }
 
@@ -194,13 +203,28 @@ mod tests {
     #[test]
     fn errors_name_the_axis() {
         let message = |r: Result<_, TypeError>| r.map(|_: (SmallVec<[usize; 4]>, bool)| ()).unwrap_err().0;
-        assert_eq!(message(3.axes(3)), "axis 3 does not exist in an array of rank 3; its axes are -3..3");
-        assert_eq!(message((-4).axes(3)), "axis -4 does not exist in an array of rank 3; its axes are -3..3");
-        assert_eq!(message(0.axes(0)), "axis 0 does not exist in a scalar");
-        assert_eq!(message([1, -2].axes(3)), "axis 1 stands twice in [1, -2]");
+        assert_eq!(
+            message(3.axes(3)),
+            "axis 3 does not exist in an array of 3 axes; they are 0 to 2, or -1 to -3 from the last"
+        );
+        assert_eq!(
+            message((-4).axes(3)),
+            "axis -4 does not exist in an array of 3 axes; they are 0 to 2, or -1 to -3 from the last"
+        );
+        assert_eq!(
+            message(0.axes(0)),
+            "axis 0 does not exist in a scalar, which has no axes; `reshape` or `expand_dims` makes some"
+        );
+        assert_eq!(
+            message([1, -2].axes(3)),
+            "axis 1 stands twice in [1, -2]; name each axis once (negative ones count from the end)"
+        );
         assert_eq!(
             message(i64::MIN.axes(3)),
-            format!("axis {} does not exist in an array of rank 3; its axes are -3..3", i64::MIN)
+            format!(
+                "axis {} does not exist in an array of 3 axes; they are 0 to 2, or -1 to -3 from the last",
+                i64::MIN
+            )
         );
         assert!(message(usize::MAX.axes(3)).contains("does not exist"));
     }

@@ -12,6 +12,8 @@ use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
+use crate::refusal::not_linear;
+use crate::source::called;
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
 /// `(a, b) -> f(a, b)`, of one shape and dtype.
@@ -94,6 +96,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn maximum(&self, other: impl Into<Term>) -> Array {
+        let _called = called("maximum");
         combine(Binary::Max, self, other)
     }
 
@@ -105,6 +108,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn minimum(&self, other: impl Into<Term>) -> Array {
+        let _called = called("minimum");
         combine(Binary::Min, self, other)
     }
 
@@ -116,6 +120,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn atan2(&self, x: impl Into<Term>) -> Array {
+        let _called = called("atan2");
         combine(Binary::Atan2, self, x)
     }
 
@@ -133,6 +138,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn pow(&self, p: impl Into<Term>) -> Array {
+        let _called = called("pow");
         match p.into() {
             Term::Int(n) => self.powi(n),
             p => combine(Binary::Pow, self, p),
@@ -147,6 +153,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn powf(&self, p: f64) -> Array {
+        let _called = called("powf");
         combine(Binary::Pow, self, p)
     }
 
@@ -161,6 +168,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn powi(&self, n: i32) -> Array {
+        let _called = called("powi");
         if !self.dtype().is_float() {
             return combine(Binary::Pow, self, n);
         }
@@ -192,6 +200,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn logical_and(&self, other: &Array) -> Array {
+        let _called = called("logical_and");
         combine(Binary::And, self.convert(DType::Bool), other.convert(DType::Bool))
     }
 
@@ -203,6 +212,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn logical_or(&self, other: &Array) -> Array {
+        let _called = called("logical_or");
         combine(Binary::Or, self.convert(DType::Bool), other.convert(DType::Bool))
     }
 }
@@ -257,7 +267,7 @@ impl Primitive for BinaryOp {
                 // Sums are linear in both operands together and ask nothing of the other one.
                 Linear(f) if matches!(self.0, Binary::Add | Binary::Sub) => into.add(i, f(ct, ct)),
                 Linear(f) if is_linear(self.0) => into.add(i, f(ct, x[1 - i].known())),
-                _ => panic!("`{}` is not linear in operand {i}", self.name()),
+                _ => not_linear(&format!("`{}`", self.name())),
             }
         }
     }

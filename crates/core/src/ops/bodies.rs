@@ -6,13 +6,13 @@ use crate::error::TypeError;
 use crate::lanes::{self, Lanes, OpLanes};
 use crate::primitive::Batched;
 use crate::program::{Input, Program, simplify};
-use crate::source::Source;
+use crate::refusal::refuse;
+use crate::source::UserCall;
 use crate::trace::Traced;
 use crate::transform::{LinearArg, Side};
 use crate::tree::{self, Tree};
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, ListValue, Value};
-use crate::{Error, ErrorKind};
 use std::sync::Arc;
 use wengert_kernel::{DType, with_element};
 
@@ -270,32 +270,34 @@ pub(super) fn assembled<T: Tree>(def: &T::Def, leaves: Vec<Array>) -> T {
     T::unflatten(def, &mut leaves.into_iter())
 }
 
-/// Compares what a body returned for its carry with what went in; the sentence says what to do. `here` is the line of the
+/// Compares what a body returned for its carry with what went in; the sentence says what to do. `call` is that of the
 /// loop, taken before its body is traced.
 pub(super) fn check_carry<T: Tree>(
-    (operation, here): (&str, &Source),
+    call: &UserCall,
     (before, def): (&[Type], &T::Def),
     (after, def_after): (&[Array], &T::Def),
 ) {
-    let raise =
-        |message: String| Error::new(ErrorKind::Type, format!("{operation}: {message}")).at(here.clone()).raise();
+    let _loop = call.enter();
     if def != def_after || before.len() != after.len() {
-        raise(
-            "the body returned a carry of another structure (length, keys or static fields) than it was given".into(),
+        refuse(
+            "the body returned a carry of another structure than it was given; make its lengths, keys and static fields those of the start",
+            &[],
         );
     }
     let paths = tree::leaf_paths::<T>(def, "carry");
     for ((before, after), path) in before.iter().zip(after).zip(paths) {
-        let after = after.ty();
-        if *before == after {
+        let ty = after.ty();
+        if *before == ty {
             continue;
         }
-        let repair = if before.dtype() != after.dtype() {
-            format!("; start with {} or end the body with `.convert(DType::{:?})`", after.dtype(), before.dtype())
+        let repair = if before.dtype() != ty.dtype() {
+            format!("start with {} or end the body with `.convert(DType::{:?})`", ty.dtype(), before.dtype())
         } else {
-            "; a carry keeps its shape from round to round".to_owned()
+            format!(
+                "a carry keeps its shape from round to round: start with {ty} (`broadcast_to`) or reduce it in the body"
+            )
         };
-        raise(format!("{path} is {before} at the start but the body returned {after}{repair}"));
+        refuse(format!("{path} is {before} at the start but the body returned {ty}; {repair}"), &[after]);
     }
 }
 

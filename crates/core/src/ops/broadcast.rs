@@ -1,7 +1,7 @@
 //! `broadcast`: an array repeated along new axes. And `broadcast_to`.
 
 use super::axes::{Integers, lengths};
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::reduce::sum_over;
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::read;
@@ -13,6 +13,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::Value;
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::DType;
 
@@ -137,15 +139,16 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn broadcast_to(&self, shape: impl Integers) -> Array {
-        let shape = accept(lengths(&shape), "broadcast_to", self);
+        let _called = called("broadcast_to");
+        let shape = accept(lengths(&shape), &[self]);
         let own = self.shape();
         let repeats = |(n, m): (&usize, &usize)| n == m || *n == 1;
         let fits = own.len() <= shape.len() && own.iter().rev().zip(shape.iter().rev()).all(repeats);
         let refusal = format!(
-            "{} does not repeat to shape {shape:?}: matched from the last axis, lengths must be equal or 1",
+            "{} does not repeat to shape {shape:?}: matched from the last axis, lengths must be equal or 1; `expand_dims` or `reshape` puts axes of length 1 where it is to repeat",
             self.array_type()
         );
-        accept(if fits { Ok(()) } else { Err(TypeError::new(refusal)) }, "broadcast_to", self);
+        accept(if fits { Ok(()) } else { Err(TypeError::new(refusal)) }, &[self]);
         broadcast(self, &shape)
     }
 }

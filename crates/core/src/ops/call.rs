@@ -8,6 +8,7 @@ use crate::lanes::{Lanes, Places, of_outputs};
 use crate::ops::zeros_any;
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify, without_effects};
+use crate::source::UserCall;
 use crate::trace::{Surroundings, current_mask, inline, record, trace_closed, trace_with};
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
 use crate::tree::Tree;
@@ -42,6 +43,10 @@ impl Primitive for Call {
             ("checkpoint", Attribute::Bool(self.checkpoint)),
             ("program", Attribute::Program(self.program.clone())),
         ]
+    }
+
+    fn operand(&self, _: usize, _: usize) -> Option<String> {
+        None
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -207,12 +212,14 @@ fn record_call(program: &Arc<Program>, operands: &[Array], checkpoint: bool) -> 
 /// assert_eq!(f(Array::from(0.0)).item::<f64>()?, 1f64.sin());
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
+#[track_caller]
 pub fn checkpoint<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
-    move |args| checkpointed(&f, args)
+    let call = UserCall::here("checkpoint");
+    move |args| checkpointed(&f, &call, args)
 }
 
-#[track_caller]
-fn checkpointed<A: Tree, R: Tree>(f: &impl Fn(A) -> R, args: A) -> R {
+fn checkpointed<A: Tree, R: Tree>(f: &impl Fn(A) -> R, call: &UserCall, args: A) -> R {
+    let _called = call.enter();
     let (args, def) = flattened(args);
     let types: Vec<Type> = [Type::scalar(DType::Bool)].into_iter().chain(args.iter().map(Array::ty)).collect();
     let mut result_def = None;

@@ -8,6 +8,7 @@ use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive};
 use crate::trace::{current_mask, record};
 use crate::types::Type;
 use crate::value::Value;
+use crate::source::called;
 use std::sync::Arc;
 use wengert_kernel::DType;
 
@@ -21,7 +22,7 @@ pub struct Check {
 impl Check {
     /// The error for the lane that failed, of `lanes` in all.
     pub fn error(&self, lane: usize, lanes: usize) -> Error {
-        let place = if lanes > 1 { format!(" (lane {lane} of {lanes})") } else { String::new() };
+        let place = if lanes > 1 { format!(" (row {lane} of {lanes} under `vmap`, counted from 0)") } else { String::new() };
         Error::new(ErrorKind::Check, format!("check failed: {}{place}", self.message))
     }
 }
@@ -35,11 +36,15 @@ impl Primitive for Check {
         vec![("message", Attribute::Text(self.message.to_string()))]
     }
 
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        (i == 1).then(|| "condition".to_owned())
+    }
+
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         match args {
             [mask, condition] if mask == condition && mask.dtype() == DType::Bool && !mask.is_list() => Ok(Vec::new()),
             [_, condition] => Err(TypeError::new(format!(
-                "the condition is one truth value (of dtype bool, without axes), this is {condition}; use `.all()` on an array"
+                "the condition is {condition}, but must be one truth value (bool[]); compare to get one, reduce an array by `.all()` or `.any()`"
             ))),
             _ => Err(TypeError::new("it takes a mask and a condition")),
         }
@@ -105,6 +110,7 @@ impl Definition for Check {
 /// ```
 #[track_caller]
 pub fn check(condition: &Array, message: &str) {
+    let _called = called("check");
     let mask = current_mask();
     record(Check { message: message.into() }, &[&mask, condition]);
 }

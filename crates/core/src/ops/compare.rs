@@ -8,6 +8,7 @@ use crate::primitive::{Batched, Lowering, Primitive};
 use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
+use crate::source::called;
 use wengert_kernel::{Comparison, DType, ScalarOp};
 
 /// `(a, b) -> bool`, of one shape and dtype.
@@ -23,7 +24,8 @@ macro_rules! comparisons {
                 $(#[$doc])*
                 #[track_caller]
                 pub fn $name(&self, other: impl Into<Term>) -> Array {
-                    let [a, b] = promote(stringify!($name), [self.into(), other.into()]);
+                    let _called = called(stringify!($name));
+                    let [a, b] = promote([self.into(), other.into()]);
                     apply(CompareOp(Comparison::$op), &[&a, &b])
                 }
             )*

@@ -1,7 +1,7 @@
 //! `concatenate`: arrays one after the other along an axis. And `stack`.
 
 use super::axes::{Integers, one_axis};
-use super::operands::{accept, array_list, result};
+use super::operands::{array_list, result, same_dtype};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy};
 use super::{Attributes, Definition, Sample, Slice};
@@ -12,6 +12,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{ArrayType, Type};
 use crate::value::Value;
+use crate::refusal::{accept, refuse};
+use crate::source::called;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use wengert_kernel::DType;
@@ -35,7 +37,7 @@ impl Primitive for Concatenate {
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let all = array_list(args)?;
         let Some((first, rest)) = all.split_first() else {
-            return Err(TypeError::new("it takes at least one operand"));
+            return Err(TypeError::new("there is no array to join"));
         };
         let axis = self.axis;
         if axis >= first.rank() {
@@ -43,12 +45,8 @@ impl Primitive for Concatenate {
         }
         let mut shape = first.shape.clone();
         for x in rest {
-            let agrees = |a: usize| a == axis || x.shape[a] == first.shape[a];
-            if x.dtype != first.dtype || x.rank() != first.rank() || !(0..x.rank()).all(agrees) {
-                let message =
-                    format!("{first} and {x} must agree in dtype and in every axis but the joined axis {axis}");
-                return Err(TypeError::new(message));
-            }
+            same_dtype(first, x)?;
+            joined(first, x, axis)?;
             let length = shape[axis].checked_add(x.shape[axis]);
             shape[axis] = length.ok_or_else(|| TypeError::new("the result is larger than memory can be"))?;
         }
@@ -150,6 +148,16 @@ fn sample(dtype: DType, axis: usize, shapes: &[&[usize]]) -> Sample {
     if dtype == DType::F64 { sample.linear(&all) } else { sample }
 }
 
+/// That two shapes agree in every axis but the joined one.
+fn joined(first: &ArrayType, x: &ArrayType, axis: usize) -> Result<(), TypeError> {
+    if x.rank() == first.rank() && (0..x.rank()).all(|a| a == axis || x.shape[a] == first.shape[a]) {
+        return Ok(());
+    }
+    Err(TypeError::new(format!(
+        "{first} and {x} must agree in every axis but the joined axis {axis}; `reshape` one of them, or take a part of it"
+    )))
+}
+
 /// Arrays one after the other along an axis, promoted to one dtype; a negative axis counts from the end.
 ///
 /// # Panics
@@ -163,9 +171,14 @@ fn sample(dtype: DType, axis: usize, shapes: &[&[usize]]) -> Sample {
 /// ```
 #[track_caller]
 pub fn concatenate(arrays: &[impl Borrow<Array>], axis: impl Integers) -> Array {
+    let _called = called("concatenate");
+    let Some(first) = arrays.first() else { refuse("there is no array to join; check that the list is not empty", &[]) };
+    let axis = accept(one_axis(&axis, first.borrow().rank()), &[first.borrow()]);
+    for x in &arrays[1..] {
+        let [first, x] = [first.borrow(), x.borrow()];
+        accept(joined(&first.array_type(), &x.array_type(), axis), &[first, x]);
+    }
     let arrays = promoted(arrays);
-    // Without an array there is no axis either, and `infer` says so.
-    let axis = arrays.first().map_or(0, |x| accept(one_axis(&axis, x.rank()), "concatenate", x));
     apply(Concatenate { axis }, &arrays.iter().collect::<Vec<_>>())
 }
 
@@ -183,17 +196,22 @@ pub fn concatenate(arrays: &[impl Borrow<Array>], axis: impl Integers) -> Array 
 /// ```
 #[track_caller]
 pub fn stack(arrays: &[impl Borrow<Array>], axis: impl Integers) -> Array {
-    let arrays = promoted(arrays);
-    let mut rows = Vec::with_capacity(arrays.len());
-    let mut place = 0;
-    for x in &arrays {
-        let differ = |first: &ArrayType| TypeError::new(format!("{first} and {} differ in shape", x.array_type()));
-        let first = arrays[0].array_type();
-        accept(if first.shape == x.shape() { Ok(()) } else { Err(differ(&first)) }, "stack", x);
-        place = accept(one_axis(&axis, x.rank() + 1), "stack", x);
-        rows.push(x.expand_dims(place));
+    let _called = called("stack");
+    let Some(first) = arrays.first() else { refuse("there is no array to stack; check that the list is not empty", &[]) };
+    let first: &Array = first.borrow();
+    let axis = accept(one_axis(&axis, first.rank() + 1), &[first]);
+    for x in &arrays[1..] {
+        let x = x.borrow();
+        if x.shape() != first.shape() {
+            let (a, b) = (first.ty(), x.ty());
+            refuse(format!("{a} and {b} differ in shape; `broadcast_to` or `reshape` makes them equal"), &[first, x]);
+        }
     }
-    apply(Concatenate { axis: place }, &rows.iter().collect::<Vec<_>>())
+    let mut rows = promoted(arrays);
+    for x in &mut rows {
+        *x = x.expand_dims(axis);
+    }
+    apply(Concatenate { axis }, &rows.iter().collect::<Vec<_>>())
 }
 
 #[track_caller]
@@ -216,8 +234,8 @@ mod tests {
         let (x, y) = (Array::from([1.0, 2.0]), Array::from([[1.0]]));
         let message = door(|| concatenate(&[&x, &y], 0)).unwrap_err().message;
         assert!(message.contains("f64[2] and f64[1,1] must agree"), "{message}");
-        assert!(door(|| concatenate(&[] as &[Array], 0)).unwrap_err().message.contains("at least one operand"));
-        assert!(door(|| stack(&[] as &[Array], 0)).unwrap_err().message.contains("at least one operand"));
+        assert!(door(|| concatenate(&[] as &[Array], 0)).unwrap_err().message.contains("no array to"));
+        assert!(door(|| stack(&[] as &[Array], 0)).unwrap_err().message.contains("no array to stack"));
         let message = door(|| stack(&[&x, &y], 0)).unwrap_err().message;
         assert!(message.contains("f64[2] and f64[1,1] differ in shape"), "{message}");
         let scalar = Array::from(1.0);

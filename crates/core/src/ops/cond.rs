@@ -7,7 +7,7 @@
 use super::bodies::*;
 use super::{Attributes, Definition, Sample};
 use crate::array::Array;
-use crate::error::{Error, ErrorKind, TypeError};
+use crate::error::{Error, TypeError};
 use crate::interpret::Interpreter;
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::ops::zeros_any;
@@ -18,6 +18,8 @@ use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
 use crate::tree::Tree;
 use crate::types::Type;
 use crate::value::Value;
+use crate::refusal::refuse;
+use crate::source::called;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType};
@@ -84,6 +86,10 @@ impl Primitive for Cond {
         all
     }
 
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        (i == 1).then(|| "predicate".to_owned())
+    }
+
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let expected: usize = self.sizes().iter().sum();
         if args.len() != expected {
@@ -92,7 +98,7 @@ impl Primitive for Cond {
         let lanes = check_mask(&self.on_true, &args[0])?;
         if args[1] != Type::array(DType::Bool, &lanes) {
             return Err(TypeError::new(format!(
-                "the predicate is one truth value (of dtype bool, without axes), this is {}; use `select` to choose element by element",
+                "the predicate is {}, but must be one truth value (bool[]); compare to get one, reduce an array by `.all()` or `.any()`, or choose element by element by `select`",
                 args[1]
             )));
         }
@@ -510,6 +516,7 @@ impl Definition for Cond {
 /// ```
 #[track_caller]
 pub fn cond<R: Tree>(predicate: &Array, on_true: impl FnOnce() -> R, on_false: impl FnOnce() -> R) -> R {
+    let _called = called("cond");
     let mask = current_mask();
     let mut defs: [Option<R::Def>; 2] = [None, None];
     let [def_true, def_false] = &mut defs;
@@ -532,15 +539,19 @@ pub fn cond<R: Tree>(predicate: &Array, on_true: impl FnOnce() -> R, on_false: i
 
 #[track_caller]
 fn check_branches<R: Tree>(on_true: &Program, on_false: &Program, def: &R::Def, other: &R::Def) {
-    let here = crate::trace::source_here();
-    let raise = |message: &str| Error::new(ErrorKind::Type, format!("cond: {message}")).at(here.clone()).raise();
     if def != other {
-        raise("the branches return different structures (lengths, keys or static fields)");
+        refuse("the branches return different structures; make their lengths, keys and static fields agree", &[]);
     }
-    let paths = crate::tree::leaf_paths::<R>(def, "result");
-    for ((a, b), path) in on_true.output_types().zip(on_false.output_types()).zip(paths) {
+    let types = on_true.output_types().zip(on_false.output_types());
+    for (i, ((a, b), path)) in types.zip(crate::tree::leaf_paths::<R>(def, "result")).enumerate() {
         if a != b {
-            raise(&format!("{path} is {a} when true and {b} when false; make both branches return one shape and dtype"));
+            let repair = if a.dtype() == b.dtype() {
+                "`broadcast_to` or `reshape` makes their shapes agree".to_owned()
+            } else {
+                format!("`.convert(DType::{:?})` makes their dtypes agree", a.dtype())
+            };
+            let [a, b] = [on_true, on_false].map(|branch| branch.describe_output(i));
+            refuse(format!("{path} is {a} when true and {b} when false; {repair}"), &[]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `dot`: matrix product of two stacks of matrices. And NumPy's `dot` and `matmul`.
 
-use super::operands::{accept, arrays, result, same_dtype};
+use super::operands::{arrays, result, same_dtype};
 use super::view::{blank, elements};
 use super::{Attributes, Definition, Permute, Sample, rules, samples};
 use crate::array::Array;
@@ -10,6 +10,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::{DType, Element};
 
@@ -64,9 +66,7 @@ impl Primitive for Dot {
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let [x, y] = arrays(args)?;
         same_dtype(x, y)?;
-        if matches!(x.dtype, DType::Bool | DType::U8) {
-            return Err(TypeError::new(format!("there is no product of {}; `convert` to a wider dtype", x.dtype)));
-        }
+        has_product(x.dtype)?;
         let b = self.batch;
         if [x.rank(), y.rank()] != [b + 2; 2] || x.shape[..b] != y.shape[..b] {
             return Err(TypeError::new(format!("{x} and {y} are not matrices in {b} equal batch axes")));
@@ -213,12 +213,14 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dot(&self, other: &Array) -> Array {
+        let _called = called("dot");
         let (a, b) = (self.shape(), other.shape());
         if a.is_empty() || b.is_empty() {
             return self * other;
         }
-        let inner = accept(inner_length("dot", &self.array_type(), &other.array_type()), "dot", self);
+        let inner = accept(inner_length("dot", &self.array_type(), &other.array_type()), &[self, other]);
         let dtype = promote_types(self.dtype(), other.dtype());
+        accept(has_product(dtype), &[self, other]);
         // Every axis but the summed one belongs to the rows of the left or the columns of the right matrix.
         let summed = b.len().saturating_sub(2);
         let rows = &a[..a.len() - 1];
@@ -244,10 +246,12 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn matmul(&self, other: &Array) -> Array {
+        let _called = called("matmul");
         let (a, b) = (self.array_type(), other.array_type());
-        accept(inner_length("matmul", &a, &b), "matmul", self);
-        let lanes = accept(common_lanes(&a, &b), "matmul", self);
+        accept(inner_length("matmul", &a, &b), &[self, other]);
+        let lanes = accept(common_lanes(&a, &b), &[self, other]);
         let dtype = promote_types(a.dtype, b.dtype);
+        accept(has_product(dtype), &[self, other]);
         let (left, right) = (self.convert(dtype), other.convert(dtype));
         let left = if a.rank() == 1 { left.expand_dims(0) } else { left };
         let right = if b.rank() == 1 { right.expand_dims(1) } else { right };
@@ -268,11 +272,19 @@ impl Array {
     }
 }
 
+/// That elements of a dtype can be multiplied and added up.
+fn has_product(dtype: DType) -> Result<(), TypeError> {
+    if !matches!(dtype, DType::Bool | DType::U8) {
+        return Ok(());
+    }
+    Err(TypeError::new(format!("there is no product of {dtype}; `convert` both to a wider dtype, such as i32")))
+}
+
 /// The length that is summed over.
 fn inner_length(method: &str, a: &ArrayType, b: &ArrayType) -> Result<usize, TypeError> {
     let (Some(&m), Some(&n)) = (a.shape.last(), b.shape.iter().rev().take(2).next_back()) else {
         return Err(TypeError::new(format!(
-            "{a} and {b} are not both arrays with axes; scalars are multiplied by `*`"
+            "{a} and {b} do not both have axes; scalars are multiplied by `*`"
         )));
     };
     if m == n {
@@ -280,7 +292,7 @@ fn inner_length(method: &str, a: &ArrayType, b: &ArrayType) -> Result<usize, Typ
     }
     let which = if b.rank() == 1 { "only axis" } else { "second to last" };
     Err(TypeError::new(format!(
-        "the inner lengths {m} and {n} of {a} and {b} differ: a.{method}(&b) needs a's last axis to equal b's {which}"
+        "the inner lengths {m} and {n} of {a} and {b} differ: a.{method}(&b) needs a's last axis to equal b's {which}; `transpose` or `reshape` one of them"
     )))
 }
 
@@ -297,7 +309,7 @@ fn common_lanes(a: &ArrayType, b: &ArrayType) -> Result<Shape, TypeError> {
         (m, n) => (m == n).then_some(m),
     };
     let shape: Option<Shape> = x.iter().zip(&y).map(common).collect();
-    shape.ok_or_else(|| TypeError::new(format!("the axes of {a} and {b} before the last two do not broadcast")))
+    shape.ok_or_else(|| TypeError::new(format!("the axes of {a} and {b} before the last two do not broadcast: lengths must be equal or 1; `reshape` or `expand_dims` one of them")))
 }
 
 #[cfg(test)]

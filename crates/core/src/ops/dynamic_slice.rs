@@ -3,7 +3,7 @@
 use super::accumulate::add_elements;
 use super::axes::{Integers, lengths};
 use super::gather::Index;
-use super::operands::{accept, array_list, number, result, same_dtype};
+use super::operands::{array_list, number, result, same_dtype};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, clamped_start, copy, elements, positions};
 use super::{Attributes, Definition, Gather, Iota, Sample, rules};
@@ -13,6 +13,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::{DType, Scalar};
 
@@ -48,15 +50,23 @@ fn check(x: &ArrayType, starts: &[&ArrayType], batch: usize, sizes: &[usize]) ->
     }
     if let Some(start) = starts.iter().find(|s| s.dtype != DType::I64 || s.shape[..] != x.shape[..batch]) {
         let wanted = ArrayType::new(DType::I64, &x.shape[..batch]);
-        return Err(TypeError::new(format!("a start is {wanted}, not {start}")));
+        return Err(TypeError::new(format!("a start is {wanted}, not {start}; give one scalar for each axis")));
     }
     match (0..rank).find(|&a| sizes[a] > x.shape[batch + a]) {
         Some(a) => {
             let (size, a) = (sizes[a], batch + a);
-            Err(TypeError::new(format!("a window of length {size} does not fit into axis {a} of {x}")))
+            Err(TypeError::new(format!("a window of length {size} does not fit into axis {a} of {x}; it may be {} long at most", x.shape[a])))
         }
         None => Ok(()),
     }
+}
+
+/// That an update has the axes of what it is a window of.
+fn window_of(x: &ArrayType, u: &ArrayType, batch: usize) -> Result<(), TypeError> {
+    if u.rank() == x.rank() && u.rank() >= batch && u.shape[..batch] == x.shape[..batch] {
+        return Ok(());
+    }
+    Err(TypeError::new(format!("the update {u} is no window of {x}: it must have as many axes; `expand_dims` or `reshape` it")))
 }
 
 /// Where the elements of the window stand in `x`, lane after lane.
@@ -91,6 +101,10 @@ impl Primitive for DynamicSlice {
 
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
         vec![("batch", Attribute::Int(self.batch as i64)), ("sizes", Attribute::sizes(&self.sizes))]
+    }
+
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        Some(i.checked_sub(1).map_or("array".to_owned(), |a| format!("start {a}")))
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -222,6 +236,14 @@ impl Primitive for DynamicUpdate {
         vec![("batch", Attribute::Int(self.batch as i64)), ("add", Attribute::Bool(self.add))]
     }
 
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        Some(match i {
+            0 => "array".to_owned(),
+            1 => "update".to_owned(),
+            _ => format!("start {}", i - 2),
+        })
+    }
+
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let all = array_list(args)?;
         let [x, u, ref starts @ ..] = all[..] else {
@@ -231,9 +253,7 @@ impl Primitive for DynamicUpdate {
         if self.add {
             number(x)?;
         }
-        if u.rank() != x.rank() || u.rank() < self.batch || u.shape[..self.batch] != x.shape[..self.batch] {
-            return Err(TypeError::new(format!("{u} is no window of {x} with {} batch axes", self.batch)));
-        }
+        window_of(x, u, self.batch)?;
         check(x, starts, self.batch, &u.shape[self.batch..])?;
         result(x.dtype, x.shape.clone())
     }
@@ -371,8 +391,10 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dynamic_slice<I: Into<Index> + Clone>(&self, starts: &[I], sizes: impl Integers) -> Array {
-        let mut sizes = accept(lengths(&sizes), "dynamic_slice", self);
+        let _called = called("dynamic_slice");
+        let mut sizes = accept(lengths(&sizes), &[self]);
         let shape = self.shape();
+        accept(no_more_than_axes("sizes", sizes.len(), self).and(no_more_than_axes("starts", starts.len(), self)), &[self]);
         sizes.extend(shape.iter().skip(sizes.len()).copied());
         let starts = resolved(starts, &shape);
         let args: Vec<&Array> = std::iter::once(self).chain(&starts).collect();
@@ -392,6 +414,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn dynamic_update_slice<I: Into<Index> + Clone>(&self, update: &Array, starts: &[I]) -> Array {
+        let _called = called("dynamic_update_slice");
+        accept(no_more_than_axes("starts", starts.len(), self), &[self, update]);
+        accept(window_of(&self.array_type(), &update.array_type(), 0), &[self, update]);
         let update = update.convert(self.dtype());
         let starts = resolved(starts, &self.shape());
         let args: Vec<&Array> = [self, &update].into_iter().chain(&starts).collect();
@@ -399,13 +424,20 @@ impl Array {
     }
 }
 
+/// That so many starts or sizes are not more than there are axes.
+fn no_more_than_axes(what: &str, n: usize, x: &Array) -> Result<(), TypeError> {
+    if n <= x.rank() {
+        return Ok(());
+    }
+    Err(TypeError::new(format!("{} has {} axes, but {n} {what} are given; give at most one for each axis", x.ty(), x.rank())))
+}
+
 /// A start for every axis: those given, then 0.
 #[track_caller]
 fn resolved<I: Into<Index> + Clone>(starts: &[I], shape: &[usize]) -> Vec<Array> {
     let mut all = Vec::with_capacity(shape.len());
-    for (a, start) in starts.iter().enumerate() {
-        // One start too many is for `infer` to refuse.
-        all.push(start.clone().into().resolved(shape.get(a).copied().unwrap_or(0)));
+    for (start, &n) in starts.iter().zip(shape) {
+        all.push(start.clone().into().resolved(n));
     }
     for _ in starts.len()..shape.len() {
         all.push(rules::literal(Scalar::new(0i64)));
@@ -435,7 +467,7 @@ mod tests {
         assert!(message.contains("a window of length 4 does not fit into axis 1 of i32[2,3]"), "{message}");
         let message = door(|| x.dynamic_slice(&[&x.at(0)], 1)).unwrap_err().message;
         assert!(message.contains("a start is i64[], not i64[3]"), "{message}");
-        assert!(door(|| x.dynamic_slice(&[0, 0, 0], 1)).unwrap_err().message.contains("3 starts"));
+        assert!(door(|| x.dynamic_slice(&[0, 0, 0], 1)).unwrap_err().message.contains("but 3 starts are given"));
         let message = door(|| x.dynamic_update_slice(&Array::from([1]), &[0])).unwrap_err().message;
         assert!(message.contains("i32[1] is no window of i32[2,3]"), "{message}");
     }

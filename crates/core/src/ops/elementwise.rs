@@ -24,15 +24,29 @@ pub(super) fn infer<const N: usize>(op: ScalarOp, args: &[Type]) -> Result<Vec<T
 
 /// Why a scalar operation does not take operands of these dtypes.
 fn refusal(op: ScalarOp, dtypes: &[DType]) -> TypeError {
+    if let (ScalarOp::Select, [condition, ..]) = (op, dtypes)
+        && let Err(refusal) = truth_values(*condition)
+    {
+        return refusal;
+    }
     let names: Vec<&str> = dtypes.iter().map(|d| d.name()).collect();
     let advice = match dtypes {
-        [condition, ..] if op == ScalarOp::Select && *condition != DType::Bool => "compare, to get a condition of bool",
         [first, rest @ ..] if rest.iter().any(|d| d != first) => "`convert` them to one dtype",
         [DType::Bool, ..] => "`convert` it to a dtype of numbers, or use `& | ^ !`",
         [first, ..] if first.is_float() => "floats have no bits to combine; compare, or `convert` to integers",
         _ => "`convert` it to a float",
     };
     TypeError::new(format!("it is not defined for {}; {advice}", names.join(", ")))
+}
+
+/// That an array of this dtype can choose.
+pub(super) fn truth_values(condition: DType) -> Result<(), TypeError> {
+    if condition == DType::Bool {
+        return Ok(());
+    }
+    Err(TypeError::new(format!(
+        "the condition is of dtype {condition} and must be bool; compare first, as in `x.gt(0.0).select(a, b)`"
+    )))
 }
 
 /// The scalar operation on every element.

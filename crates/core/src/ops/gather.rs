@@ -2,7 +2,7 @@
 
 use super::accumulate::Accumulate;
 use super::axes::{Integers, one_axis};
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy, elements};
 use super::{Attributes, Broadcast, Definition, Sample, rules};
@@ -13,6 +13,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, IndexMode, Lowering, Oper
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use wengert_kernel::reduce::identity;
 use wengert_kernel::{Binary, DType, Scalar};
 
@@ -58,11 +60,15 @@ impl Primitive for Gather {
         vec![("batch", Attribute::Int(self.batch as i64))]
     }
 
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        Some(["array", "indices"][i].to_owned())
+    }
+
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let [x, i] = arrays(args)?;
         let shape = check_indices(x, i, self.batch)?;
         if x.shape[self.batch] == 0 && i.size() > 0 {
-            return Err(TypeError::new(format!("axis {} of {x} is empty, no index is within it", self.batch)));
+            return Err(TypeError::new(format!("axis {} of {x} is empty, so no index is within it; `get_or` gives a value instead", self.batch)));
         }
         result(x.dtype, shape)
     }
@@ -201,8 +207,8 @@ impl Index {
         match self {
             Index::Fixed(i) => rules::literal(Scalar::new(counted(*i, n))),
             Index::Computed(i) => {
-                let refusal = TypeError::new(format!("positions are integers, not {}", i.ty()));
-                accept(if i.dtype().is_integer() { Ok(()) } else { Err(refusal) }, "index", i);
+                let refusal = TypeError::new(format!("positions are integers, not {}; `.convert(DType::I64)` them", i.ty()));
+                accept(if i.dtype().is_integer() { Ok(()) } else { Err(refusal) }, &[i]);
                 let i = i.convert(DType::I64);
                 let from_end = &i + rules::literal(Scalar::new(n as i64));
                 i.lt(0).select(from_end, i)
@@ -234,7 +240,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn at(&self, index: impl Into<Index>) -> Array {
-        let n = accept(rows(&self.array_type()), "at", self);
+        let _called = called("at");
+        let n = accept(rows(&self.array_type()), &[self]);
         match index.into() {
             Index::Fixed(i) if n > 0 => self.slice(counted(i, n).clamp(0, n as i64 - 1)),
             index => apply(Gather { batch: 0 }, &[self, &index.resolved(n)]),
@@ -251,10 +258,11 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn get_or(&self, index: impl Into<Index>, fill: impl Into<Term>) -> Array {
-        let n = accept(rows(&self.array_type()), "get_or", self);
+        let _called = called("get_or");
+        let n = accept(rows(&self.array_type()), &[self]);
         let fill = match fill.into() {
             Term::Array(fill) => fill.convert(self.dtype()),
-            number => fit("get_or", &number, self.dtype(), &[]),
+            number => fit(&number, self.dtype(), &[]),
         };
         let index = index.into().resolved(n);
         let shape: Shape = index.shape().iter().chain(&self.shape()[1..]).copied().collect();
@@ -276,7 +284,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn take(&self, indices: impl Into<Index>, axis: impl Integers) -> Array {
-        let axis = accept(one_axis(&axis, self.rank()), "take", self);
+        let _called = called("take");
+        let axis = accept(one_axis(&axis, self.rank()), &[self]);
         let fill = match self.dtype() {
             DType::Bool => Scalar::new(true),
             DType::F32 => Scalar::new(f32::NAN),
@@ -292,7 +301,7 @@ impl Array {
 
 /// The length of the first axis.
 fn rows(x: &ArrayType) -> Result<usize, TypeError> {
-    x.shape.first().copied().ok_or_else(|| TypeError::new("a scalar has no rows"))
+    x.shape.first().copied().ok_or_else(|| TypeError::new("a scalar has no rows to take; `reshape` it to give it an axis"))
 }
 
 #[cfg(test)]

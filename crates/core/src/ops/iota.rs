@@ -53,10 +53,7 @@ impl Primitive for Iota {
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let [] = operands::arrays(args)?;
-        if self.axis >= self.shape.len() {
-            let rank = self.shape.len();
-            return Err(TypeError::new(format!("axis {} does not exist in an array of rank {rank}", self.axis)));
-        }
+        super::axes::axis(self.axis as i64, self.shape.len())?;
         if self.dtype == DType::Bool {
             return Err(TypeError::new("bool does not count; use an integer dtype and compare"));
         }

@@ -8,6 +8,7 @@ pub(crate) mod rules;
 mod samples;
 mod view;
 
+pub(crate) use axes::lengths;
 pub use axes::{Axes, Integers, KeepDims, keepdims};
 pub use concatenate::{concatenate, stack};
 pub use gather::Index;
@@ -187,7 +188,10 @@ macro_rules! primitives {
         /// The operation of that printed name.
         pub(crate) fn parse_op(name: &str, attributes: &Attributes) -> Result<Op, TypeError> {
             $($(if $name::NAMES.contains(&name) { return $name::parse(name, attributes).map(Op::from); })+)*
-            Err(TypeError::new(format!("there is no operation `{name}`")))
+            let shared = |other: &str| name.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+            let near = names().into_iter().filter(|other| shared(other) > 1).max_by_key(|other| shared(other));
+            let advice = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Err(TypeError::new(format!("there is no operation of that name{advice}")))
         }
 
         /// The samples of every primitive.

@@ -1,8 +1,6 @@
 //! What `infer` asks of operands and results, in the same words everywhere.
 
-use crate::array::Array;
-use crate::error::{Error, ErrorKind, TypeError};
-use crate::trace::source_here;
+use crate::error::TypeError;
 use crate::types::{ArrayType, Shape, Type};
 use wengert_kernel::DType;
 
@@ -40,16 +38,4 @@ pub(super) fn number(x: &ArrayType) -> Result<(), TypeError> {
         return Ok(());
     }
     Err(TypeError::new(format!("{x} holds no numbers; `convert` it to a dtype that does")))
-}
-
-/// The value, or a panic at the caller's line with the sentence.
-#[track_caller]
-pub(super) fn accept<T>(result: Result<T, TypeError>, operation: &str, operand: &Array) -> T {
-    match result {
-        Ok(value) => value,
-        Err(e) => {
-            let message = format!("{operation}: {e}\n  operand 0: {}", operand.ty());
-            Error::new(ErrorKind::Type, message).at(source_here()).raise()
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! `pad`: a margin of one value around an array.
 
 use super::axes::{Integers, lengths};
-use super::operands::{accept, arrays, result, same_dtype};
+use super::operands::{arrays, result, same_dtype};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy, positions};
 use super::{Attributes, Broadcast, Definition, Sample, Select, Slice, rules};
@@ -12,6 +12,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::{DType, Scalar};
 
@@ -41,18 +43,22 @@ impl Primitive for Pad {
         vec![("low", Attribute::sizes(&self.low)), ("high", Attribute::sizes(&self.high))]
     }
 
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        Some(["array", "value"][i].to_owned())
+    }
+
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         let [x, value] = arrays(args)?;
         same_dtype(x, value)?;
         let (low, high) = (&self.low, &self.high);
         if [low.len(), high.len()] != [x.rank(); 2] {
             return Err(TypeError::new(format!(
-                "low {low:?} and high {high:?} must each name the {} axes of {x}",
+                "low {low:?} and high {high:?} must each give a length for every axis of {x}, {} in all",
                 x.rank()
             )));
         }
         if value.rank() != 0 {
-            return Err(TypeError::new(format!("the value around an array is a scalar, not {value}")));
+            return Err(TypeError::new(format!("the value around an array is a scalar, not {value}; take one element of it by `at`")));
         }
         let length = |(a, &n): (usize, &usize)| n.checked_add(low[a])?.checked_add(high[a]);
         let shape: Option<Shape> = x.shape.iter().enumerate().map(length).collect();
@@ -173,11 +179,12 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn pad(&self, low: impl Integers, high: impl Integers, value: impl Into<Term>) -> Array {
-        let low = accept(lengths(&low), "pad", self);
-        let high = accept(lengths(&high), "pad", self);
+        let _called = called("pad");
+        let low = accept(lengths(&low), &[self]);
+        let high = accept(lengths(&high), &[self]);
         let value = match value.into() {
             Term::Array(value) => value.convert(self.dtype()),
-            number => fit("pad", &number, self.dtype(), &[]),
+            number => fit(&number, self.dtype(), &[]),
         };
         apply(Pad { low, high }, &[self, &value])
     }
@@ -194,7 +201,7 @@ mod tests {
         let error = |low: i64, high: i64| door(|| x.pad(low, high, 0.0)).unwrap_err().message;
         assert!(error(-1, 0).contains("negative"), "{}", error(-1, 0));
         assert!(error(i64::MAX, i64::MAX).contains("larger than memory"));
-        assert!(door(|| x.pad([1, 1], [0, 0], 0.0)).unwrap_err().message.contains("the 1 axes of f64[2]"));
+        assert!(door(|| x.pad([1, 1], [0, 0], 0.0)).unwrap_err().message.contains("every axis of f64[2], 1 in all"));
         assert!(door(|| x.pad(1, 1, &x)).unwrap_err().message.contains("is a scalar, not f64[2]"));
     }
 }

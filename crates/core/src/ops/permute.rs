@@ -1,7 +1,7 @@
 //! `permute`: the axes in another order.
 
 use super::axes::{Integers, distinct_axes, one_axis};
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::read;
 use super::{Attributes, Definition, Sample, rules};
@@ -11,6 +11,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::Value;
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::DType;
 
@@ -46,7 +48,7 @@ impl Primitive for Permute {
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..x.rank()) {
-            return Err(TypeError::new(format!("{:?} does not name each axis of {x} once", self.axes)));
+            return Err(TypeError::new(format!("{:?} does not name each axis of {x} once; name the axes 0 to {} in the order wanted", self.axes, x.rank().max(1) - 1)));
         }
         result(x.dtype, self.axes.iter().map(|&a| x.shape[a]).collect())
     }
@@ -132,7 +134,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn permute(&self, axes: impl Integers) -> Array {
-        let axes = accept(distinct_axes(&axes, self.rank()), "permute", self);
+        let _called = called("permute");
+        let axes = accept(distinct_axes(&axes, self.rank()), &[self]);
         if axes.iter().copied().eq(0..self.rank()) { self.clone() } else { apply(Permute { axes }, &[self]) }
     }
 
@@ -144,6 +147,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn transpose(&self) -> Array {
+        let _called = called("transpose");
         let axes: Vec<usize> = (0..self.rank()).rev().collect();
         self.permute(axes)
     }
@@ -157,8 +161,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn swap_axes(&self, a: impl Integers, b: impl Integers) -> Array {
-        let a = accept(one_axis(&a, self.rank()), "swap_axes", self);
-        let b = accept(one_axis(&b, self.rank()), "swap_axes", self);
+        let _called = called("swap_axes");
+        let a = accept(one_axis(&a, self.rank()), &[self]);
+        let b = accept(one_axis(&b, self.rank()), &[self]);
         let mut axes: Vec<usize> = (0..self.rank()).collect();
         axes.swap(a, b);
         self.permute(axes)
@@ -173,8 +178,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn move_axis(&self, from: impl Integers, to: impl Integers) -> Array {
-        let from = accept(one_axis(&from, self.rank()), "move_axis", self);
-        let to = accept(one_axis(&to, self.rank()), "move_axis", self);
+        let _called = called("move_axis");
+        let from = accept(one_axis(&from, self.rank()), &[self]);
+        let to = accept(one_axis(&to, self.rank()), &[self]);
         let mut axes: Vec<usize> = (0..self.rank()).filter(|&a| a != from).collect();
         axes.insert(to, from);
         self.permute(axes)

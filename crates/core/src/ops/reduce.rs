@@ -1,7 +1,7 @@
 //! `reduce`: a run of axes combined into nothing. Sums, products, extrema, `any`, `all`, means.
 
 use super::axes::Axes;
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::view::{blank, elements};
 use super::{Attributes, Broadcast, Definition, Sample, rules, samples};
 use crate::array::Array;
@@ -10,6 +10,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::{accept, not_linear};
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::reduce::{fold_last, fold_rows, identity, is_reduction};
 use wengert_kernel::scalar::binary_fn;
@@ -89,10 +91,12 @@ impl Primitive for Reduce {
             let repair = if x.dtype == DType::Bool { "use `any` or `all`, or `convert` it" } else { "`convert` it" };
             return Err(TypeError::new(format!("the elements of {x} cannot be combined so; {repair}")));
         }
-        if matches!(self.op, Binary::Max | Binary::Min) && x.shape[self.start..self.end].contains(&0) {
-            let message =
-                format!("the axes {}..{} of {x} are empty, nothing is greatest or least", self.start, self.end);
-            return Err(TypeError::new(message));
+        let empty = (self.start..self.end).find(|&a| x.shape[a] == 0);
+        if let (Binary::Max | Binary::Min, Some(axis)) = (self.op, empty) {
+            let what = if self.op == Binary::Max { "greatest" } else { "least" };
+            return Err(TypeError::new(format!(
+                "{x} is empty along axis {axis}, so nothing is {what}; `concatenate` a value to start from"
+            )));
         }
         result(x.dtype, self.result_shape(&x.shape))
     }
@@ -133,7 +137,9 @@ impl Primitive for Reduce {
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
-        assert_eq!(self.op, Binary::Add, "only sums are linear");
+        if self.op != Binary::Add {
+            not_linear(&format!("`{}`", self.name()))
+        }
         let Some(ct) = &ct[0] else { return };
         into.add(0, self.restored(ct, &x[0].ty().as_array().expect("an array was inferred").shape));
     }
@@ -210,9 +216,14 @@ pub(super) fn shape_without(shape: &[usize], axes: &[usize], keep: bool) -> Shap
 }
 
 #[track_caller]
-fn reduced(op: Binary, name: &str, x: &Array, axes: impl Axes) -> Array {
-    let (axes, keep) = accept(axes.axes(x.rank()), name, x);
+fn reduced(op: Binary, x: &Array, axes: impl Axes) -> Array {
+    let (axes, keep) = accept(axes.axes(x.rank()), &[x]);
     let kept = shape_without(&x.shape(), &axes, keep);
+    let x = &match op {
+        Binary::Add | Binary::Mul => widened(x),
+        Binary::And | Binary::Or => x.convert(DType::Bool),
+        _ => x.clone(),
+    };
     combined(op, x, &axes).with_shape(&kept)
 }
 
@@ -239,7 +250,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn sum(&self) -> Array {
-        reduced(Binary::Add, "sum", &widened(self), ..)
+        let _called = called("sum");
+        reduced(Binary::Add, self, ..)
     }
 
     /// The sums over some axes. See [`Array::sum`].
@@ -253,7 +265,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn sum_axis(&self, axes: impl Axes) -> Array {
-        reduced(Binary::Add, "sum", &widened(self), axes)
+        let _called = called("sum_axis");
+        reduced(Binary::Add, self, axes)
     }
 
     /// The product of all elements. Small integers multiply in 64 bits, wrapping; of no elements it is 1.
@@ -266,7 +279,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn prod(&self) -> Array {
-        reduced(Binary::Mul, "prod", &widened(self), ..)
+        let _called = called("prod");
+        reduced(Binary::Mul, self, ..)
     }
 
     /// The products over some axes. See [`Array::prod`].
@@ -277,7 +291,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn prod_axis(&self, axes: impl Axes) -> Array {
-        reduced(Binary::Mul, "prod", &widened(self), axes)
+        let _called = called("prod_axis");
+        reduced(Binary::Mul, self, axes)
     }
 
     /// The greatest element; NaN when there is one. Equal greatest elements share the derivative.
@@ -291,7 +306,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn max(&self) -> Array {
-        reduced(Binary::Max, "max", self, ..)
+        let _called = called("max");
+        reduced(Binary::Max, self, ..)
     }
 
     /// The greatest elements over some axes. See [`Array::max`].
@@ -302,7 +318,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn max_axis(&self, axes: impl Axes) -> Array {
-        reduced(Binary::Max, "max", self, axes)
+        let _called = called("max_axis");
+        reduced(Binary::Max, self, axes)
     }
 
     /// The least element; NaN when there is one. Equal least elements share the derivative.
@@ -316,7 +333,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn min(&self) -> Array {
-        reduced(Binary::Min, "min", self, ..)
+        let _called = called("min");
+        reduced(Binary::Min, self, ..)
     }
 
     /// The least elements over some axes. See [`Array::min`].
@@ -327,7 +345,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn min_axis(&self, axes: impl Axes) -> Array {
-        reduced(Binary::Min, "min", self, axes)
+        let _called = called("min_axis");
+        reduced(Binary::Min, self, axes)
     }
 
     /// Whether some element is true, or not 0.
@@ -338,7 +357,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn any(&self) -> Array {
-        reduced(Binary::Or, "any", &self.convert(DType::Bool), ..)
+        let _called = called("any");
+        reduced(Binary::Or, self, ..)
     }
 
     /// Whether some element along the axes is true, or not 0.
@@ -349,7 +369,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn any_axis(&self, axes: impl Axes) -> Array {
-        reduced(Binary::Or, "any", &self.convert(DType::Bool), axes)
+        let _called = called("any_axis");
+        reduced(Binary::Or, self, axes)
     }
 
     /// Whether all elements are true, or not 0.
@@ -360,7 +381,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn all(&self) -> Array {
-        reduced(Binary::And, "all", &self.convert(DType::Bool), ..)
+        let _called = called("all");
+        reduced(Binary::And, self, ..)
     }
 
     /// Whether all elements along the axes are true, or not 0.
@@ -371,7 +393,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn all_axis(&self, axes: impl Axes) -> Array {
-        reduced(Binary::And, "all", &self.convert(DType::Bool), axes)
+        let _called = called("all_axis");
+        reduced(Binary::And, self, axes)
     }
 
     /// The mean of all elements, of integers in `f64`; NaN when there are none.
@@ -382,6 +405,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn mean(&self) -> Array {
+        let _called = called("mean");
         self.mean_axis(..)
     }
 
@@ -393,8 +417,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn mean_axis(&self, axes: impl Axes) -> Array {
+        let _called = called("mean_axis");
+        let (axes, keep) = accept(axes.axes(self.rank()), &[self]);
         let x = if self.dtype().is_float() { self.clone() } else { self.convert(DType::F64) };
-        let (axes, keep) = accept(axes.axes(x.rank()), "mean", &x);
         let shape = x.shape();
         let count: usize = axes.iter().map(|&a| shape[a]).product();
         sum_over(&x, &axes).with_shape(&shape_without(&shape, &axes, keep)) / count as f64
@@ -574,7 +599,7 @@ mod tests {
         assert_eq!((x.any(), x.all()), (Array::from(false), Array::from(true)));
         assert_eq!(x.mean().is_nan(), Array::from(true));
         let message = door(|| x.max()).unwrap_err().message;
-        assert!(message.contains("f64[0]") && message.contains("empty"), "{message}");
+        assert!(message.contains("f64[0] is empty along axis 0"), "{message}");
     }
 
     #[test]

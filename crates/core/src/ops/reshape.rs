@@ -1,7 +1,7 @@
 //! `reshape`: the elements in row-major order under another shape.
 
 use super::axes::{Integers, distinct_axes};
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -10,6 +10,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use wengert_kernel::DType;
 
 /// The elements in row-major order under another shape of as many.
@@ -116,7 +118,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn reshape(&self, shape: impl Integers) -> Array {
-        let shape = accept(resolved(&self.array_type(), &shape.integers()), "reshape", self);
+        let _called = called("reshape");
+        let shape = accept(resolved(&self.array_type(), &shape.integers()), &[self]);
         self.with_shape(&shape)
     }
 
@@ -128,6 +131,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn flatten(&self) -> Array {
+        let _called = called("flatten");
         self.with_shape(&[self.size()])
     }
 
@@ -142,9 +146,10 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn expand_dims(&self, axes: impl Integers) -> Array {
+        let _called = called("expand_dims");
         let own = self.shape();
         let rank = own.len() + axes.integers().len();
-        let new = accept(distinct_axes(&axes, rank), "expand_dims", self);
+        let new = accept(distinct_axes(&axes, rank), &[self]);
         let mut old = own.iter();
         let length = |a| if new.contains(&a) { 1 } else { *old.next().expect("as many axes as it had") };
         let shape: Shape = (0..rank).map(length).collect();
@@ -164,11 +169,12 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn squeeze(&self, axes: impl Integers) -> Array {
+        let _called = called("squeeze");
         let own = self.shape();
-        let axes = accept(distinct_axes(&axes, own.len()), "squeeze", self);
+        let axes = accept(distinct_axes(&axes, own.len()), &[self]);
         let longer = axes.iter().find(|&&a| own[a] != 1);
-        let refusal = longer.map(|&a| TypeError::new(format!("axis {a} has length {}, not 1", own[a])));
-        accept(refusal.map_or(Ok(()), Err), "squeeze", self);
+        let refusal = longer.map(|&a| TypeError::new(format!("axis {a} has length {}, not 1, and cannot go; take a part of it by `at` or `slice`, or combine it by `sum_axis`", own[a])));
+        accept(refusal.map_or(Ok(()), Err), &[self]);
         let kept: Shape = (0..own.len()).filter(|a| !axes.contains(a)).map(|a| own[a]).collect();
         self.with_shape(&kept)
     }
@@ -184,19 +190,19 @@ impl Array {
 fn resolved(x: &ArrayType, shape: &[i64]) -> Result<Shape, TypeError> {
     let unknown = shape.iter().filter(|&&n| n == -1).count();
     if unknown > 1 || shape.iter().any(|&n| n < -1) {
-        return Err(TypeError::new(format!("in shape {shape:?} one length may be -1, none may be less")));
+        return Err(TypeError::new(format!("in shape {shape:?} one length may be -1, which is then found from the others, and none may be less")));
     }
     let known = shape.iter().filter(|&&n| n != -1).try_fold(1usize, |size, &n| size.checked_mul(n as usize));
-    let known = known.ok_or_else(|| TypeError::new(format!("shape {shape:?} is larger than memory can be")))?;
+    let known = known.ok_or_else(|| TypeError::new(format!("shape {shape:?} is larger than memory can be; check its lengths")))?;
     let size = x.size();
     let missing = if unknown == 0 { 1 } else { size.checked_div(known).unwrap_or(0) };
     if unknown == 1 && known == 0 {
         return Err(TypeError::new(format!(
-            "the -1 in shape {shape:?} is ambiguous, the other lengths give 0 elements"
+            "the -1 in shape {shape:?} is ambiguous, as the other lengths give 0 elements; write the length instead"
         )));
     }
     if known * missing != size {
-        return Err(TypeError::new(format!("{x} has {size} elements, which shape {shape:?} does not hold")));
+        return Err(TypeError::new(format!("{x} has {size} elements, which shape {shape:?} does not hold; choose lengths whose product is {size}, of which one may be written -1")));
     }
     Ok(shape.iter().map(|&n| if n == -1 { missing } else { n as usize }).collect())
 }

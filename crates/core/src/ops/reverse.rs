@@ -1,7 +1,7 @@
 //! `reverse`: axes read from their end.
 
 use super::axes::{Integers, distinct_axes};
-use super::operands::{accept, arrays, result};
+use super::operands::{arrays, result};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::read;
 use super::{Attributes, Definition, Sample, rules};
@@ -11,6 +11,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::Value;
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::DType;
 
@@ -123,7 +125,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn flip(&self, axes: impl Integers) -> Array {
-        let mut axes = accept(distinct_axes(&axes, self.rank()), "flip", self);
+        let _called = called("flip");
+        let mut axes = accept(distinct_axes(&axes, self.rank()), &[self]);
         axes.sort_unstable();
         if axes.is_empty() { self.clone() } else { apply(Reverse { shape: self.shape(), axes }, &[self]) }
     }

@@ -8,7 +8,7 @@
 use super::bodies::{self, *};
 use super::{Attributes, Definition, Rows, Sample};
 use crate::array::Array;
-use crate::error::{Error, ErrorKind, TypeError};
+use crate::error::{Error, TypeError};
 use crate::interpret::Interpreter;
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
@@ -18,6 +18,8 @@ use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
 use crate::tree::{self, Tree};
 use crate::types::Type;
 use crate::value::{ListValue, Value};
+use crate::refusal::refuse;
+use crate::source::{UserCall, called};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use wengert_kernel::DType;
@@ -120,6 +122,10 @@ impl Primitive for Loop {
         all.extend(self.lanes.attribute());
         all.extend([("reverse", Attribute::Bool(self.reverse)), ("body", Attribute::Program(self.body.clone()))]);
         all
+    }
+
+    fn operand(&self, _: usize, _: usize) -> Option<String> {
+        None
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -625,12 +631,14 @@ impl Definition for Loop {
 /// ```
 #[track_caller]
 pub fn scan<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: X) -> (C, Y) {
+    let _called = called("scan");
     scan_in(f, init, xs, false)
 }
 
 /// [`scan`] from the last row to the first; row `k` of the results belongs to row `k` of `xs`.
 #[track_caller]
 pub fn scan_reverse<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: X) -> (C, Y) {
+    let _called = called("scan_reverse");
     scan_in(f, init, xs, true)
 }
 
@@ -639,7 +647,7 @@ fn scan_in<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: X
     let (xs, xs_def) = flattened(xs);
     let length = leading_axis::<X>(&xs, &xs_def);
     let xs: Vec<Array> = xs.iter().map(|x| crate::trace::apply(Rows, &[x])).collect();
-    rounds("scan", length, reverse, init, xs, |c: C, _, x| f(c, assembled::<X>(&xs_def, x)))
+    rounds(length, reverse, init, xs, |c: C, _, x| f(c, assembled::<X>(&xs_def, x)))
 }
 
 /// Runs `body` for `i` in `lower..upper`, carrying a value: `carry = body(i, carry)`, `i` an `i64` scalar.
@@ -656,25 +664,25 @@ fn scan_in<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: X
 /// ```
 #[track_caller]
 pub fn fori_loop<C: Tree>(lower: i64, upper: i64, body: impl Fn(Array, C) -> C, init: C) -> C {
+    let _called = called("fori_loop");
     let length = upper.saturating_sub(lower).max(0) as usize;
     let step = |c: C, i: Array, _| {
         let i = if lower == 0 { i } else { i + Array::from(lower) };
         (body(i, c), ())
     };
-    rounds("fori_loop", length, false, init, Vec::new(), step).0
+    rounds(length, false, init, Vec::new(), step).0
 }
 
 /// Traces and records a loop of a static length.
 #[track_caller]
 fn rounds<C: Tree, Y: Tree>(
-    operation: &str,
     length: usize,
     reverse: bool,
     init: C,
     xs: Vec<Array>,
     f: impl Fn(C, Array, Vec<Array>) -> (C, Y),
 ) -> (C, Y) {
-    let here = crate::trace::source_here();
+    let call = UserCall::here("scan");
     let (carry, def) = flattened(init);
     let mask = crate::trace::current_mask();
     let carry_types: Vec<Type> = carry.iter().map(Array::ty).collect();
@@ -690,7 +698,7 @@ fn rounds<C: Tree, Y: Tree>(
         let state = assembled::<C>(&def, inputs.split_off(2));
         let (next, y) = f(state, inputs[1].clone(), rows);
         let (mut next, next_def) = flattened(next);
-        check_carry::<C>((operation, &here), (&carry_types, &def), (&next, &next_def));
+        check_carry::<C>(&call, (&carry_types, &def), (&next, &next_def));
         let (ys, y_def) = flattened(y);
         ys_def = Some(y_def);
         next.extend(ys);
@@ -717,16 +725,24 @@ fn rounds<C: Tree, Y: Tree>(
 /// The length that the leading axes of all arrays have.
 #[track_caller]
 fn leading_axis<X: Tree>(xs: &[Array], def: &X::Def) -> usize {
-    let here = crate::trace::source_here();
-    let raise = |message: String| -> ! {
-        Error::new(ErrorKind::Type, format!("scan: {message}")).at(here.clone()).raise()
-    };
-    let mut length = None;
+    let mut first: Option<(usize, &Array)> = None;
     for (x, path) in xs.iter().zip(tree::leaf_paths::<X>(def, "xs")) {
-        let Some(&n) = x.shape().first() else { raise(format!("{path} is a scalar; it needs a leading axis to run over")) };
-        if *length.get_or_insert(n) != n {
-            raise(format!("{path} is {}, but the arrays before it have {} rows", x.ty(), length.unwrap_or(0)));
+        let Some(&n) = x.shape().first() else {
+            refuse(
+                format!("{path} is a scalar; it needs a leading axis to run over, or let the closure capture it"),
+                &[x],
+            )
+        };
+        let (length, before) = *first.get_or_insert((n, x));
+        if length != n {
+            refuse(
+                format!("{path} has {n} rows, but the arrays before it have {length}; `slice` them to one length"),
+                &[before, x],
+            );
         }
     }
-    length.unwrap_or_else(|| raise("there is no array to run over; use `fori_loop` for a number of rounds".into()))
+    match first {
+        Some((length, _)) => length,
+        None => refuse("there is no array to run over; use `fori_loop` for a number of rounds", &[]),
+    }
 }

@@ -8,6 +8,8 @@ use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::{apply, record};
 use crate::types::Type;
 use crate::value::{ArrayValue, Value};
+use crate::refusal::accept;
+use crate::source::called;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
 /// `(p, a, b) -> a where p, else b`; all of one shape.
@@ -27,14 +29,15 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn select(&self, a: impl Into<Term>, b: impl Into<Term>) -> Array {
+        let _called = called("select");
+        accept(elementwise::truth_values(self.dtype()), &[self]);
         let terms = [self.into(), a.into(), b.into()];
         let dtype = common_dtype(&terms[1..]);
-        let shape = common_shape("select", &terms);
+        let shape = common_shape(&terms);
         let [p, a, b] = &terms;
-        // A condition that is not bool is for `infer` to refuse.
-        let p = fit("select", p, self.dtype(), &shape);
-        let a = fit("select", a, dtype, &shape);
-        let b = fit("select", b, dtype, &shape);
+        let p = fit(p, DType::Bool, &shape);
+        let a = fit(a, dtype, &shape);
+        let b = fit(b, dtype, &shape);
         apply(Select, &[&p, &a, &b])
     }
 }
@@ -47,6 +50,10 @@ fn zeros_like(x: &Array) -> Array {
 impl Primitive for Select {
     fn name(&self) -> &'static str {
         "select"
+    }
+
+    fn operand(&self, i: usize, _: usize) -> Option<String> {
+        Some(["condition", "a (where true)", "b (where false)"][i].to_owned())
     }
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {

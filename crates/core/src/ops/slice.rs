@@ -1,6 +1,6 @@
 //! `slice` and `slice_add`: a strided box of an array, read or added to. And NumPy's basic indexing.
 
-use super::operands::{accept, arrays, number, result, same_dtype};
+use super::operands::{arrays, number, result, same_dtype};
 use super::samples::ONE_OF_EACH_SIZE;
 use super::view::{blank, copy, positions};
 use super::{Attributes, Definition, Sample, rules};
@@ -10,6 +10,8 @@ use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primit
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::Value;
+use crate::refusal::accept;
+use crate::source::called;
 use smallvec::SmallVec;
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use wengert_kernel::DType;
@@ -287,10 +289,15 @@ impl Span {
                 (false, Some(stop)) => format!("{}..{stop}", self.start),
                 (false, None) => format!("{}..", self.start),
             };
-            return Err(TypeError::new(format!("axis {axis} has length {n} and does not hold {wanted}")));
+            let repair = match (n, self.single) {
+                (0, true) => "it is empty".to_owned(),
+                (_, true) => format!("positions are 0 to {}, or -1 to -{n} from the end; `at` takes the nearest", n - 1),
+                (_, false) => format!("a range lies within 0..{n}, its start not after its end; negative ends count from the end"),
+            };
+            return Err(TypeError::new(format!("axis {axis} has length {n} and does not hold {wanted}; {repair}")));
         }
         if self.step == 0 {
-            return Err(TypeError::new("a step of 0 leads nowhere"));
+            return Err(TypeError::new("a step of 0 leads nowhere; steps are 1 or more"));
         }
         Ok((start as usize, ((stop - start) as usize).div_ceil(self.step), self.step))
     }
@@ -415,8 +422,9 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn slice(&self, spans: impl Spans) -> Array {
+        let _called = called("slice");
         let spans = spans.spans();
-        let (op, kept) = accept(boxed(&self.array_type(), &spans), "slice", self);
+        let (op, kept) = accept(boxed(&self.array_type(), &spans), &[self]);
         let part = if op.sizes == self.shape() { self.clone() } else { apply(op, &[self]) };
         part.with_shape(&kept)
     }
@@ -430,7 +438,8 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn slice_axis(&self, axis: impl super::Integers, span: impl Into<Span>) -> Array {
-        let axis = accept(super::axes::one_axis(&axis, self.rank()), "slice_axis", self);
+        let _called = called("slice_axis");
+        let axis = accept(super::axes::one_axis(&axis, self.rank()), &[self]);
         let mut spans: SmallVec<[Span; 4]> = SmallVec::from_elem(Span::from(..), axis);
         spans.push(span.into());
         self.slice(&spans[..])
@@ -448,10 +457,11 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn split(&self, parts: usize, axis: impl super::Integers) -> Vec<Array> {
-        let axis = accept(super::axes::one_axis(&axis, self.rank()), "split", self);
+        let _called = called("split");
+        let axis = accept(super::axes::one_axis(&axis, self.rank()), &[self]);
         let n = self.shape()[axis];
-        let refusal = TypeError::new(format!("axis {axis} of length {n} does not divide into {parts} equal parts"));
-        accept(if parts > 0 && n.is_multiple_of(parts) { Ok(()) } else { Err(refusal) }, "split", self);
+        let refusal = TypeError::new(format!("axis {axis} of length {n} does not divide into {parts} equal parts; take as many parts as divide it, or cut by `slice_axis`"));
+        accept(if parts > 0 && n.is_multiple_of(parts) { Ok(()) } else { Err(refusal) }, &[self]);
         let mut all = Vec::with_capacity(parts);
         for k in 0..parts {
             all.push(self.slice_axis(axis, k * (n / parts)..(k + 1) * (n / parts)));
@@ -463,7 +473,7 @@ impl Array {
 /// The box that spans describe, and its shape without the axes of single positions.
 fn boxed(x: &ArrayType, spans: &[Span]) -> Result<(Slice, Shape), TypeError> {
     if spans.len() > x.rank() {
-        return Err(TypeError::new(format!("{x} has {} axes, {} are sliced", x.rank(), spans.len())));
+        return Err(TypeError::new(format!("{x} has {} axes, {} are sliced; give at most one range or position for each axis", x.rank(), spans.len())));
     }
     let mut op = Slice { start: SmallVec::new(), sizes: Shape::new(), stride: SmallVec::new() };
     let mut kept = Shape::new();

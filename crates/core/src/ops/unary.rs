@@ -10,6 +10,8 @@ use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
+use crate::refusal::not_linear;
+use crate::source::called;
 use wengert_kernel::{DType, ScalarOp, Unary};
 
 /// `x -> f(x)`, of the same shape.
@@ -227,6 +229,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn square(&self) -> Array {
+        let _called = called("square");
         self * self
     }
 
@@ -238,6 +241,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn recip(&self) -> Array {
+        let _called = called("recip");
         1 / self
     }
 
@@ -249,6 +253,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn rsqrt(&self) -> Array {
+        let _called = called("rsqrt");
         1.0 / self.sqrt()
     }
 
@@ -260,6 +265,7 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn logical_not(&self) -> Array {
+        let _called = called("logical_not");
         !self.convert(DType::Bool)
     }
 }
@@ -294,7 +300,7 @@ impl Primitive for UnaryOp {
     }
 
     fn transpose(&self, ct: &[Option<Array>], _: &[Operand], into: &mut Cotangents<'_>) {
-        let Linear(f) = member(self.0).derivative else { panic!("`{}` is not linear", self.name()) };
+        let Linear(f) = member(self.0).derivative else { not_linear(&format!("`{}`", self.name())) };
         if let Some(ct) = &ct[0] {
             into.add(0, f(ct));
         }

@@ -17,6 +17,7 @@ use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
 use crate::tree::Tree;
 use crate::types::Type;
 use crate::value::{ListValue, Value};
+use crate::source::{UserCall, called};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use wengert_kernel::DType;
@@ -59,6 +60,10 @@ impl Primitive for While {
         all
     }
 
+    fn operand(&self, _: usize, _: usize) -> Option<String> {
+        None
+    }
+
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         if args.len() != 1 + self.inv + self.carry {
             return Err(TypeError::new(format!("it takes {} operands, not {}", 1 + self.inv + self.carry, args.len())));
@@ -70,7 +75,12 @@ impl Primitive for While {
         same_types("operand", args.iter(), self.body.input_types().iter())?;
         same_types("operand", args.iter(), self.cond.input_types().iter())?;
         let truth = Type::array(DType::Bool, &lanes);
-        same_types("condition", self.cond.output_types().collect::<Vec<_>>().into_iter(), [&truth].into_iter())?;
+        if !self.cond.output_types().eq([&truth]) {
+            return Err(TypeError::new(format!(
+                "the condition gives {}, but must give one truth value ({truth}); compare to get one, reduce an array by `.all()` or `.any()`",
+                self.cond.describe_output(0)
+            )));
+        }
         let outputs: Vec<&Type> = self.body.output_types().collect();
         let (carry, ys) = outputs.split_at(self.carry);
         same_types("carry (as the body returns it)", carry.iter().copied(), args[1 + self.inv..].iter())?;
@@ -380,7 +390,8 @@ impl Definition for While {
 /// ```
 #[track_caller]
 pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, init: C) -> C {
-    let here = crate::trace::source_here();
+    let _called = called("while_loop");
+    let call = UserCall::here("while_loop");
     let (carry, def) = flattened(init);
     let mask = current_mask();
     let carry_types: Vec<Type> = carry.iter().map(Array::ty).collect();
@@ -389,7 +400,7 @@ pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, ini
     let cond = trace_with(&types, 1, Surroundings::Body, |inputs| vec![cond(state(inputs))]);
     let body = trace_with(&types, 1, Surroundings::Body, |inputs| {
         let (next, next_def) = flattened(body(state(inputs)));
-        check_carry::<C>(("while_loop", &here), (&carry_types, &def), (&next, &next_def));
+        check_carry::<C>(&call, (&carry_types, &def), (&next, &next_def));
         next
     });
     let (inv, [cond, body]) = with_common_captures(1, [cond, body]);

@@ -223,7 +223,10 @@ impl<'a> Parser<'a> {
         }
         for ((number, ty), inferred) in stated.iter().zip(&inferred) {
             if ty != inferred {
-                return Err(self.error_at(start, format!("%{number} is {inferred}, not {ty}")));
+                return Err(self.error_at(
+                    start,
+                    format!("`{name}` gives %{number} the type {inferred}, the text says {ty}; write what it gives"),
+                ));
             }
         }
         let results = frame.builder.push(op, args, inferred, source).results();
@@ -301,7 +304,10 @@ impl<'a> Parser<'a> {
         self.expect("%")?;
         let start = self.position;
         let number = self.number()?;
-        scope.get(&number).copied().ok_or_else(|| self.error_at(start, format!("%{number} is not defined")))
+        scope
+            .get(&number)
+            .copied()
+            .ok_or_else(|| self.error_at(start, format!("%{number} is not defined before it is used here")))
     }
 
     fn ty(&mut self, nesting: usize) -> Result<Type> {

@@ -5,7 +5,8 @@ use super::rewritten;
 use crate::array::Array;
 use crate::ops::zeros_any;
 use crate::program::Program;
-use crate::trace::{record, with_source};
+use crate::source::with_source;
+use crate::trace::record;
 use std::sync::Arc;
 
 /// What [`jvp`] gives.

@@ -6,7 +6,8 @@ use crate::array::Array;
 use crate::ops::zeros_any;
 use crate::primitive::{Cotangents, Operand};
 use crate::program::{Equation, Program};
-use crate::trace::{record, with_source};
+use crate::source::with_source;
+use crate::trace::record;
 use crate::types::Type;
 use std::sync::Arc;
 
