@@ -25,9 +25,11 @@ pub(crate) fn accept<T>(result: Result<T, TypeError>, operands: &[&Array]) -> T 
     }
 }
 
-/// Why an operation does not take its operands. Those that are not the user's own are not listed.
+/// Why an operation does not take its operands. Those that are not the user's own are not listed; `x.square()` is a
+/// product of one.
 #[cold]
 pub(crate) fn refused(op: &Op, reason: &TypeError, args: &[&Array]) -> Error {
+    let args = if args.iter().all(|x| x.is_same(args[0])) { &args[..args.len().min(1)] } else { args };
     let labelled = args.iter().enumerate().filter_map(|(i, x)| Some((op.operand(i, args.len())?, *x)));
     error(Some(name_here().unwrap_or(op.name())), reason, labelled)
 }

@@ -170,10 +170,8 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused() {
         let message = |f: fn() -> Array| door(f).unwrap_err().message;
-        assert!(
-            message(|| Array::from(true) + Array::from(true)).starts_with("add (+): it is not defined for bool, bool")
-        );
-        assert!(message(|| Array::from(1.0) & 1).starts_with("and (&): it is not defined for f64, f64"));
+        assert!(message(|| Array::from(true) + Array::from(true)).starts_with("add (+): it is not defined for bool;"));
+        assert!(message(|| Array::from(1.0) & 1).starts_with("and (&): it is not defined for f64;"));
         assert!(message(|| -Array::from(true)).starts_with("neg (-): it is not defined for bool"));
         assert!(
             message(|| Array::from(1).sin())

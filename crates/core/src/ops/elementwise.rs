@@ -29,14 +29,15 @@ fn refusal(op: ScalarOp, dtypes: &[DType]) -> TypeError {
     {
         return refusal;
     }
-    let names: Vec<&str> = dtypes.iter().map(|d| d.name()).collect();
+    let mut names: Vec<&str> = dtypes.iter().map(|d| d.name()).collect();
+    names.dedup();
     let advice = match dtypes {
         [first, rest @ ..] if rest.iter().any(|d| d != first) => "`convert` them to one dtype",
         [DType::Bool, ..] => "`convert` it to a dtype of numbers, or use `& | ^ !`",
         [first, ..] if first.is_float() => "floats have no bits to combine; compare, or `convert` to integers",
         _ => "`convert` it to a float",
     };
-    TypeError::new(format!("it is not defined for {}; {advice}", names.join(", ")))
+    TypeError::new(format!("it is not defined for {}; {advice}", names.join(" and ")))
 }
 
 /// That an array of this dtype can choose.
@@ -119,7 +120,7 @@ mod tests {
             |op: Binary, dtypes: [DType; 2]| infer::<2>(ScalarOp::Binary(op), &dtypes.map(Type::scalar)).unwrap_err().0;
         assert_eq!(
             message(Binary::Add, [DType::Bool; 2]),
-            "it is not defined for bool, bool; `convert` it to a dtype of numbers, or use `& | ^ !`"
+            "it is not defined for bool; `convert` it to a dtype of numbers, or use `& | ^ !`"
         );
         assert!(message(Binary::Add, [DType::F32, DType::F64]).ends_with("`convert` them to one dtype"));
         assert!(message(Binary::And, [DType::F32; 2]).contains("floats have no bits"));

@@ -105,9 +105,7 @@ impl Program {
     /// The type of an output and, unless it is an input too, where in the user's code it was made: for errors.
     pub fn describe_output(&self, i: usize) -> String {
         let v = self.outputs[i];
-        let next = self.equations.partition_point(|e| e.first <= v);
-        let made = self.equations[..next].last().filter(|e| e.results().any(|y| y == v));
-        match made {
+        match self.equations.iter().find(|e| e.results().any(|y| y == v)) {
             Some(e) => format!("{} (made at {})", self.ty(v), e.source),
             None => self.ty(v).to_string(),
         }
