@@ -3,7 +3,7 @@
 use wengert::prelude::*;
 use wengert::{cross_entropy, full, ones_of, tree, zeros_like, zeros_of};
 use wengert_examples::data::{digits, scattered};
-use wengert_examples::plot::{self, Axis};
+use wengert_examples::plot::{self, Axis, Curve};
 use wengert_examples::progress;
 
 /// Weights and bias of each layer.
@@ -93,8 +93,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(last < 0.02 && accuracy > 0.9);
     assert_eq!(state.steps, ones_of(DType::F32, [0usize; 0]) * (EPOCHS * BATCHES) as f64);
 
-    let curves = [("learning", learning), ("held out", held_out)];
-    let file = plot::svg("adam", "Adam on handwritten digits", Axis::linear("epoch"), Axis::log("cross entropy"), &curves)?;
+    let curves = vec![Curve::new("learning", learning), Curve::new("held out", held_out)];
+    let file =
+        plot::svg("adam", "Adam on handwritten digits", Axis::linear("epoch"), Axis::log("cross entropy"), curves)?;
     println!("The loss curves are in {}.", file.display());
     Ok(())
 }

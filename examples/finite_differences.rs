@@ -6,7 +6,7 @@
 //! of this one is exact; the derivative of the program is, and needs no h.
 
 use wengert::prelude::*;
-use wengert_examples::plot::{self, Axis};
+use wengert_examples::plot::{self, Axis, Curve};
 
 fn f(x: Array) -> Array {
     x.square() + 3.0 * &x + 5.0
@@ -35,18 +35,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (forward, central) = (curve(&forward), curve(&central));
     let digits_lost = |curve: &[(f64, f64)]| curve.iter().map(|p| p.1.max(1e-17).log10()).collect::<Vec<_>>();
     println!("\nerror from h = 1e-1 to 1e-15, by orders of magnitude:");
-    println!("  forward {}\n  central {}", plot::sparkline(&digits_lost(&forward)), plot::sparkline(&digits_lost(&central)));
+    println!(
+        "  forward {}\n  central {}",
+        plot::sparkline(&digits_lost(&forward)),
+        plot::sparkline(&digits_lost(&central))
+    );
 
     assert_eq!(exact, Array::from(7.0));
     let (best_h, best) = forward.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)).expect("there are steps");
-    assert!((1e-9..1e-6).contains(&best_h) && best > 0.0, "the best step is near the square root of the rounding error");
+    assert!(
+        (1e-9..1e-6).contains(&best_h) && best > 0.0,
+        "the best step is near the square root of the rounding error"
+    );
     assert!((forward[0].1 / forward[3].1 - 1e3).abs() < 1.0, "at first the error is h");
     assert!(forward[14].1 > 0.1 && central[14].1 > 0.1, "at last no digit is right");
     println!("\nThe best forward quotient, at h = {best_h:.0e}, is wrong by {best:.1e}; the gradient is exact.");
 
     let title = "Error of difference quotients of x² + 3x + 5 at 2";
-    let curves = [("forward", forward), ("central", central)];
-    let file = plot::svg("finite_differences", title, Axis::log("h"), Axis::log("absolute error"), &curves)?;
+    let curves = vec![Curve::new("forward", forward), Curve::new("central", central)];
+    let file = plot::svg("finite_differences", title, Axis::log("h"), Axis::log("absolute error"), curves)?;
     println!("The error curves are in {}.", file.display());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use wengert::prelude::*;
 use wengert::{cross_entropy, tree, zeros_of};
 use wengert_examples::data::{digits, scattered};
-use wengert_examples::plot::{self, Axis};
+use wengert_examples::plot::{self, Axis, Curve};
 use wengert_examples::progress;
 
 #[derive(Clone, Tree)]
@@ -76,9 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert!(last < 0.1 * first && accuracy > 0.88);
     assert!(homes.iter().all(|home| *home == homes[0]), "the step updates the weights in place");
 
-    let curves = [("learning", learning), ("held out", held_out)];
+    let curves = vec![Curve::new("learning", learning), Curve::new("held out", held_out)];
     let title = "Stochastic gradient descent on handwritten digits";
-    let file = plot::svg("sgd", title, Axis::linear("epoch"), Axis::log("cross entropy"), &curves)?;
+    let file = plot::svg("sgd", title, Axis::linear("epoch"), Axis::log("cross entropy"), curves)?;
     println!("The loss curves are in {}.", file.display());
     Ok(())
 }

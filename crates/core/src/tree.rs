@@ -5,6 +5,7 @@
 
 use crate::array::{Array, Repr};
 use crate::error::{Error, ErrorKind};
+use crate::trace::source_here;
 use crate::types::{ArrayType, Type};
 use crate::value::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -95,7 +96,7 @@ pub fn map<T: Tree, const N: usize>(mut f: impl FnMut([Array; N]) -> Array, tree
     let defs: Vec<T::Def> = trees.into_iter().zip(&mut leaves).map(|(tree, leaves)| tree.flatten(leaves)).collect();
     if let Some(i) = defs.iter().position(|def| *def != defs[0]) {
         let message = format!("tree::map: tree {i} has another structure (lengths, keys or static fields) than tree 0");
-        Error::new(ErrorKind::Type, message).raise()
+        Error::new(ErrorKind::Type, message).at(source_here()).raise()
     }
     let mut leaves = leaves.map(Vec::into_iter);
     let row = || Some(f(leaves.each_mut().map(|leaves| leaves.next().expect("equal definitions have as many leaves"))));
