@@ -17,7 +17,8 @@ fn main() -> Result<(), Error> {
 /// Employment explained by six variables that rise together.
 fn longley() -> Result<(), Error> {
     let table = data::longley();
-    let (n, names) = (16, ["deflator", "GNP", "unemployed", "armed forces", "population", "year", "intercept"]);
+    let names = ["deflator", "GNP", "unemployed", "armed forces", "population", "year", "intercept"];
+    let n = table.shape()[0];
     let (mean, spread) = (table.mean_axis(0), table.std_axis(0));
     let standard = (&table - &mean) / &spread;
     let y = standard.take(0, 1);
@@ -76,7 +77,8 @@ fn cobb_douglas() -> Result<(), Error> {
     let table = data::cobb_douglas();
     let [p, l, k] = [1, 2, 3].map(|column| table.take(column, 1));
     let production = |a: &Array, alpha: &Array, beta: &Array| a * l.pow(alpha) * k.pow(beta);
-    let normal = |error: Array, sigma: Array| -(&error / &sigma).square().sum() / 2.0 - 24.0 * sigma.log();
+    let normal =
+        |error: Array, sigma: Array| -(&error / &sigma).square().sum() / 2.0 - error.size() as f64 * sigma.log();
 
     println!("\nAmerican manufacturing, 1899-1922 (C. W. Cobb and P. H. Douglas 1928).");
     println!("As they fitted it: β = 1 - α, and the logarithm of P has a normal error:");

@@ -174,6 +174,10 @@ fn range(values: impl Iterator<Item = f64> + Clone, more: f64) -> Range<f64> {
 }
 
 /// The curve in one line of text: `▇▅▃▂▁▁`.
+///
+/// ```
+/// assert_eq!(wengert_examples::plot::sparkline(&[7.0, 2.0, 1.0, 0.0]), "█▃▂▁");
+/// ```
 pub fn sparkline(values: &[f64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let range = range(values.iter().copied(), 0.0);

@@ -118,6 +118,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let last = |points: &[(f64, f64)]| points[ORDERS].1;
         println!("  the formula is {:.0} times as long\n", last(&nodes) / last(&equations));
+        assert!(last(&nodes) > 50.0 * last(&equations), "{name}");
         let place = curves.len();
         curves.push(Curve::new(format!("{name}, formula"), nodes));
         curves.push(Curve::new("its program", equations).beside(place));
