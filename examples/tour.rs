@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 use wengert::prelude::*;
-use wengert::{Error, zeros_of};
-use wengert_examples::digits;
+use wengert::{Error, tree, zeros_of};
+use wengert_examples::data::{digits, scattered};
 
 fn main() -> Result<(), Error> {
     step(1, "an array and what can be done with it");
@@ -81,13 +81,8 @@ struct Network {
 impl Network {
     fn new() -> Network {
         let layer = |inputs: usize, outputs: usize, phase: f64| {
-            // Fixed and spread enough to break the symmetry between units.
-            let n = inputs * outputs;
-            let spread =
-                (0..n).map(|i| ((i as f64 * 0.618 + phase) * 12.9898).sin() * 43758.547).map(|v| v - v.floor() - 0.5);
-            let scale = (6.0 / inputs as f64).sqrt();
-            let w = spread.map(|v| (v * scale) as f32).collect::<Vec<f32>>();
-            Dense { w: Array::from(w).reshape([inputs, outputs]), b: zeros_of(DType::F32, [outputs]) }
+            let w = scattered(&[inputs, outputs], phase) * (1.5 / inputs as f64).sqrt();
+            Dense { w: w.convert(DType::F32), b: zeros_of(DType::F32, [outputs]) }
         };
         Network { hidden: layer(64, 48, 0.1), output: layer(48, 10, 0.7) }
     }
@@ -105,34 +100,25 @@ impl Network {
 /// One step of gradient descent: the network after it, and the loss before it.
 fn descend((network, x, y): (Network, Array, Array)) -> (Network, Array) {
     let (loss, slope) = value_and_grad(|n: Network| n.loss(&x, &y))(network.clone());
-    let moved = |p: &Array, g: &Array| p - 0.5 * g;
-    let layer = |p: &Dense, g: &Dense| Dense { w: moved(&p.w, &g.w), b: moved(&p.b, &g.b) };
-    (Network { hidden: layer(&network.hidden, &slope.hidden), output: layer(&network.output, &slope.output) }, loss)
+    (tree::map(|[p, g]| p - 0.5 * g, [network, slope]), loss)
 }
 
 fn train() -> Result<(), Error> {
-    let (images, labels) = digits::load();
-    let pixels: Vec<f32> = images.iter().flatten().map(|&p| p as f32 / 16.0).collect();
-    let x = Array::from(pixels).reshape([images.len(), 64]);
-    let y = Array::from(labels.iter().map(|&l| l as i64).collect::<Vec<i64>>());
-    let (train, test) = (1500, images.len() - 1500);
-    let (x_train, x_test) = (x.slice_axis(0, 0..train), x.slice_axis(0, train..train + test));
-    let targets = y.slice_axis(0, 0..train).one_hot(10).convert(DType::F32);
-
+    let ((x, y), (x_held_out, y_held_out)) = digits::load();
     let compiled = jit(descend);
     let mut network = Network::new();
     for epoch in 0..=200 {
-        let (next, loss) = compiled((network, x_train.clone(), targets.clone()));
+        let (next, loss) = compiled((network, x.clone(), y.clone()));
         network = next;
         if epoch % 40 == 0 {
             println!("step {epoch:3}: loss {loss:.4}");
         }
     }
-    let right = network.logits(&x_test).argmax_axis(-1).eq(y.slice_axis(0, train..train + test));
+    let right = network.logits(&x_held_out).argmax_axis(-1).eq(y_held_out.argmax_axis(-1));
     let accuracy = right.convert(DType::F64).mean().item::<f64>()?;
-    println!("accuracy on {test} images it has not seen: {:.1} %", 100.0 * accuracy);
+    println!("accuracy on {} images it has not seen: {:.1} %", right.size(), 100.0 * accuracy);
 
-    let arguments = || (network.clone(), x_train.clone(), targets.clone());
+    let arguments = || (network.clone(), x.clone(), y.clone());
     let interpreted = interpret(descend);
     let slow = fastest(3, || drop(interpreted(arguments())));
     let fast = fastest(10, || drop(compiled(arguments())));

@@ -4,6 +4,8 @@
 //! Functions such as `grad` and `jit` take a tree apart into its leaves and a definition, and put it together again.
 
 use crate::array::{Array, Repr};
+use crate::error::{Error, ErrorKind};
+use crate::trace::source_here;
 use crate::types::{ArrayType, Type};
 use crate::value::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -73,6 +75,33 @@ pub enum Either<L, R> {
 
 /// The definition that no variant is left for.
 pub type Never = Infallible;
+
+/// A tree of the results of `f` at the leaves of one or several trees of the same structure: JAX's `tree.map`.
+///
+/// # Panics
+/// When the trees differ in lengths, keys or static fields.
+///
+/// ```
+/// use wengert_core::{Array, tree};
+///
+/// let weights = (Array::from(1.0), vec![Array::from([2.0, 3.0])]);
+/// let slopes = (Array::from(10.0), vec![Array::from([0.0, 20.0])]);
+/// let (bias, layers) = tree::map(|[w, slope]| w - 0.1 * slope, [weights, slopes]);
+/// assert_eq!((bias, &layers[0]), (Array::from(0.0), &Array::from([2.0, 1.0])));
+/// ```
+#[track_caller]
+pub fn map<T: Tree, const N: usize>(mut f: impl FnMut([Array; N]) -> Array, trees: [T; N]) -> T {
+    const { assert!(N > 0, "there is at least one tree") };
+    let mut leaves = std::array::from_fn::<Vec<Array>, N, _>(|_| Vec::new());
+    let defs: Vec<T::Def> = trees.into_iter().zip(&mut leaves).map(|(tree, leaves)| tree.flatten(leaves)).collect();
+    if let Some(i) = defs.iter().position(|def| *def != defs[0]) {
+        let message = format!("tree::map: tree {i} has another structure (lengths, keys or static fields) than tree 0");
+        Error::new(ErrorKind::Type, message).at(source_here()).raise()
+    }
+    let mut leaves = leaves.map(Vec::into_iter);
+    let row = || Some(f(leaves.each_mut().map(|leaves| leaves.next().expect("equal definitions have as many leaves"))));
+    T::unflatten(&defs[0], &mut std::iter::from_fn(row))
+}
 
 /// The name of each leaf of a tree called `name`.
 pub fn leaf_paths<T: Tree>(def: &T::Def, name: &str) -> Vec<String> {

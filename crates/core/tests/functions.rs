@@ -8,7 +8,7 @@ use wengert_core::ops::keepdims;
 use wengert_core::trace::{Surroundings, door, trace_with};
 use wengert_core::transform::{jvp, linearize, transpose_linear};
 use wengert_core::value::Value;
-use wengert_core::{Array, DType, Program, array};
+use wengert_core::{Array, DType, Program, array, tree};
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
@@ -197,6 +197,17 @@ fn errors_name_the_function_and_the_line() {
     let error = door(|| array![1.0].softmax(1)).unwrap_err();
     assert!(error.message.starts_with("softmax: axis 1 does not exist"), "{error}");
     assert!(error.source.unwrap().to_string().contains("tests/functions.rs"), "the user's line");
+}
+
+#[test]
+fn trees_of_different_structure_are_refused() {
+    let (one, two) = (vec![array![1.0]], vec![array![1.0], array![2.0]]);
+    let error = door(|| tree::map(|[a, b]| a + b, [one.clone(), two.clone()])).unwrap_err();
+    assert!(error.message.starts_with("tree::map: tree 1 has another structure"), "{error}");
+    assert!(error.source.unwrap().to_string().contains("tests/functions.rs"), "the user's line");
+    let doubled = tree::map(|[a, b]| a + b, [two.clone(), two]);
+    assert_eq!(doubled, [array![2.0], array![4.0]]);
+    assert_eq!(tree::map(|[a]| -a, [one]), [array![-1.0]]);
 }
 
 /// Every equation of a function has the line of its call.
