@@ -195,7 +195,7 @@ fn a_check_counts_only_where_its_branch_is_taken() {
     assert_eq!(all, Array::from([2.0, 40.0]));
     assert_eq!(jit(vmap(f))(Array::from([4.0, -40.0])), all);
     let error = try_jit(vmap(f))(Array::from([4.0, -40.0, 11.0, 12.0])).unwrap_err();
-    assert!(error.to_string().contains("x is below ten (lane 2 of 4)"), "{error}");
+    assert!(error.to_string().contains("x is below ten (row 2 of 4 under `vmap`, counted from 0)"), "{error}");
     assert!(error.to_string().contains("control_flow.rs"), "{error}");
     assert_eq!(error, wengert::try_vmap(f)(Array::from([4.0, -40.0, 11.0, 12.0])).unwrap_err());
     assert_eq!(try_jit(grad(f))(20.0.into()).unwrap_err().message, "check failed: x is below ten");
