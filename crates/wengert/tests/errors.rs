@@ -99,7 +99,7 @@ fn methods() -> Vec<(&'static str, String)> {
         ),
         ("minimum, traced", text(try_jit(|x: Array| x.sin().minimum(three()))(two()))),
         ("clip", text(try_call(|| two().clip(three(), 5.0)))),
-        ("pow", text(try_call(|| two().pow(&three())))),
+        ("pow", text(try_call(|| two().pow(three())))),
         ("square of truth values", text(try_call(|| truths().square()))),
         ("atan2 of integers", text(try_call(|| array![1].atan2(2)))),
         ("where_", text(try_call(|| where_(&two(), 1.0, 0.0)))),
