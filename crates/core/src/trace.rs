@@ -148,7 +148,11 @@ pub fn concrete<R>(f: impl FnOnce() -> R) -> R {
 #[track_caller]
 pub(crate) fn current_mask() -> Array {
     let mask = STACK.with_borrow(|stack| stack.last().and_then(|t| t.mask.clone()));
-    mask.unwrap_or_else(|| record(Literal(Scalar::new(true)), &[]).remove(0))
+    // In a closure the caller's line would be lost.
+    match mask {
+        Some(mask) => mask,
+        None => record(Literal(Scalar::new(true)), &[]).remove(0),
+    }
 }
 
 /// The variable of the innermost trace that stands for an array there, an operand of `operation`.

@@ -4,8 +4,8 @@
 //! Functions such as `grad` and `jit` take a tree apart into its leaves and a definition, and put it together again.
 
 use crate::array::{Array, Repr};
-use crate::error::{Error, ErrorKind};
-use crate::trace::source_here;
+use crate::refusal::refuse;
+use crate::source::called;
 use crate::types::{ArrayType, Type};
 use crate::value::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -95,8 +95,8 @@ pub fn map<T: Tree, const N: usize>(mut f: impl FnMut([Array; N]) -> Array, tree
     let mut leaves = std::array::from_fn::<Vec<Array>, N, _>(|_| Vec::new());
     let defs: Vec<T::Def> = trees.into_iter().zip(&mut leaves).map(|(tree, leaves)| tree.flatten(leaves)).collect();
     if let Some(i) = defs.iter().position(|def| *def != defs[0]) {
-        let message = format!("tree::map: tree {i} has another structure (lengths, keys or static fields) than tree 0");
-        Error::new(ErrorKind::Type, message).at(source_here()).raise()
+        let _called = called("tree::map");
+        refuse(format!("tree {i} has another structure (lengths, keys or static fields) than tree 0"), &[]);
     }
     let mut leaves = leaves.map(Vec::into_iter);
     let row = || Some(f(leaves.each_mut().map(|leaves| leaves.next().expect("equal definitions have as many leaves"))));

@@ -6,6 +6,7 @@ mod elementwise;
 mod operands;
 pub(crate) mod rules;
 mod samples;
+mod scan;
 mod view;
 
 pub(crate) use axes::lengths;
@@ -246,7 +247,7 @@ primitives! {
     accumulate: Accumulate;
     dynamic_slice: DynamicSlice in Arc, DynamicUpdate;
     rows: Rows, Stack, Nil in Arc, ListAdd, ListSpread, ListSum;
-    scan: Loop in Arc;
+    rounds: Loop in Arc;
     while_loop: While in Arc;
     cond: Cond in Arc;
     call: Call;
