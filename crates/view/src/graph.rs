@@ -4,6 +4,7 @@ use crate::layout::Layout;
 use crate::svg;
 use std::collections::HashMap;
 use std::fmt::Write;
+use wengert_core::notebook::content;
 use wengert_core::primitive::{Attribute, Lowering};
 use wengert_core::program::{Equation, Var};
 use wengert_core::{Program, Scalar};
@@ -223,6 +224,18 @@ impl Graph {
             open.extend(graph.inner.iter().rev());
         }
         svg::picture(&panels)
+    }
+
+    /// Shows the picture in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// # let program = wengert_core::program::parse("program (%0: f64[]) {\n  return %0\n}\n")?;
+    /// wengert_view::Graph::of(&program).evcxr_display();
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
+    pub fn evcxr_display(&self) {
+        // As HTML: a notebook gives SVG alone no place for its tooltips.
+        print!("{}", content(&[("text/html", self.svg())]));
     }
 }
 

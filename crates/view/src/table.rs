@@ -2,6 +2,7 @@
 
 use crate::svg::escape;
 use std::fmt;
+use wengert_core::notebook::content;
 
 /// Rows of cells under a heading. `{}` aligns the columns for a terminal.
 ///
@@ -65,6 +66,15 @@ impl Table {
         };
         let rows: String = self.rows.iter().enumerate().map(row).collect();
         format!("<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n", cells("th", &self.heading))
+    }
+
+    /// Shows the table in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// wengert_view::Table::new(["x", "sin x"]).evcxr_display();
+    /// ```
+    pub fn evcxr_display(&self) {
+        print!("{}", content(&[("text/html", self.html(|_| String::new())), ("text/plain", self.to_string())]));
     }
 }
 

@@ -327,6 +327,17 @@ impl Explanation {
         )
     }
 
+    /// Shows the table in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// explain(|x: Array| x.sin(), 1.0.into()).evcxr_display();
+    /// ```
+    pub fn evcxr_display(&self) {
+        self.table().evcxr_display();
+    }
+
     /// The computational graph, with values, tangents and adjoints in the nodes.
     pub fn graph(&self) -> Graph {
         let names = |v: Var| self.place[v.index()].map_or(format!("%{}", v.0), |i| self.steps[i].name.clone());
