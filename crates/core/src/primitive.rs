@@ -14,6 +14,16 @@ use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
 /// What an operation is to the system. Rules are written in the user's language, on [`Array`]s of an open trace.
+///
+/// ```
+/// use wengert_core::{DType, Type, ops::{Op, UnaryOp}, primitive::Primitive};
+/// use wengert_kernel::Unary;
+///
+/// let sin = Op::from(UnaryOp(Unary::Sin));
+/// assert_eq!(sin.name(), "sin");
+/// assert_eq!(sin.infer(&[Type::array(DType::F32, &[3])]), Ok(vec![Type::array(DType::F32, &[3])]));
+/// assert!(sin.infer(&[Type::array(DType::I32, &[3])]).is_err());
+/// ```
 pub trait Primitive {
     /// The name in printed programs.
     fn name(&self) -> &'static str;
@@ -88,6 +98,12 @@ pub struct Pruned {
 }
 
 /// What an equation does besides computing results. Ordered by strength.
+///
+/// ```
+/// use wengert_core::primitive::Effect;
+///
+/// assert!(Effect::None < Effect::Check && Effect::Check < Effect::Ordered);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Effect {
     /// Nothing.
@@ -99,6 +115,14 @@ pub enum Effect {
 }
 
 /// A parameter of an operation, as printed programs hold it.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Reduce}, primitive::{Attribute, Primitive}};
+/// use wengert_kernel::Binary;
+///
+/// let op = Op::from(Reduce { op: Binary::Add, start: 0, end: 1 });
+/// assert_eq!(op.attributes(), [("start", Attribute::Int(0)), ("end", Attribute::Int(1))]);
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub enum Attribute {
     /// `3`
@@ -123,12 +147,24 @@ pub enum Attribute {
 
 impl Attribute {
     /// Lengths or axes.
+    ///
+    /// ```
+    /// use wengert_core::primitive::Attribute;
+    ///
+    /// assert_eq!(Attribute::sizes(&[2, 3]), Attribute::Ints(vec![2, 3]));
+    /// ```
     pub fn sizes(sizes: &[usize]) -> Attribute {
         Attribute::Ints(sizes.iter().map(|&n| n as i64).collect())
     }
 }
 
 /// An operand of an equation that is being transposed.
+///
+/// ```
+/// use wengert_core::{DType, Type, primitive::Operand};
+///
+/// assert!(Operand::Linear(Type::scalar(DType::F64)).is_linear());
+/// ```
 #[derive(Clone, Debug)]
 pub enum Operand {
     /// Does not depend on the linear inputs.
@@ -139,11 +175,19 @@ pub enum Operand {
 
 impl Operand {
     /// Whether it depends on the linear inputs.
+    ///
+    /// ```
+    /// assert!(!wengert_core::primitive::Operand::Known(1.0.into()).is_linear());
+    /// ```
     pub fn is_linear(&self) -> bool {
         matches!(self, Operand::Linear(_))
     }
 
     /// The known array; panics when it is linear.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::primitive::Operand::Known(1.0.into()).known(), &1.0.into());
+    /// ```
     #[track_caller]
     pub fn known(&self) -> &Array {
         match self {
@@ -153,6 +197,10 @@ impl Operand {
     }
 
     /// The type.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::primitive::Operand::Known(1.0.into()).ty().to_string(), "f64[]");
+    /// ```
     pub fn ty(&self) -> Type {
         match self {
             Operand::Known(x) => x.ty(),
@@ -192,6 +240,12 @@ impl Cotangents<'_> {
 }
 
 /// An operand or result under `vmap`.
+///
+/// ```
+/// use wengert_core::{array, primitive::Batched};
+///
+/// assert_eq!(Batched::shared(array![1.0, 2.0]).spread(2), array![[1.0, 2.0], [1.0, 2.0]]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batched {
     /// The array, or list.
@@ -202,22 +256,47 @@ pub struct Batched {
 
 impl Batched {
     /// With a batch axis in front.
+    ///
+    /// ```
+    /// use wengert_core::{array, primitive::Batched};
+    ///
+    /// assert_eq!(Batched::mapped(array![1.0, 2.0]).spread(2), array![1.0, 2.0]);
+    /// ```
     pub fn mapped(array: Array) -> Self {
         Batched { array, mapped: true }
     }
 
     /// Shared by all lanes.
+    ///
+    /// ```
+    /// use wengert_core::{array, primitive::Batched};
+    ///
+    /// assert!(!Batched::shared(array![1.0]).mapped);
+    /// ```
     pub fn shared(array: Array) -> Self {
         Batched { array, mapped: false }
     }
 
     /// With the batch axis, made by broadcasting where there is none.
+    ///
+    /// ```
+    /// use wengert_core::{array, primitive::Batched};
+    ///
+    /// assert_eq!(Batched::shared(1.0.into()).spread(2), array![1.0, 1.0]);
+    /// ```
     pub fn spread(&self, size: usize) -> Array {
         if self.mapped { self.array.clone() } else { crate::ops::spread_any(&self.array, size) }
     }
 }
 
 /// What an operation is to the loop compiler: how to compute element `i` of the result, or a structure it knows.
+///
+/// ```
+/// use wengert_core::{ops::{Op, UnaryOp}, primitive::{Lowering, Primitive}};
+/// use wengert_kernel::{ScalarOp, Unary};
+///
+/// assert_eq!(Op::from(UnaryOp(Unary::Sin)).lower(), Lowering::Map(ScalarOp::Unary(Unary::Sin)));
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub enum Lowering {
     /// Every element is this.

@@ -118,7 +118,7 @@ fn pushforward<A: Tree, R: Tree>(f: &impl Fn(A) -> R, args: A, tangents: A) -> (
 #[track_caller]
 fn tangents_like<A: Tree, R: Tree>(operation: &str, function: &Function<A, R>, tangents: A) -> Vec<Array> {
     let mut leaves = Vec::new();
-    let def = tangents.flatten(&mut leaves);
+    let def = tangents.into_leaves(&mut leaves);
     if def != function.arguments {
         raise(format!(
             "{operation}: the tangent has another structure (lengths, keys or static fields) than the argument"
@@ -168,7 +168,7 @@ pub fn vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(R) -> A
     let result = function.result(tape.outputs);
     let pull = move |ct: R| {
         let mut leaves = Vec::new();
-        let def = ct.flatten(&mut leaves);
+        let def = ct.into_leaves(&mut leaves);
         if def != function.result {
             raise("vjp: the cotangent has another structure (lengths, keys or static fields) than the result".into());
         }
@@ -229,7 +229,7 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
     let integers: Vec<bool> = float.iter().map(|f| !f).collect();
     move |ct: R| {
         let mut leaves = Vec::new();
-        let def = ct.flatten(&mut leaves);
+        let def = ct.into_leaves(&mut leaves);
         check_like("linear_transpose", "cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &types);
         let coefficients = [function.captures.clone(), chosen(&function.leaves, &integers)].concat();
         let cts = apply_program(&transposed, &[coefficients, leaves].concat());

@@ -8,6 +8,7 @@
 //!
 //! let x = linspace(0.0, 1.0, 3);
 //! assert_eq!(eye(3).dot(&x) + zeros(3), arange(0.0, 1.5, 0.5));
+//! assert_eq!(ones((2, 3)).flatten(), ones(6));
 //! ```
 
 pub use crate::{

@@ -184,6 +184,15 @@ impl Definition for Call {
 }
 
 /// Records a call of a traced program, on its operands after the lane mask.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{array, ops::call, program::parse};
+///
+/// let text = "program (%0: bool[], %1: f64[2]) {\n  %2: f64[2] = mul %1 %1\n  return %2\n}\n";
+/// assert_eq!(call(&Arc::new(parse(text)?), &[array![2.0, 3.0]]), [array![4.0, 9.0]]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[track_caller]
 pub fn call(program: &Arc<Program>, operands: &[Array]) -> Vec<Array> {
     record_call(program, operands, false)

@@ -156,6 +156,13 @@ fn sample(dtype: DType, batch: usize, x: &[usize], index: &[usize], indices: Vec
 }
 
 /// A position along an axis: a number, or an array of integers. Negative ones count from the end, once.
+///
+/// ```
+/// use wengert_core::{Array, array};
+///
+/// let x = array![10, 20, 30];
+/// assert_eq!((x.at(-1), x.at(array![0, 2])), (Array::from(30), array![10, 30]));
+/// ```
 #[derive(Clone)]
 pub enum Index {
     /// A number known when the function is traced.

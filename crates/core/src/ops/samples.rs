@@ -5,6 +5,13 @@ use crate::value::{ArrayValue, Value};
 use wengert_kernel::{DType, Element, Scalar, ScalarOp};
 
 /// One instance of an operation on which the laws are checked.
+///
+/// ```
+/// use wengert_core::{ops::{Sample, Select}, value::Value};
+///
+/// let sample = Sample::new(Select, vec![Value::scalar(true), Value::scalar(1.0), Value::scalar(2.0)]).linear(&[1, 2]);
+/// assert_eq!(sample.smooth, [1, 2]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// The operation.

@@ -254,6 +254,14 @@ fn added(dtype: DType, c: &[usize], u: &[usize], start: &[usize], stride: &[usiz
 }
 
 /// What is taken along one axis.
+///
+/// ```
+/// use wengert_core::{array, ops::Span};
+///
+/// let x = array![0, 1, 2, 3, 4];
+/// assert_eq!(x.slice(Span::from(1..4)), array![1, 2, 3]);
+/// assert_eq!(x.slice(Span::from(..).step_by(2)), array![0, 2, 4]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span {
     start: i64,
@@ -356,6 +364,14 @@ fn after(last: i64) -> Option<i64> {
 }
 
 /// What is taken along the leading axes: a range or position for the first, or a tuple with one for each of several.
+///
+/// ```
+/// use wengert_core::array;
+///
+/// let x = array![[1, 2, 3], [4, 5, 6]];
+/// assert_eq!(x.slice(1), array![4, 5, 6]);
+/// assert_eq!(x.slice((.., 0..2)), array![[1, 2], [4, 5]]);
+/// ```
 pub trait Spans {
     /// One span for each leading axis.
     fn spans(self) -> SmallVec<[Span; 4]>;

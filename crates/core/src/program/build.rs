@@ -7,6 +7,20 @@ use crate::source::Source;
 use crate::types::Type;
 
 /// A program under construction. Inputs may be added at any time; [`Builder::finish`] puts them first.
+///
+/// ```
+/// use wengert_core::ops::{Op, UnaryOp};
+/// use wengert_core::{DType, Type, program::Builder, source::Source};
+/// use wengert_kernel::Unary;
+///
+/// let mut builder = Builder::new();
+/// let x = builder.input(Type::scalar(DType::F64));
+/// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+/// let program = builder.finish(&[y.first]);
+/// program.verify()?;
+/// assert_eq!(program.equations().len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Default)]
 pub struct Builder {
     types: Vec<Type>,
@@ -31,6 +45,10 @@ impl Results {
 
 impl Builder {
     /// An empty program.
+    ///
+    /// ```
+    /// assert!(wengert_core::program::Builder::new().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -45,6 +63,14 @@ impl Builder {
     }
 
     /// A new input.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// assert_eq!(builder.ty(x), &Type::scalar(DType::F64));
+    /// ```
     pub fn input(&mut self, ty: Type) -> Var {
         self.types.push(ty);
         let v = Var(self.types.len() as u32 - 1);
@@ -53,6 +79,18 @@ impl Builder {
     }
 
     /// A new equation whose result types are known (`infer` has spoken).
+    ///
+    /// ```
+    /// use wengert_core::ops::{Op, UnaryOp};
+    /// use wengert_core::{DType, Type, program::Builder, source::Source};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+    /// assert_eq!(builder.len(), 1);
+    /// assert_eq!(y.results().len(), 1);
+    /// ```
     pub fn push(&mut self, op: Op, args: Args, results: impl IntoIterator<Item = Type>, source: Source) -> Results {
         let first = Var(self.types.len() as u32);
         self.types.extend(results);
@@ -73,6 +111,14 @@ impl Builder {
     }
 
     /// The type of a variable.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// assert_eq!(builder.ty(x).dtype(), DType::F64);
+    /// ```
     pub fn ty(&self, v: Var) -> &Type {
         &self.types[v.index()]
     }
@@ -88,6 +134,18 @@ impl Builder {
     }
 
     /// The finished program, with these inputs in this order (all of them must be given) and these outputs.
+    ///
+    /// # Panics
+    /// When an input has no place, or a variable is used before it is defined.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// let y = builder.input(Type::scalar(DType::I32));
+    /// assert_eq!(builder.finish_with(&[y, x], &[]).input_types()[0].dtype(), DType::I32);
+    /// ```
     pub fn finish_with(self, inputs: &[Var], outputs: &[Var]) -> Program {
         assert_eq!(inputs.len(), self.inputs.len(), "every input of a program has a place");
         if inputs.iter().map(|v| v.index()).eq(0..inputs.len()) {
@@ -142,6 +200,14 @@ impl Builder {
     }
 
     /// The finished program, inputs in the order in which they were made.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// assert_eq!(builder.finish(&[x]).outputs(), [x]);
+    /// ```
     pub fn finish(self, outputs: &[Var]) -> Program {
         let inputs = self.inputs.clone();
         self.finish_with(&inputs, outputs)

@@ -11,6 +11,16 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What [`split`] gives.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::split};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// // With the second factor unknown there is nothing to do before it is known.
+/// assert_eq!(split(&program, &[false, true], &[true]).residuals.len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Split {
     /// Known inputs to known outputs, then residuals.
@@ -65,6 +75,17 @@ pub enum Side {
 }
 
 /// Splits a program, given which inputs are `unknown`. Outputs in `force` belong to the linear half in any case.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::split};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let halves = split(&program, &[false, true], &[true]);
+/// assert_eq!(halves.linear.equations().len(), 1);
+/// assert_eq!(halves.known.equations().len(), 0);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn split(program: &Arc<Program>, unknown: &[bool], force: &[bool]) -> Split {
     memoised("split", program, &[unknown, force], &[], || Splitter::new(program, unknown).run(force))
 }
