@@ -88,6 +88,16 @@ pub trait Primitive {
 }
 
 /// An operation with fewer operands and results.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  return %1, %2\n}\n")?;
+/// let call = Op::from(Call { program: Arc::new(body), checkpoint: false });
+/// assert_eq!(call.prune(&[false, true]).expect("one result is not needed").results, [1]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub struct Pruned {
     /// The smaller operation.
     pub op: crate::ops::Op,
@@ -383,6 +393,14 @@ pub enum Lowering {
 }
 
 /// What becomes of an index outside its axis.
+///
+/// ```
+/// use wengert_core::array;
+///
+/// // `at` clamps, `scatter_add` drops.
+/// assert_eq!(array![1, 2].at(9), 2.into());
+/// assert_eq!(array![1, 2].scatter_add(array![9], &array![5]), array![1, 2]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum IndexMode {
     /// It is moved to the nearest end.
@@ -392,6 +410,14 @@ pub enum IndexMode {
 }
 
 /// An index map: operand axis `a` is read at `offset + sum stride * i[axis]` over at most one result axis.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Reverse}, primitive::{Lowering, Primitive}};
+///
+/// let reverse = Op::from(Reverse { shape: [3].as_slice().into(), axes: [0].as_slice().into() });
+/// let Lowering::View(view) = reverse.lower() else { unreachable!() };
+/// assert_eq!(view.axes.len(), 1);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct View {
     /// One for each operand axis.
@@ -399,6 +425,15 @@ pub struct View {
 }
 
 /// Where one operand axis is read.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Reverse}, primitive::{Lowering, Primitive}};
+///
+/// let reverse = Op::from(Reverse { shape: [3].as_slice().into(), axes: [0].as_slice().into() });
+/// let Lowering::View(view) = reverse.lower() else { unreachable!() };
+/// // Element i is read at 2 - i.
+/// assert_eq!((view.axes[0].offset, view.axes[0].from), (2, Some((0, -1))));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ViewAxis {
     /// The constant part.

@@ -18,6 +18,21 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// The results of a program. Its first input is its lane mask.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[], %1: f64[]) {
+///   %2: f64[] = call[checkpoint=true, program=program (%0: bool[], %1: f64[]) {
+///     %2: f64[] = sin %1
+///     return %2
+///   }] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Call {
     /// What is called.

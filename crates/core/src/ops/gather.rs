@@ -18,6 +18,18 @@ use wengert_kernel::{Binary, DType, Scalar};
 
 /// Operands `x: [batch.., n, rest..]` and `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices, which are
 /// `i64`, are clamped to `0..n`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5], %1: i64[4]) {
+///   %2: f64[4] = gather[batch=0] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Gather {
     /// Number of leading batch axes.

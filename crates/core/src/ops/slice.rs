@@ -15,6 +15,18 @@ use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToIncl
 use wengert_kernel::DType;
 
 /// Element `i` of the result is `x[start + stride * i]`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[7]) {
+///   %1: f64[3] = slice[start=[2], sizes=[3], stride=[1]] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Slice {
     /// First element by axis.
@@ -26,6 +38,18 @@ pub struct Slice {
 }
 
 /// Operands `c, u`: `c` with `u[i]` added at `start + stride * i`; in place when nobody else holds `c`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[7], %1: f64[3]) {
+///   %2: f64[7] = slice_add[start=[2], stride=[1]] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SliceAdd {
     /// First element by axis.

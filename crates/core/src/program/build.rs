@@ -29,6 +29,17 @@ pub struct Builder {
 }
 
 /// The results of an equation, one after the other.
+///
+/// ```
+/// use wengert_core::ops::{Op, UnaryOp};
+/// use wengert_core::{DType, Type, program::Builder, source::Source};
+/// use wengert_kernel::Unary;
+///
+/// let mut builder = Builder::new();
+/// let x = builder.input(Type::scalar(DType::F64));
+/// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+/// assert_eq!(y.first.index(), 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Results {
     /// The first result.
@@ -38,6 +49,17 @@ pub struct Results {
 
 impl Results {
     /// Each of them.
+    ///
+    /// ```
+    /// use wengert_core::ops::{Op, UnaryOp};
+    /// use wengert_core::{DType, Type, program::Builder, source::Source};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+    /// assert!(y.results().eq([y.first]));
+    /// ```
     pub fn results(&self) -> impl ExactSizeIterator<Item = Var> + use<> {
         (self.first.0..self.first.0 + self.count).map(Var)
     }
@@ -100,6 +122,17 @@ impl Builder {
     }
 
     /// Copies an equation with other operands (of the same types); returns its results.
+    ///
+    /// ```
+    /// use wengert_core::program::{Builder, parse};
+    ///
+    /// let program = parse("program (%0: f64[]) {\n  %1: f64[] = sin %0\n  return %1\n}\n")?;
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(program.input_types()[0].clone());
+    /// let y = builder.copy(&program.equations()[0], [x].into_iter().collect(), &program).next().unwrap();
+    /// assert_eq!(builder.finish(&[y]), program);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn copy(&mut self, e: &Equation, args: Args, from: &Program) -> impl ExactSizeIterator<Item = Var> + use<> {
         let types = e.results().map(|v| from.ty(v).clone());
         self.push(e.op.clone(), args, types, e.source.clone()).results()
@@ -124,11 +157,27 @@ impl Builder {
     }
 
     /// Equations so far.
+    ///
+    /// ```
+    /// use wengert_core::program::{Builder, parse};
+    ///
+    /// let program = parse("program (%0: f64[]) {\n  %1: f64[] = sin %0\n  return %1\n}\n")?;
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(program.input_types()[0].clone());
+    /// let y = builder.copy(&program.equations()[0], [x].into_iter().collect(), &program).next().unwrap();
+    /// # let _ = y;
+    /// assert_eq!(builder.len(), 1);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.equations.len()
     }
 
     /// Whether there is no equation yet.
+    ///
+    /// ```
+    /// assert!(wengert_core::program::Builder::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.equations.is_empty()
     }

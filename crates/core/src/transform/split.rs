@@ -34,6 +34,15 @@ pub struct Split {
 }
 
 /// Where a residual comes from.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::{Residual, split}};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// assert_eq!(split(&program, &[false, true], &[true]).residuals, [Residual::Input(0)]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Residual {
     /// It is the known input at this position among the known inputs, so it need not be kept.
@@ -43,6 +52,17 @@ pub enum Residual {
 }
 
 /// How an operation with programs inside splits.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
+/// let call = Op::from(Call { program: Arc::new(body), checkpoint: false });
+/// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
+/// assert_eq!(halves.results.len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub struct SplitEquation {
     /// The known half.
     pub known: Op,
@@ -57,6 +77,17 @@ pub struct SplitEquation {
 }
 
 /// An operand of the linear half.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse, transform::LinearArg};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
+/// let call = Op::from(Call { program: Arc::new(body), checkpoint: false });
+/// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
+/// assert!(halves.linear_args.contains(&LinearArg::Operand(2)));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinearArg {
     /// An operand of the equation, known or not.
@@ -66,6 +97,17 @@ pub enum LinearArg {
 }
 
 /// Which half gives a result.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse, transform::Side};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
+/// let call = Op::from(Call { program: Arc::new(body), checkpoint: false });
+/// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
+/// assert!(matches!(halves.results[0], Side::Linear(_)));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     /// The known one.
