@@ -27,6 +27,12 @@ pub fn interpret(program: &Program, args: Vec<Value>) -> Result<Vec<Value>, Erro
 }
 
 /// What sees each equation when it has run, with its operands and results.
+///
+/// ```
+/// use wengert_core::{interpret::Observer, program::Equation, value::Value};
+///
+/// let print: Box<Observer> = Box::new(|e: &Equation, _: &[Value], y: &[Value]| println!("{} {}", e.op.name(), y.len()));
+/// ```
 pub type Observer = dyn Fn(&Equation, &[Value], &[Value]);
 
 thread_local! {

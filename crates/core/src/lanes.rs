@@ -262,6 +262,18 @@ impl OpLanes {
     }
 
     /// Whether they fit the types of an operation under a mask of this shape.
+    ///
+    /// # Errors
+    /// When a place is not one in its type.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    /// use wengert_core::{DType, Type};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2])], Vec::new());
+    /// assert!(lanes.check(&[2], &[Type::array(DType::F64, &[2, 3])], &[]).is_ok());
+    /// assert!(lanes.check(&[2], &[Type::array(DType::F64, &[5])], &[]).is_err());
+    /// ```
     pub fn check(&self, mask: &[usize], operands: &[Type], results: &[Type]) -> Result<(), TypeError> {
         if mask.is_empty() && self.is_empty() && self.results.is_empty() {
             return Ok(());
@@ -297,6 +309,15 @@ pub(crate) fn leaf(ty: &Type) -> &ArrayType {
 }
 
 /// Lanes of the outputs of a program, given those of its inputs.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{lanes::{Lanes, of_outputs}, program::parse};
+///
+/// let program = parse("program (%0: f64[2,3]) {\n  %1: f64[2] = reduce_sum[start=1, end=2] %0\n  return %1\n}\n")?;
+/// assert_eq!(of_outputs(&Arc::new(program), &[Lanes::leading(&[2])], &[2]), [Lanes::leading(&[2])]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn of_outputs(program: &Arc<Program>, inputs: &[Lanes], mask: &[usize]) -> Vec<Lanes> {
     if mask.is_empty() {
         return vec![Lanes::default(); program.outputs().len()];

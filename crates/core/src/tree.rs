@@ -84,6 +84,10 @@ pub enum Either<L, R> {
 }
 
 /// The definition that no variant is left for.
+///
+/// ```
+/// assert_eq!(size_of::<Option<wengert_core::tree::Never>>(), 0); // there is no such value
+/// ```
 pub type Never = Infallible;
 
 /// The name of each leaf of a tree called `name`.

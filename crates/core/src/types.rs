@@ -7,6 +7,13 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// The lengths of an array's axes; rank 0 is a scalar.
+///
+/// ```
+/// use wengert_core::Shape;
+///
+/// let shape: Shape = [2, 3].as_slice().into();
+/// assert_eq!(shape.iter().product::<usize>(), 6);
+/// ```
 pub type Shape = SmallVec<[usize; 4]>;
 
 /// Dtype and shape of an array.

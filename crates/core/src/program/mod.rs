@@ -44,6 +44,13 @@ impl Var {
 }
 
 /// The operands of an equation.
+///
+/// ```
+/// use wengert_core::program::{Args, Var};
+///
+/// let args: Args = [Var(0), Var(2)].into_iter().collect();
+/// assert_eq!(args.len(), 2);
+/// ```
 pub type Args = SmallVec<[Var; 3]>;
 
 /// `results = op(args)`.
