@@ -18,8 +18,8 @@ pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     let def = format_ident!("{name}Def", span = Span::call_site());
     let inner = shape.def();
-    let flatten = shape.flatten(&def);
-    let from_leaves = shape.from_leaves();
+    let taking_apart = shape.taking_apart(&def);
+    let putting_together = shape.putting_together();
     let visit = shape.visit();
     let fingerprint = shape.fingerprint();
     let matches = shape.matches();
@@ -56,11 +56,11 @@ pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
                 type Def = #def #arguments;
 
                 fn into_leaves(self, leaves: &mut ::std::vec::Vec<#root::Array>) -> Self::Def {
-                    match self { #flatten }
+                    match self { #taking_apart }
                 }
 
                 fn from_leaves(def: &Self::Def, leaves: &mut impl ::core::iter::Iterator<Item = #root::Array>) -> Self {
-                    match &def.0 { #from_leaves }
+                    match &def.0 { #putting_together }
                 }
 
                 fn visit(&self, f: &mut impl ::core::ops::FnMut(&#root::Array)) {
@@ -189,7 +189,7 @@ impl Shape {
         arms.collect()
     }
 
-    fn flatten(&self, wrapper: &Ident) -> TokenStream {
+    fn taking_apart(&self, wrapper: &Ident) -> TokenStream {
         let root = &self.root;
         let item = |Field { value, def, ty, is_static, .. }: &Field| {
             let taken = if *is_static {
@@ -205,7 +205,7 @@ impl Shape {
         })
     }
 
-    fn from_leaves(&self) -> TokenStream {
+    fn putting_together(&self) -> TokenStream {
         let root = &self.root;
         let item = |Field { value, def, ty, is_static, .. }: &Field| {
             let made = if *is_static {
