@@ -10,11 +10,29 @@ use std::rc::Rc;
 ///
 /// # Errors
 /// A failed `check`, with the user's line.
+///
+/// # Errors
+/// A failed check, or memory refused.
+///
+/// ```
+/// use wengert_core::{interpret::interpret, program::parse, value::Value};
+///
+/// let program = parse("program (%0: f64[]) {\n  %1: f64[] = mul %0 %0\n  return %1\n}\n")?;
+/// let results = interpret(&program, vec![Value::scalar(3.0)])?;
+/// assert_eq!(results[0].array().slice::<f64>(), [9.0]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn interpret(program: &Program, args: Vec<Value>) -> Result<Vec<Value>, Error> {
     Interpreter::new(program).run(args)
 }
 
 /// What sees each equation when it has run, with its operands and results.
+///
+/// ```
+/// use wengert_core::{interpret::Observer, program::Equation, value::Value};
+///
+/// let print: Box<Observer> = Box::new(|e: &Equation, _: &[Value], y: &[Value]| println!("{} {}", e.op.name(), y.len()));
+/// ```
 pub type Observer = dyn Fn(&Equation, &[Value], &[Value]);
 
 thread_local! {
@@ -23,6 +41,19 @@ thread_local! {
 
 /// Runs a program and shows every equation to the observer, those in the bodies of loops, branches and calls too, in the
 /// order in which they run (in a body first what stands there, then the operation that it belongs to).
+///
+/// # Errors
+/// As [`interpret`].
+///
+/// ```
+/// use std::rc::Rc;
+/// use wengert_core::{interpret::observe, program::parse, value::Value};
+///
+/// let program = parse("program (%0: f64[]) {\n  %1: f64[] = mul %0 %0\n  return %1\n}\n")?;
+/// let observer = Rc::new(|e: &wengert_core::program::Equation, _: &[Value], _: &[Value]| assert_eq!(e.op.name(), "mul"));
+/// observe(&program, vec![Value::scalar(3.0)], observer)?;
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn observe(program: &Program, args: Vec<Value>, observer: Rc<Observer>) -> Result<Vec<Value>, Error> {
     struct Restore(Option<Rc<Observer>>);
     impl Drop for Restore {

@@ -15,16 +15,35 @@ use std::sync::Arc;
 /// Where a value has the axes of a lane mask. One entry for each axis of the mask: how many blocks of it there are in the
 /// value in row-major order, which is the product of the lengths before it and is not changed by a reshape; or `None`
 /// when all lanes of the axis share the value. An axis of one lane has no place. In a list it is the place in every row.
+///
+/// ```
+/// use wengert_core::lanes::Lanes;
+///
+/// // Two lanes, whose rows of three numbers lie one after the other.
+/// assert_eq!(Lanes::leading(&[2]).0.as_slice(), [Some(1)]);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Lanes(pub SmallVec<[Option<usize>; 2]>);
 
 impl Lanes {
     /// Those of a value that all lanes share.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert!(Lanes::shared(&[2]).is_shared());
+    /// ```
     pub fn shared(mask: &[usize]) -> Lanes {
         Lanes(mask.iter().map(|_| None).collect())
     }
 
     /// Those of a value whose leading axes are those of the mask.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert_eq!(Lanes::leading(&[2, 3]).0.as_slice(), [Some(1), Some(2)]);
+    /// ```
     pub fn leading(mask: &[usize]) -> Lanes {
         let mut blocks = 1;
         let place = |&n: &usize| {
@@ -36,16 +55,35 @@ impl Lanes {
     }
 
     /// Whether all lanes share the value.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert!(!Lanes::leading(&[2]).is_shared());
+    /// ```
     pub fn is_shared(&self) -> bool {
         self.0.iter().all(Option::is_none)
     }
 
     /// Whether it has a place for every axis of more than one lane, so that no element belongs to two lanes.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert!(Lanes::leading(&[2]).is_complete(&[2]));
+    /// assert!(!Lanes::shared(&[2]).is_complete(&[2]));
+    /// ```
     pub fn is_complete(&self, mask: &[usize]) -> bool {
         self.0.iter().zip(mask).all(|(place, &n)| place.is_some() || n == 1)
     }
 
     /// With one more axis of `size` lanes in front of the mask, which the value has in front or not at all.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert_eq!(Lanes::shared(&[2]).batched(true, 5).0.as_slice(), [Some(1), None]);
+    /// ```
     pub fn batched(&self, mapped: bool, size: usize) -> Lanes {
         let blocks = if mapped { size } else { 1 };
         let first = (mapped && size > 1).then_some(1);
@@ -53,16 +91,34 @@ impl Lanes {
     }
 
     /// The place by either of two values of one shape.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert_eq!(Lanes::shared(&[2]).or(&Lanes::leading(&[2])), Lanes::leading(&[2]));
+    /// ```
     pub fn or(&self, other: &Lanes) -> Lanes {
         Lanes(self.0.iter().zip(&other.0).map(|(a, b)| a.or(*b)).collect())
     }
 
     /// The same with every place moved.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert_eq!(Lanes::leading(&[2]).moved(|place| Some(3 * place)).0.as_slice(), [Some(3)]);
+    /// ```
     pub fn moved(&self, mut place: impl FnMut(usize) -> Option<usize>) -> Lanes {
         Lanes(self.0.iter().map(|p| p.and_then(&mut place)).collect())
     }
 
     /// A value's lane axes in the order of their places: which axis of the mask, and the place.
+    ///
+    /// ```
+    /// use wengert_core::lanes::Lanes;
+    ///
+    /// assert_eq!(Lanes([Some(3), Some(1)].into_iter().collect()).in_order().as_slice(), [(1, 1), (0, 3)]);
+    /// ```
     pub fn in_order(&self) -> SmallVec<[(usize, usize); 2]> {
         let mut axes: SmallVec<[(usize, usize); 2]> =
             self.0.iter().enumerate().filter_map(|(l, p)| p.map(|p| (l, p))).collect();
@@ -72,6 +128,13 @@ impl Lanes {
 }
 
 /// Lanes of the operands and of the results of an operation with bodies; none of them when its mask has no axes.
+///
+/// ```
+/// use wengert_core::lanes::{Lanes, OpLanes};
+///
+/// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+/// assert_eq!((lanes.operands.len(), lanes.results.len()), (2, 1));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct OpLanes {
     /// By operand.
@@ -82,26 +145,60 @@ pub struct OpLanes {
 
 impl OpLanes {
     /// Those of an operation under a mask of this shape.
+    ///
+    /// ```
+    /// use wengert_core::lanes::OpLanes;
+    ///
+    /// assert!(OpLanes::new(&[], Vec::new(), Vec::new()).is_empty());
+    /// ```
     pub fn new(mask: &[usize], operands: Vec<Lanes>, results: Vec<Lanes>) -> OpLanes {
         if mask.is_empty() { OpLanes::default() } else { OpLanes { operands, results } }
     }
 
     /// Whether the mask has no axes.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// assert!(!lanes.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.operands.is_empty()
     }
 
     /// Of these operands.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// assert!(lanes.of_operands([1])[0].is_shared());
+    /// ```
     pub fn of_operands(&self, positions: impl IntoIterator<Item = usize>) -> Vec<Lanes> {
         positions.into_iter().map(|i| self.operands.get(i).cloned().unwrap_or_default()).collect()
     }
 
     /// Of these results.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// assert!(!lanes.of_results([0])[0].is_shared());
+    /// ```
     pub fn of_results(&self, positions: impl IntoIterator<Item = usize>) -> Vec<Lanes> {
         positions.into_iter().map(|i| self.results.get(i).cloned().unwrap_or_default()).collect()
     }
 
     /// Of an operation with these operands and results only.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// assert_eq!(lanes.picked(&[1], &[]).operands.len(), 1);
+    /// ```
     pub fn picked(&self, operands: &[usize], results: &[usize]) -> OpLanes {
         let keep = |lanes: Vec<Lanes>| if self.is_empty() { Vec::new() } else { lanes };
         OpLanes {
@@ -111,6 +208,13 @@ impl OpLanes {
     }
 
     /// With one more axis of `size` lanes in front of the mask, which these operands and results have.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// assert_eq!(lanes.batched(&[true, false], &[true], 5).operands[0].0.len(), 2);
+    /// ```
     pub fn batched(&self, operands: &[bool], results: &[bool], size: usize) -> OpLanes {
         let batched = |lanes: Vec<Lanes>, mapped: &[bool]| {
             lanes.iter().zip(mapped).map(|(lanes, &mapped)| lanes.batched(mapped, size)).collect()
@@ -122,6 +226,14 @@ impl OpLanes {
     }
 
     /// As an attribute, when there are any: by operand and result, the place of each axis of the mask or -1.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// use wengert_core::primitive::Attribute;
+    /// assert_eq!(lanes.attribute(), Some(("lanes", Attribute::Ints(vec![1, -1, 1]))));
+    /// ```
     pub fn attribute(&self) -> Option<(&'static str, Attribute)> {
         let place = |p: &Option<usize>| p.map_or(-1, |p| p as i64);
         let all = self.operands.iter().chain(&self.results).flat_map(|lanes| lanes.0.iter().map(place));
@@ -129,6 +241,16 @@ impl OpLanes {
     }
 
     /// From that attribute, for so many operands and a mask of so many axes.
+    ///
+    /// # Errors
+    /// When they are not one for each axis of the mask, or too few.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2]), Lanes::shared(&[2])], vec![Lanes::leading(&[2])]);
+    /// assert_eq!(OpLanes::from_attribute(&[1, -1, 1], 2, 1), Ok(lanes));
+    /// ```
     pub fn from_attribute(places: &[i64], operands: usize, rank: usize) -> Result<OpLanes, TypeError> {
         if rank == 0 || !places.len().is_multiple_of(rank) || places.len() / rank < operands {
             return Err(TypeError::new("attribute `lanes` is not one place for each axis of the mask"));
@@ -140,6 +262,18 @@ impl OpLanes {
     }
 
     /// Whether they fit the types of an operation under a mask of this shape.
+    ///
+    /// # Errors
+    /// When a place is not one in its type.
+    ///
+    /// ```
+    /// use wengert_core::lanes::{Lanes, OpLanes};
+    /// use wengert_core::{DType, Type};
+    ///
+    /// let lanes = OpLanes::new(&[2], vec![Lanes::leading(&[2])], Vec::new());
+    /// assert!(lanes.check(&[2], &[Type::array(DType::F64, &[2, 3])], &[]).is_ok());
+    /// assert!(lanes.check(&[2], &[Type::array(DType::F64, &[5])], &[]).is_err());
+    /// ```
     pub fn check(&self, mask: &[usize], operands: &[Type], results: &[Type]) -> Result<(), TypeError> {
         if mask.is_empty() && self.is_empty() && self.results.is_empty() {
             return Ok(());
@@ -175,6 +309,15 @@ pub(crate) fn leaf(ty: &Type) -> &ArrayType {
 }
 
 /// Lanes of the outputs of a program, given those of its inputs.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{lanes::{Lanes, of_outputs}, program::parse};
+///
+/// let program = parse("program (%0: f64[2,3]) {\n  %1: f64[2] = reduce_sum[start=1, end=2] %0\n  return %1\n}\n")?;
+/// assert_eq!(of_outputs(&Arc::new(program), &[Lanes::leading(&[2])], &[2]), [Lanes::leading(&[2])]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn of_outputs(program: &Arc<Program>, inputs: &[Lanes], mask: &[usize]) -> Vec<Lanes> {
     if mask.is_empty() {
         return vec![Lanes::default(); program.outputs().len()];

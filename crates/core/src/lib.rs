@@ -7,6 +7,7 @@ pub mod error;
 pub mod functions;
 pub mod interpret;
 pub mod lanes;
+pub mod notebook;
 pub mod ops;
 pub mod primitive;
 pub mod program;

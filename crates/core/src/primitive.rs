@@ -15,6 +15,16 @@ use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
 /// What an operation is to the system. Rules are written in the user's language, on [`Array`]s of an open trace.
+///
+/// ```
+/// use wengert_core::{DType, Type, ops::{Op, UnaryOp}, primitive::Primitive};
+/// use wengert_kernel::Unary;
+///
+/// let sin = Op::from(UnaryOp(Unary::Sin));
+/// assert_eq!(sin.name(), "sin");
+/// assert_eq!(sin.infer(&[Type::array(DType::F32, &[3])]), Ok(vec![Type::array(DType::F32, &[3])]));
+/// assert!(sin.infer(&[Type::array(DType::I32, &[3])]).is_err());
+/// ```
 pub trait Primitive {
     /// The name in printed programs.
     fn name(&self) -> &'static str;
@@ -84,6 +94,16 @@ pub trait Primitive {
 }
 
 /// An operation with fewer operands and results.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  return %1, %2\n}\n")?;
+/// let call = Op::from(Call { program: Arc::new(body), checkpoint: false });
+/// assert_eq!(call.prune(&[false, true]).expect("one result is not needed").results, [1]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub struct Pruned {
     /// The smaller operation.
     pub op: crate::ops::Op,
@@ -94,6 +114,12 @@ pub struct Pruned {
 }
 
 /// What an equation does besides computing results. Ordered by strength.
+///
+/// ```
+/// use wengert_core::primitive::Effect;
+///
+/// assert!(Effect::None < Effect::Check && Effect::Check < Effect::Ordered);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Effect {
     /// Nothing.
@@ -105,6 +131,14 @@ pub enum Effect {
 }
 
 /// A parameter of an operation, as printed programs hold it.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Reduce}, primitive::{Attribute, Primitive}};
+/// use wengert_kernel::Binary;
+///
+/// let op = Op::from(Reduce { op: Binary::Add, start: 0, end: 1 });
+/// assert_eq!(op.attributes(), [("start", Attribute::Int(0)), ("end", Attribute::Int(1))]);
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub enum Attribute {
     /// `3`
@@ -129,12 +163,24 @@ pub enum Attribute {
 
 impl Attribute {
     /// Lengths or axes.
+    ///
+    /// ```
+    /// use wengert_core::primitive::Attribute;
+    ///
+    /// assert_eq!(Attribute::sizes(&[2, 3]), Attribute::Ints(vec![2, 3]));
+    /// ```
     pub fn sizes(sizes: &[usize]) -> Attribute {
         Attribute::Ints(sizes.iter().map(|&n| n as i64).collect())
     }
 }
 
 /// An operand of an equation that is being transposed.
+///
+/// ```
+/// use wengert_core::{DType, Type, primitive::Operand};
+///
+/// assert!(Operand::Linear(Type::scalar(DType::F64)).is_linear());
+/// ```
 #[derive(Clone, Debug)]
 pub enum Operand {
     /// Does not depend on the linear inputs.
@@ -145,11 +191,19 @@ pub enum Operand {
 
 impl Operand {
     /// Whether it depends on the linear inputs.
+    ///
+    /// ```
+    /// assert!(!wengert_core::primitive::Operand::Known(1.0.into()).is_linear());
+    /// ```
     pub fn is_linear(&self) -> bool {
         matches!(self, Operand::Linear(_))
     }
 
     /// The known array; an error at the user's line when it is linear.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::primitive::Operand::Known(1.0.into()).known(), &1.0.into());
+    /// ```
     #[track_caller]
     pub fn known(&self) -> &Array {
         match self {
@@ -159,6 +213,10 @@ impl Operand {
     }
 
     /// The type.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::primitive::Operand::Known(1.0.into()).ty().to_string(), "f64[]");
+    /// ```
     pub fn ty(&self) -> Type {
         match self {
             Operand::Known(x) => x.ty(),
@@ -198,6 +256,12 @@ impl Cotangents<'_> {
 }
 
 /// An operand or result under `vmap`.
+///
+/// ```
+/// use wengert_core::{array, primitive::Batched};
+///
+/// assert_eq!(Batched::shared(array![1.0, 2.0]).spread(2), array![[1.0, 2.0], [1.0, 2.0]]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batched {
     /// The array, or list.
@@ -208,22 +272,47 @@ pub struct Batched {
 
 impl Batched {
     /// With a batch axis in front.
+    ///
+    /// ```
+    /// use wengert_core::{array, primitive::Batched};
+    ///
+    /// assert_eq!(Batched::mapped(array![1.0, 2.0]).spread(2), array![1.0, 2.0]);
+    /// ```
     pub fn mapped(array: Array) -> Self {
         Batched { array, mapped: true }
     }
 
     /// Shared by all lanes.
+    ///
+    /// ```
+    /// use wengert_core::{array, primitive::Batched};
+    ///
+    /// assert!(!Batched::shared(array![1.0]).mapped);
+    /// ```
     pub fn shared(array: Array) -> Self {
         Batched { array, mapped: false }
     }
 
     /// With the batch axis, made by broadcasting where there is none.
+    ///
+    /// ```
+    /// use wengert_core::{array, primitive::Batched};
+    ///
+    /// assert_eq!(Batched::shared(1.0.into()).spread(2), array![1.0, 1.0]);
+    /// ```
     pub fn spread(&self, size: usize) -> Array {
         if self.mapped { self.array.clone() } else { crate::ops::spread_any(&self.array, size) }
     }
 }
 
 /// What an operation is to the loop compiler: how to compute element `i` of the result, or a structure it knows.
+///
+/// ```
+/// use wengert_core::{ops::{Op, UnaryOp}, primitive::{Lowering, Primitive}};
+/// use wengert_kernel::{ScalarOp, Unary};
+///
+/// assert_eq!(Op::from(UnaryOp(Unary::Sin)).lower(), Lowering::Map(ScalarOp::Unary(Unary::Sin)));
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub enum Lowering {
     /// Every element is this.
@@ -310,6 +399,14 @@ pub enum Lowering {
 }
 
 /// What becomes of an index outside its axis.
+///
+/// ```
+/// use wengert_core::array;
+///
+/// // `at` clamps, `scatter_add` drops.
+/// assert_eq!(array![1, 2].at(9), 2.into());
+/// assert_eq!(array![1, 2].scatter_add(array![9], &array![5]), array![1, 2]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum IndexMode {
     /// It is moved to the nearest end.
@@ -319,6 +416,14 @@ pub enum IndexMode {
 }
 
 /// An index map: operand axis `a` is read at `offset + sum stride * i[axis]` over at most one result axis.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Reverse}, primitive::{Lowering, Primitive}};
+///
+/// let reverse = Op::from(Reverse { shape: [3].as_slice().into(), axes: [0].as_slice().into() });
+/// let Lowering::View(view) = reverse.lower() else { unreachable!() };
+/// assert_eq!(view.axes.len(), 1);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct View {
     /// One for each operand axis.
@@ -326,6 +431,15 @@ pub struct View {
 }
 
 /// Where one operand axis is read.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Reverse}, primitive::{Lowering, Primitive}};
+///
+/// let reverse = Op::from(Reverse { shape: [3].as_slice().into(), axes: [0].as_slice().into() });
+/// let Lowering::View(view) = reverse.lower() else { unreachable!() };
+/// // Element i is read at 2 - i.
+/// assert_eq!((view.axes[0].offset, view.axes[0].from), (2, Some((0, -1))));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ViewAxis {
     /// The constant part.

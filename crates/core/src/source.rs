@@ -11,6 +11,12 @@ use std::panic::Location;
 use std::sync::Arc;
 
 /// A place in the user's source. It takes no part in the equality of equations.
+///
+/// ```
+/// use wengert_core::source::Source;
+///
+/// assert_eq!(Source::Text("main.rs:3:5".into()).to_string(), "main.rs:3:5");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A line of this process's program.
@@ -23,6 +29,10 @@ pub enum Source {
 
 impl Source {
     /// The caller's line.
+    ///
+    /// ```
+    /// assert!(wengert_core::source::Source::here().to_string().contains(".rs:"));
+    /// ```
     #[track_caller]
     pub fn here() -> Source {
         Source::Location(Location::caller())

@@ -23,6 +23,15 @@ use wengert_kernel::Scalar;
 pub(crate) struct TraceId(u64);
 
 /// A program and what it captured: the captures are its leading inputs (after `prefix` parameters).
+///
+/// ```
+/// use wengert_core::{DType, Type, array, trace::{Surroundings, trace_with}};
+///
+/// let two = array![1.0, 2.0];
+/// let traced = trace_with(&[Type::array(DType::F64, &[2])], 0, Surroundings::Inherit, |x| vec![&x[0] * &two]);
+/// assert_eq!(traced.program.inputs(), 2);
+/// assert_eq!(traced.captures, [two]);
+/// ```
 pub struct Traced {
     /// The closed program.
     pub program: Program,
@@ -73,11 +82,25 @@ fn open(builder: Option<Builder>, mask: Option<Array>) -> (Guard, TraceId) {
 }
 
 /// Whether operations are being recorded on this thread.
+///
+/// ```
+/// use wengert_core::{Array, cond, trace::is_tracing};
+///
+/// assert!(!is_tracing());
+/// cond(&Array::from(true), || { assert!(is_tracing()); Array::from(1) }, || Array::from(2));
+/// ```
 pub fn is_tracing() -> bool {
     STACK.with_borrow(|stack| stack.last().is_some_and(|t| t.builder.is_some()))
 }
 
 /// How a trace stands to what surrounds it.
+///
+/// ```
+/// use wengert_core::trace::{Surroundings, trace_with};
+///
+/// // A trace that takes nothing and returns nothing.
+/// assert!(trace_with(&[], 0, Surroundings::Inherit, |_| Vec::new()).captures.is_empty());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Surroundings {
     /// A user's closure that will be inlined where it stands: it runs under the lane mask that is in force here.
@@ -90,6 +113,18 @@ pub enum Surroundings {
 
 /// Runs `f` on variables of the given types and returns what it recorded. The inputs of the program are the first
 /// `prefix` parameters, then the captures, then the other parameters.
+///
+/// # Panics
+/// When `f` returns a variable of a trace that is over.
+///
+/// ```
+/// use wengert_core::{DType, Type, array, trace::{Surroundings, trace_with}};
+///
+/// let two = array![1.0, 2.0];
+/// let traced = trace_with(&[Type::array(DType::F64, &[2])], 0, Surroundings::Inherit, |x| vec![&x[0] * &two]);
+/// assert_eq!(traced.program.inputs(), 2);
+/// assert_eq!(traced.captures, [two]);
+/// ```
 #[track_caller]
 pub fn trace_with(
     types: &[Type],
@@ -131,6 +166,16 @@ pub fn trace_with(
 }
 
 /// The program of a transform's closure, which captures nothing.
+///
+/// # Panics
+/// When it captures something.
+///
+/// ```
+/// use wengert_core::{DType, Type, trace::trace_closed};
+///
+/// let program = trace_closed(&[Type::scalar(DType::F64)], |x| vec![x[0].sin()]);
+/// assert_eq!(program.equations().len(), 1);
+/// ```
 #[track_caller]
 pub fn trace_closed(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Program {
     trace_with(types, 0, Surroundings::Closed, f).program
@@ -139,6 +184,21 @@ pub fn trace_closed(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) ->
 /// Runs `f` with all traces closed, so that values can be computed while tracing.
 ///
 /// A traced array used inside is an error: its value is not known yet.
+///
+/// ```
+/// use wengert_core::{Array, array, cond, trace::concrete};
+///
+/// let table = array![1.0, 4.0, 9.0];
+/// let y = cond(
+///     &Array::from(true),
+///     || {
+///         let largest = concrete(|| table.max().item::<f64>()); // a number, while tracing
+///         Array::from(largest.unwrap())
+///     },
+///     || Array::from(0.0),
+/// );
+/// assert_eq!(y, Array::from(9.0));
+/// ```
 pub fn concrete<R>(f: impl FnOnce() -> R) -> R {
     let (_guard, _) = open(None, None);
     f()
@@ -215,6 +275,13 @@ pub(crate) fn no_value(v: &Variable, operation: &str) -> Error {
 
 /// Records an operation in the innermost trace, or evaluates it when none is open. Panics at the caller's line with
 /// a sentence when the operands do not fit.
+///
+/// ```
+/// use wengert_core::{array, ops::Select, trace::record};
+///
+/// let y = record(Select, &[&array![true, false], &array![1, 2], &array![3, 4]]);
+/// assert_eq!(y, [array![1, 4]]);
+/// ```
 #[track_caller]
 pub fn record(op: impl Into<Op>, args: &[&Array]) -> Vec<Array> {
     let op = op.into();
@@ -264,6 +331,17 @@ fn try_record(op: Op, args: &[&Array], source: &Source) -> Result<Vec<Array>, Er
 }
 
 /// Records a whole program on these arguments, equation by equation.
+///
+/// # Panics
+/// When the number of arguments is not that of the inputs, or a type does not fit.
+///
+/// ```
+/// use wengert_core::{array, program::parse, trace::inline};
+///
+/// let program = parse("program (%0: f64[2]) {\n  %1: f64[2] = mul %0 %0\n  return %1\n}\n")?;
+/// assert_eq!(inline(&program, &[array![2.0, 3.0]]), [array![4.0, 9.0]]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[track_caller]
 pub fn inline(program: &Program, args: &[Array]) -> Vec<Array> {
     assert_eq!(program.inputs(), args.len());
@@ -282,6 +360,14 @@ pub fn inline(program: &Program, args: &[Array]) -> Vec<Array> {
 }
 
 /// The results of a program: inlined into the open trace, or run now.
+///
+/// ```
+/// use wengert_core::{array, program::parse, trace::apply_program};
+///
+/// let program = parse("program (%0: f64[2]) {\n  %1: f64[2] = mul %0 %0\n  return %1\n}\n")?;
+/// assert_eq!(apply_program(&program, &[array![2.0, 3.0]]), [array![4.0, 9.0]]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[track_caller]
 pub fn apply_program(program: &Program, args: &[Array]) -> Vec<Array> {
     if is_tracing() {
@@ -296,6 +382,16 @@ pub fn apply_program(program: &Program, args: &[Array]) -> Vec<Array> {
 }
 
 /// Runs `f`; an error raised inside comes back as `Err`, any other panic goes on.
+///
+/// # Errors
+/// That error.
+///
+/// ```
+/// use wengert_core::{array, trace::door};
+///
+/// assert!(door(|| array![1.0, 2.0].reshape(3)).is_err());
+/// assert_eq!(door(|| array![1.0, 2.0].sum()), Ok(3.0.into()));
+/// ```
 pub fn door<R>(f: impl FnOnce() -> R) -> Result<R, Error> {
     struct Leave;
     impl Drop for Leave {

@@ -24,9 +24,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 ///
 /// let tree = (Array::from(1.0), vec![Array::from(2.0), Array::from(3.0)]);
 /// let mut leaves = Vec::new();
-/// let def = tree.flatten(&mut leaves);
+/// let def = tree.into_leaves(&mut leaves);
 /// assert_eq!(leaves.len(), 3);
-/// let (_, tail) = <(Array, Vec<Array>)>::unflatten(&def, &mut leaves.into_iter());
+/// let (_, tail) = <(Array, Vec<Array>)>::from_leaves(&def, &mut leaves.into_iter());
 /// assert_eq!(tail.len(), 2);
 /// ```
 #[diagnostic::on_unimplemented(
@@ -40,12 +40,12 @@ pub trait Tree: Sized {
     type Def: Clone + Eq + Hash + Send + Sync + 'static;
 
     /// Takes the tree apart: moves its leaves to the end of `leaves`.
-    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def;
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def;
 
     /// Puts a tree together. Panics when there are fewer leaves than the definition needs.
-    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self;
+    fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self;
 
-    /// Calls `f` on each leaf, in the order of [`Tree::flatten`].
+    /// Calls `f` on each leaf, in the order of [`Tree::into_leaves`].
     fn visit(&self, f: &mut impl FnMut(&Array));
 
     /// Hashes the definition, without making it.
@@ -60,11 +60,23 @@ pub trait Tree: Sized {
 
 /// What a `#[tree(static)]` field may be: it becomes part of the tree's definition, by which compiled code is found again.
 /// (A float is not, for it is not `Eq`: make it an array, or keep its bits.) Implemented for every such type.
+///
+/// ```
+/// fn is_static<T: wengert_core::tree::Static>(_: T) {}
+/// is_static("name");
+/// is_static(3usize);
+/// ```
 pub trait Static: Clone + Eq + Hash + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + Send + Sync + 'static> Static for T {}
 
 /// One of two definitions. `#[derive(Tree)]` builds the definition of an enum of these.
+///
+/// ```
+/// use wengert_core::tree::Either;
+///
+/// assert_ne!(Either::<u8, u8>::Left(1), Either::Right(1));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Either<L, R> {
     /// The first.
@@ -74,6 +86,10 @@ pub enum Either<L, R> {
 }
 
 /// The definition that no variant is left for.
+///
+/// ```
+/// assert_eq!(size_of::<Option<wengert_core::tree::Never>>(), 0); // there is no such value
+/// ```
 pub type Never = Infallible;
 
 /// A tree of the results of `f` at the leaves of one or several trees of the same structure: JAX's `tree.map`.
@@ -93,17 +109,25 @@ pub type Never = Infallible;
 pub fn map<T: Tree, const N: usize>(mut f: impl FnMut([Array; N]) -> Array, trees: [T; N]) -> T {
     const { assert!(N > 0, "there is at least one tree") };
     let mut leaves = std::array::from_fn::<Vec<Array>, N, _>(|_| Vec::new());
-    let defs: Vec<T::Def> = trees.into_iter().zip(&mut leaves).map(|(tree, leaves)| tree.flatten(leaves)).collect();
+    let defs: Vec<T::Def> = trees.into_iter().zip(&mut leaves).map(|(tree, leaves)| tree.into_leaves(leaves)).collect();
     if let Some(i) = defs.iter().position(|def| *def != defs[0]) {
         let _called = called("tree::map");
         refuse(format!("tree {i} has another structure (lengths, keys or static fields) than tree 0"), &[]);
     }
     let mut leaves = leaves.map(Vec::into_iter);
     let row = || Some(f(leaves.each_mut().map(|leaves| leaves.next().expect("equal definitions have as many leaves"))));
-    T::unflatten(&defs[0], &mut std::iter::from_fn(row))
+    T::from_leaves(&defs[0], &mut std::iter::from_fn(row))
 }
 
 /// The name of each leaf of a tree called `name`.
+///
+/// ```
+/// use wengert_core::{Array, Tree, tree::leaf_paths};
+///
+/// let tree = (Array::from(1.0), vec![Array::from(2), Array::from(3)]);
+/// let def = tree.into_leaves(&mut Vec::new());
+/// assert_eq!(leaf_paths::<(Array, Vec<Array>)>(&def, "x"), ["x.0", "x.1[0]", "x.1[1]"]);
+/// ```
 pub fn leaf_paths<T: Tree>(def: &T::Def, name: &str) -> Vec<String> {
     let mut out = Vec::new();
     T::paths(def, &mut name.to_owned(), &mut out);
@@ -111,6 +135,14 @@ pub fn leaf_paths<T: Tree>(def: &T::Def, name: &str) -> Vec<String> {
 }
 
 /// The types of a tree's leaves.
+///
+/// ```
+/// use wengert_core::{Array, tree::leaf_types};
+///
+/// let tree = (Array::from(1.0), vec![Array::from(2), Array::from(3)]);
+/// let types: Vec<String> = leaf_types(&tree).iter().map(|ty| ty.to_string()).collect();
+/// assert_eq!(types, ["f64[]", "i32[]", "i32[]"]);
+/// ```
 pub fn leaf_types<T: Tree>(tree: &T) -> Vec<Type> {
     let mut types = Vec::new();
     tree.visit(&mut |x| types.push(x.ty()));
@@ -118,6 +150,15 @@ pub fn leaf_types<T: Tree>(tree: &T) -> Vec<Type> {
 }
 
 /// Hashes the definition and the types of the leaves, without allocating.
+///
+/// ```
+/// use std::hash::{DefaultHasher, Hasher};
+/// use wengert_core::{Array, tree::fingerprint};
+///
+/// let hash = |x: Array| { let mut state = DefaultHasher::new(); fingerprint(&x, &mut state); state.finish() };
+/// assert_eq!(hash(Array::from(1.0)), hash(Array::from(2.0)));
+/// assert_ne!(hash(Array::from(1.0)), hash(Array::from(1f32)));
+/// ```
 pub fn fingerprint<T: Tree>(tree: &T, state: &mut impl Hasher) {
     tree.fingerprint(state);
     tree.visit(&mut |x| match &x.0 {
@@ -137,6 +178,14 @@ pub fn fingerprint<T: Tree>(tree: &T, state: &mut impl Hasher) {
 }
 
 /// Whether a tree has this definition and leaves of these types, without allocating.
+///
+/// ```
+/// use wengert_core::{Array, tree::{fits, leaf_types}};
+///
+/// let types = leaf_types(&Array::from(1.0));
+/// assert!(fits(&Array::from(2.0), &(), &types));
+/// assert!(!fits(&Array::from(2), &(), &types));
+/// ```
 #[inline]
 pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
     if !tree.matches(def) {
@@ -160,12 +209,12 @@ impl Tree for Array {
     type Def = ();
 
     #[inline]
-    fn flatten(self, leaves: &mut Vec<Array>) {
+    fn into_leaves(self, leaves: &mut Vec<Array>) {
         leaves.push(self);
     }
 
     #[inline]
-    fn unflatten(_: &(), leaves: &mut impl Iterator<Item = Array>) -> Self {
+    fn from_leaves(_: &(), leaves: &mut impl Iterator<Item = Array>) -> Self {
         leaves.next().expect("a leaf for each array of the tree")
     }
 
@@ -191,12 +240,12 @@ impl Tree for Array {
 impl<T: Tree> Tree for Box<T> {
     type Def = T::Def;
 
-    fn flatten(self, leaves: &mut Vec<Array>) -> T::Def {
-        (*self).flatten(leaves)
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> T::Def {
+        (*self).into_leaves(leaves)
     }
 
-    fn unflatten(def: &T::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-        Box::new(T::unflatten(def, leaves))
+    fn from_leaves(def: &T::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        Box::new(T::from_leaves(def, leaves))
     }
 
     fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -220,12 +269,12 @@ impl<T: Tree> Tree for Box<T> {
 impl<T: Tree> Tree for Option<T> {
     type Def = Option<T::Def>;
 
-    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
-        self.map(|tree| tree.flatten(leaves))
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.map(|tree| tree.into_leaves(leaves))
     }
 
-    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-        def.as_ref().map(|def| T::unflatten(def, leaves))
+    fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.as_ref().map(|def| T::from_leaves(def, leaves))
     }
 
     fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -259,12 +308,12 @@ impl<T: Tree> Tree for Option<T> {
 impl<T: Tree> Tree for Vec<T> {
     type Def = Vec<T::Def>;
 
-    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
-        self.into_iter().map(|tree| tree.flatten(leaves)).collect()
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.into_iter().map(|tree| tree.into_leaves(leaves)).collect()
     }
 
-    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-        def.iter().map(|def| T::unflatten(def, leaves)).collect()
+    fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.iter().map(|def| T::from_leaves(def, leaves)).collect()
     }
 
     fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -288,12 +337,12 @@ impl<T: Tree> Tree for Vec<T> {
 impl<T: Tree, const N: usize> Tree for [T; N] {
     type Def = [T::Def; N];
 
-    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
-        self.map(|tree| tree.flatten(leaves))
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.map(|tree| tree.into_leaves(leaves))
     }
 
-    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-        std::array::from_fn(|i| T::unflatten(&def[i], leaves))
+    fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        std::array::from_fn(|i| T::from_leaves(&def[i], leaves))
     }
 
     fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -320,6 +369,14 @@ fn element_paths<T: Tree>(def: &[T::Def], prefix: &mut String, out: &mut Vec<Str
 }
 
 /// Calls `f` with a longer prefix. For implementations of [`Tree::paths`].
+///
+/// ```
+/// use wengert_core::tree::with_suffix;
+///
+/// let mut path = "x".to_owned();
+/// with_suffix(&mut path, ".w", |path| assert_eq!(path, "x.w"));
+/// assert_eq!(path, "x");
+/// ```
 pub fn with_suffix(prefix: &mut String, suffix: impl std::fmt::Display, f: impl FnOnce(&mut String)) {
     let length = prefix.len();
     let _ = write!(prefix, "{suffix}");
@@ -331,12 +388,12 @@ pub fn with_suffix(prefix: &mut String, suffix: impl std::fmt::Display, f: impl 
 impl<K: Static + Ord + Debug, T: Tree> Tree for BTreeMap<K, T> {
     type Def = Vec<(K, T::Def)>;
 
-    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
-        self.into_iter().map(|(key, tree)| (key, tree.flatten(leaves))).collect()
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def {
+        self.into_iter().map(|(key, tree)| (key, tree.into_leaves(leaves))).collect()
     }
 
-    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-        def.iter().map(|(key, def)| (key.clone(), T::unflatten(def, leaves))).collect()
+    fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.iter().map(|(key, def)| (key.clone(), T::from_leaves(def, leaves))).collect()
     }
 
     fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -366,14 +423,14 @@ impl<K: Static + Ord + Debug, T: Tree> Tree for BTreeMap<K, T> {
 impl<K: Static + Ord + Debug, T: Tree, S: BuildHasher + Default> Tree for HashMap<K, T, S> {
     type Def = Vec<(K, T::Def)>;
 
-    fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def {
         let mut entries: Vec<(K, T)> = self.into_iter().collect();
         entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        entries.into_iter().map(|(key, tree)| (key, tree.flatten(leaves))).collect()
+        entries.into_iter().map(|(key, tree)| (key, tree.into_leaves(leaves))).collect()
     }
 
-    fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-        def.iter().map(|(key, def)| (key.clone(), T::unflatten(def, leaves))).collect()
+    fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        def.iter().map(|(key, def)| (key.clone(), T::from_leaves(def, leaves))).collect()
     }
 
     fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -409,12 +466,12 @@ macro_rules! tuples {
         impl<$($T: Tree),*> Tree for ($($T,)*) {
             type Def = ($($T::Def,)*);
 
-            fn flatten(self, leaves: &mut Vec<Array>) -> Self::Def {
-                ($(self.$i.flatten(leaves),)*)
+            fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def {
+                ($(self.$i.into_leaves(leaves),)*)
             }
 
-            fn unflatten(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
-                ($($T::unflatten(&def.$i, leaves),)*)
+            fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self {
+                ($($T::from_leaves(&def.$i, leaves),)*)
             }
 
             fn visit(&self, f: &mut impl FnMut(&Array)) {
@@ -473,7 +530,7 @@ mod tests {
     fn laws<T: Tree + Clone>(tree: T, expected: &[f64], paths: &[&str]) -> T::Def {
         assert_eq!(values(&tree), expected);
         let mut leaves = Vec::new();
-        let def = tree.clone().flatten(&mut leaves);
+        let def = tree.clone().into_leaves(&mut leaves);
         assert_eq!(leaves.iter().map(|x| x.item().unwrap()).collect::<Vec<f64>>(), expected);
         let types = leaf_types(&tree);
         assert_eq!(types, leaves.iter().map(Array::ty).collect::<Vec<_>>());
@@ -484,11 +541,11 @@ mod tests {
             assert!(!fits(&tree, &def, &types[1..]));
             assert!(!fits(&tree, &def, &vec![Array::from(1).ty(); types.len()]));
         }
-        let again = T::unflatten(&def, &mut leaves.into_iter());
+        let again = T::from_leaves(&def, &mut leaves.into_iter());
         assert_eq!(values(&again), expected);
         assert!(again.matches(&def));
         assert_eq!(hash(&again), hash(&tree));
-        assert!(again.flatten(&mut Vec::new()) == def);
+        assert!(again.into_leaves(&mut Vec::new()) == def);
         def
     }
 

@@ -7,9 +7,22 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// The lengths of an array's axes; rank 0 is a scalar.
+///
+/// ```
+/// use wengert_core::Shape;
+///
+/// let shape: Shape = [2, 3].as_slice().into();
+/// assert_eq!(shape.iter().product::<usize>(), 6);
+/// ```
 pub type Shape = SmallVec<[usize; 4]>;
 
 /// Dtype and shape of an array.
+///
+/// ```
+/// use wengert_core::{ArrayType, DType};
+///
+/// assert_eq!(ArrayType::new(DType::F32, &[2, 3]).to_string(), "f32[2,3]");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ArrayType {
     /// Element type.
@@ -19,6 +32,13 @@ pub struct ArrayType {
 }
 
 /// The type of a variable of a program.
+///
+/// ```
+/// use wengert_core::{DType, Type};
+///
+/// assert_eq!(Type::array(DType::F64, &[3]).to_string(), "f64[3]");
+/// assert_eq!(Type::list(Type::scalar(DType::F64), Some(2)).to_string(), "list(f64[]; 2)");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Type {
     /// An array.
@@ -28,6 +48,13 @@ pub enum Type {
 }
 
 /// Rows of one type. Users meet no lists: loops use them for what the backward pass reads.
+///
+/// ```
+/// use wengert_core::{DType, Type};
+///
+/// let Type::List(list) = Type::list(Type::scalar(DType::F64), None) else { unreachable!() };
+/// assert_eq!(list.length, None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ListType {
     /// The type of each row; may be a list itself.
@@ -38,22 +65,42 @@ pub struct ListType {
 
 impl ArrayType {
     /// From dtype and axis lengths.
+    ///
+    /// ```
+    /// use wengert_core::{ArrayType, DType};
+    ///
+    /// assert_eq!(ArrayType::new(DType::I32, &[4]).shape.as_slice(), [4]);
+    /// ```
     pub fn new(dtype: DType, shape: &[usize]) -> Self {
         ArrayType { dtype, shape: shape.into() }
     }
 
     /// Number of axes.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::ArrayType::new(wengert_core::DType::F64, &[2, 3]).rank(), 2);
+    /// ```
     pub fn rank(&self) -> usize {
         self.shape.len()
     }
 
     /// Number of elements. Sizes are checked when a type is inferred, so this cannot overflow.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::ArrayType::new(wengert_core::DType::F64, &[2, 3]).size(), 6);
+    /// ```
     pub fn size(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// An error when the elements or their bytes are more than memory could ever hold. Axes of length 0 do not count,
     /// so that every part of the product is safe too.
+    ///
+    /// ```
+    /// use wengert_core::{ArrayType, DType};
+    ///
+    /// assert!(ArrayType::new(DType::F64, &[1 << 40, 1 << 40]).check_size().is_err());
+    /// ```
     pub fn check_size(&self) -> Result<(), TypeError> {
         let nonzero = self.shape.iter().filter(|&&n| n > 0).try_fold(1usize, |size, &n| size.checked_mul(n));
         let bytes =
@@ -67,11 +114,23 @@ impl ArrayType {
     }
 
     /// The same shape with another dtype.
+    ///
+    /// ```
+    /// use wengert_core::{ArrayType, DType};
+    ///
+    /// assert_eq!(ArrayType::new(DType::F64, &[2]).with_dtype(DType::F32), ArrayType::new(DType::F32, &[2]));
+    /// ```
     pub fn with_dtype(&self, dtype: DType) -> Self {
         ArrayType { dtype, shape: self.shape.clone() }
     }
 
     /// The same dtype with another shape.
+    ///
+    /// ```
+    /// use wengert_core::{ArrayType, DType};
+    ///
+    /// assert_eq!(ArrayType::new(DType::F64, &[2]).with_shape(&[3]), ArrayType::new(DType::F64, &[3]));
+    /// ```
     pub fn with_shape(&self, shape: &[usize]) -> Self {
         ArrayType::new(self.dtype, shape)
     }
@@ -79,21 +138,45 @@ impl ArrayType {
 
 impl Type {
     /// An array type.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert_eq!(Type::array(DType::F64, &[2, 3]).to_string(), "f64[2,3]");
+    /// ```
     pub fn array(dtype: DType, shape: &[usize]) -> Self {
         Type::Array(ArrayType::new(dtype, shape))
     }
 
     /// A scalar type.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert_eq!(Type::scalar(DType::Bool).to_string(), "bool[]");
+    /// ```
     pub fn scalar(dtype: DType) -> Self {
         Type::array(dtype, &[])
     }
 
     /// A list type.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert!(Type::list(Type::scalar(DType::F64), None).is_list());
+    /// ```
     pub fn list(element: Type, length: Option<usize>) -> Self {
         Type::List(Arc::new(ListType { element, length }))
     }
 
     /// The array type, unless it is a list.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert_eq!(Type::scalar(DType::F64).as_array().map(|a| a.rank()), Some(0));
+    /// ```
     pub fn as_array(&self) -> Option<&ArrayType> {
         match self {
             Type::Array(a) => Some(a),
@@ -102,6 +185,12 @@ impl Type {
     }
 
     /// See [`ArrayType::check_size`]; of a list, every row.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert!(Type::list(Type::array(DType::F64, &[usize::MAX]), None).check_size().is_err());
+    /// ```
     pub fn check_size(&self) -> Result<(), TypeError> {
         let mut ty = self;
         loop {
@@ -113,11 +202,21 @@ impl Type {
     }
 
     /// Whether it is a list.
+    ///
+    /// ```
+    /// assert!(!wengert_core::Type::scalar(wengert_core::DType::F64).is_list());
+    /// ```
     pub fn is_list(&self) -> bool {
         matches!(self, Type::List(_))
     }
 
     /// The dtype of the elements, inside lists too.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert_eq!(Type::list(Type::scalar(DType::F32), None).dtype(), DType::F32);
+    /// ```
     pub fn dtype(&self) -> DType {
         match self {
             Type::Array(a) => a.dtype,
@@ -126,6 +225,12 @@ impl Type {
     }
 
     /// With a batch axis in front of every array (inside lists: of every row).
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type};
+    ///
+    /// assert_eq!(Type::array(DType::F64, &[3]).batched(5), Type::array(DType::F64, &[5, 3]));
+    /// ```
     pub fn batched(&self, size: usize) -> Type {
         match self {
             Type::Array(a) => {

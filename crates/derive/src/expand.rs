@@ -18,8 +18,8 @@ pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     let def = format_ident!("{name}Def", span = Span::call_site());
     let inner = shape.def();
-    let flatten = shape.flatten(&def);
-    let unflatten = shape.unflatten();
+    let taking_apart = shape.taking_apart(&def);
+    let putting_together = shape.putting_together();
     let visit = shape.visit();
     let fingerprint = shape.fingerprint();
     let matches = shape.matches();
@@ -55,12 +55,12 @@ pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
             impl #parameters #root::tree::Tree for #name #arguments #clause {
                 type Def = #def #arguments;
 
-                fn flatten(self, leaves: &mut ::std::vec::Vec<#root::Array>) -> Self::Def {
-                    match self { #flatten }
+                fn into_leaves(self, leaves: &mut ::std::vec::Vec<#root::Array>) -> Self::Def {
+                    match self { #taking_apart }
                 }
 
-                fn unflatten(def: &Self::Def, leaves: &mut impl ::core::iter::Iterator<Item = #root::Array>) -> Self {
-                    match &def.0 { #unflatten }
+                fn from_leaves(def: &Self::Def, leaves: &mut impl ::core::iter::Iterator<Item = #root::Array>) -> Self {
+                    match &def.0 { #putting_together }
                 }
 
                 fn visit(&self, f: &mut impl ::core::ops::FnMut(&#root::Array)) {
@@ -189,11 +189,14 @@ impl Shape {
         arms.collect()
     }
 
-    fn flatten(&self, wrapper: &Ident) -> TokenStream {
+    fn taking_apart(&self, wrapper: &Ident) -> TokenStream {
         let root = &self.root;
         let item = |Field { value, def, ty, is_static, .. }: &Field| {
-            let taken =
-                if *is_static { quote!(#value) } else { quote!(<#ty as #root::tree::Tree>::flatten(#value, leaves)) };
+            let taken = if *is_static {
+                quote!(#value)
+            } else {
+                quote!(<#ty as #root::tree::Tree>::into_leaves(#value, leaves))
+            };
             quote!(let #def = #taken;)
         };
         self.arms(item, |i, variant, items| {
@@ -202,13 +205,13 @@ impl Shape {
         })
     }
 
-    fn unflatten(&self) -> TokenStream {
+    fn putting_together(&self) -> TokenStream {
         let root = &self.root;
         let item = |Field { value, def, ty, is_static, .. }: &Field| {
             let made = if *is_static {
                 quote!(::core::clone::Clone::clone(#def))
             } else {
-                quote!(<#ty as #root::tree::Tree>::unflatten(#def, leaves))
+                quote!(<#ty as #root::tree::Tree>::from_leaves(#def, leaves))
             };
             quote!(let #value = #made;)
         };

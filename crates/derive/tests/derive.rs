@@ -77,10 +77,10 @@ fn hash<T: Tree>(tree: &T) -> u64 {
     h.finish()
 }
 
-/// Taking apart and putting together gives the same tree, and `visit` sees the leaves that `flatten` gives.
+/// Taking apart and putting together gives the same tree, and `visit` sees the leaves that `into_leaves` gives.
 fn laws<T: Tree + Clone>(tree: T) -> (Vec<f64>, T::Def) {
     let mut leaves = vec![leaf(-1.0)];
-    let def = tree.clone().flatten(&mut leaves);
+    let def = tree.clone().into_leaves(&mut leaves);
     assert_eq!(leaves.remove(0).item::<f64>().unwrap(), -1.0, "flatten appends");
     let types: Vec<Type> = leaves.iter().map(Array::ty).collect();
     let order: Vec<f64> = leaves.iter().map(|x| x.item().unwrap()).collect();
@@ -88,11 +88,11 @@ fn laws<T: Tree + Clone>(tree: T) -> (Vec<f64>, T::Def) {
     assert_eq!(tree::leaf_types(&tree), types);
     assert!(tree.matches(&def) && tree::fits(&tree, &def, &types));
     assert_eq!(tree::leaf_paths::<T>(&def, "x").len(), leaves.len());
-    let again = T::unflatten(&def, &mut leaves.into_iter());
+    let again = T::from_leaves(&def, &mut leaves.into_iter());
     assert_eq!(values(&again), order);
     assert!(again.matches(&def));
     assert_eq!(hash(&again), hash(&tree));
-    assert!(again.flatten(&mut Vec::new()) == def);
+    assert!(again.into_leaves(&mut Vec::new()) == def);
     (order, def)
 }
 
@@ -128,7 +128,7 @@ fn static_fields_are_part_of_the_definition() {
     assert!(!other.matches(&def));
     assert!(laws(other).1 != def);
     let (_, def) = laws(Pair(leaf(1.0), true));
-    assert!(Pair::unflatten(&def, &mut [leaf(2.0)].into_iter()).1);
+    assert!(Pair::from_leaves(&def, &mut [leaf(2.0)].into_iter()).1);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn variants_are_different_definitions() {
 fn private_fields_do_not_leak() {
     let public = Public { inner: Pair(leaf(3.0), false) };
     let mut leaves = Vec::new();
-    let def = public.flatten(&mut leaves);
+    let def = public.into_leaves(&mut leaves);
     assert_eq!(tree::leaf_paths::<Public>(&def, ""), [".inner.0"]);
-    assert_eq!(values(&Public::unflatten(&def, &mut leaves.into_iter()).inner), [3.0]);
+    assert_eq!(values(&Public::from_leaves(&def, &mut leaves.into_iter()).inner), [3.0]);
 }

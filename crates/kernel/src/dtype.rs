@@ -4,6 +4,13 @@ use crate::scalar::Operand;
 use std::fmt;
 
 /// The type of one element.
+///
+/// ```
+/// use wengert_kernel::DType;
+///
+/// assert_eq!(DType::F64.to_string(), "f64");
+/// assert!(DType::ALL.iter().all(|d| DType::from_name(d.name()) == Some(*d)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DType {
     /// One byte, 0 or 1.
@@ -26,10 +33,20 @@ pub enum DType {
 
 impl DType {
     /// Every element type, in order.
+    ///
+    /// ```
+    /// assert_eq!(wengert_kernel::DType::ALL.len(), 8);
+    /// ```
     pub const ALL: [DType; 8] =
         [DType::Bool, DType::U8, DType::I32, DType::I64, DType::U32, DType::U64, DType::F32, DType::F64];
 
     /// Bytes of one element.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert_eq!((DType::Bool.size(), DType::F32.size(), DType::I64.size()), (1, 4, 8));
+    /// ```
     pub const fn size(self) -> usize {
         match self {
             DType::Bool | DType::U8 => 1,
@@ -39,21 +56,43 @@ impl DType {
     }
 
     /// `f32` or `f64`.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::F32.is_float() && !DType::I32.is_float());
+    /// ```
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)
     }
 
     /// An integer type; `bool` is not one.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::U8.is_integer() && !DType::Bool.is_integer());
+    /// ```
     pub const fn is_integer(self) -> bool {
         matches!(self, DType::U8 | DType::I32 | DType::I64 | DType::U32 | DType::U64)
     }
 
     /// A type with negative values.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::I32.is_signed() && !DType::U32.is_signed());
+    /// ```
     pub const fn is_signed(self) -> bool {
         matches!(self, DType::I32 | DType::I64 | DType::F32 | DType::F64)
     }
 
     /// The name users write: `f64`, `bool`, ...
+    ///
+    /// ```
+    /// assert_eq!(wengert_kernel::DType::U64.name(), "u64");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             DType::Bool => "bool",
@@ -68,6 +107,13 @@ impl DType {
     }
 
     /// The dtype of that name.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert_eq!(DType::from_name("f32"), Some(DType::F32));
+    /// assert_eq!(DType::from_name("float"), None);
+    /// ```
     pub fn from_name(name: &str) -> Option<DType> {
         DType::ALL.into_iter().find(|d| d.name() == name)
     }
@@ -80,6 +126,13 @@ impl fmt::Display for DType {
 }
 
 /// A Rust type that is an element type.
+///
+/// ```
+/// use wengert_kernel::{DType, Element};
+///
+/// assert_eq!(<f32 as Element>::DTYPE, DType::F32);
+/// assert_eq!(f64::from_bits(Element::to_bits(1.5)), 1.5);
+/// ```
 pub trait Element: Operand + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
     /// The dtype it stands for.
     const DTYPE: DType;
@@ -159,6 +212,13 @@ macro_rules! with_element {
 }
 
 /// One element with its dtype; equal by bits, so `-0.0 != 0.0` and NaN equals itself.
+///
+/// ```
+/// use wengert_kernel::Scalar;
+///
+/// assert_eq!(Scalar::new(2.5).to_string(), "2.5");
+/// assert_ne!(Scalar::new(0.0), Scalar::new(-0.0));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scalar {
     /// The dtype.
@@ -169,21 +229,46 @@ pub struct Scalar {
 
 impl Scalar {
     /// From a Rust value.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, Scalar};
+    ///
+    /// assert_eq!(Scalar::new(1u8).dtype, DType::U8);
+    /// ```
     pub fn new<T: Element>(x: T) -> Self {
         Scalar { dtype: T::DTYPE, bits: x.to_bits() }
     }
 
     /// As a Rust value; `None` when the dtype is another.
+    ///
+    /// ```
+    /// use wengert_kernel::Scalar;
+    ///
+    /// assert_eq!(Scalar::new(1.5).get::<f64>(), Some(1.5));
+    /// assert_eq!(Scalar::new(1.5).get::<f32>(), None);
+    /// ```
     pub fn get<T: Element>(self) -> Option<T> {
         (self.dtype == T::DTYPE).then(|| T::from_bits(self.bits))
     }
 
     /// Zero (or `false`) of a dtype.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, Scalar};
+    ///
+    /// assert_eq!(Scalar::zero(DType::I32), Scalar::new(0));
+    /// ```
     pub fn zero(dtype: DType) -> Self {
         Scalar { dtype, bits: 0 }
     }
 
     /// One (or `true`) of a dtype.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, Scalar};
+    ///
+    /// assert_eq!(Scalar::one(DType::F32), Scalar::new(1f32));
+    /// ```
     pub fn one(dtype: DType) -> Self {
         let bits = match dtype {
             DType::F32 => 1f32.to_bits() as u64,
@@ -232,6 +317,13 @@ impl fmt::Debug for Scalar {
 
 impl Scalar {
     /// Reads what `Display` prints, for a known dtype.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, Scalar};
+    ///
+    /// assert_eq!(Scalar::parse("2.5", DType::F64), Some(Scalar::new(2.5)));
+    /// assert_eq!(Scalar::parse("2.5", DType::I32), None);
+    /// ```
     pub fn parse(text: &str, dtype: DType) -> Option<Scalar> {
         let nan = |canonical: u64| match text.strip_prefix("nan:") {
             Some(hex) => u64::from_str_radix(hex, 16).ok(),

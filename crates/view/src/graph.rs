@@ -4,11 +4,22 @@ use crate::layout::Layout;
 use crate::svg;
 use std::collections::HashMap;
 use std::fmt::Write;
+use wengert_core::notebook::content;
 use wengert_core::primitive::{Attribute, Lowering};
 use wengert_core::program::{Equation, Var};
 use wengert_core::{Program, Scalar};
 
 /// What a node stands for.
+///
+/// ```
+/// use wengert_view::{Graph, Kind};
+/// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+///
+/// let graph = Graph::of(&program);
+/// let kinds: Vec<Kind> = graph.nodes.iter().map(|n| n.kind).collect();
+/// assert_eq!(kinds, [Kind::Input, Kind::Operation, Kind::Output]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
     /// An input of the program.
@@ -23,6 +34,10 @@ pub enum Kind {
 
 impl Kind {
     /// The name of its class in SVG.
+    ///
+    /// ```
+    /// assert_eq!(wengert_view::Kind::Operation.name(), "operation");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Kind::Input => "input",
@@ -34,6 +49,15 @@ impl Kind {
 }
 
 /// A node: a title, and lines under it.
+///
+/// ```
+/// use wengert_view::Graph;
+/// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+///
+/// let graph = Graph::of(&program);
+/// assert_eq!((graph.nodes[1].title.as_str(), graph.nodes[1].equation), ("sin", Some(0)));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Node {
     /// What it stands for.
@@ -51,6 +75,15 @@ pub struct Node {
 }
 
 /// An array that goes from one node to another.
+///
+/// ```
+/// use wengert_view::Graph;
+/// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+///
+/// let graph = Graph::of(&program);
+/// assert_eq!((graph.edges[0].from, graph.edges[0].to, graph.edges[0].label.as_str()), (0, 1, "f64[3]"));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Edge {
     /// Where it is made, by number of the node.
@@ -92,11 +125,29 @@ pub struct Graph {
 
 impl Graph {
     /// The graph of a program, inputs named `%0`, `%1`, and so on. Edges are labelled with types.
+    ///
+    /// ```
+    /// use wengert_view::Graph;
+    /// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+    ///
+    /// let graph = Graph::of(&program);
+    /// assert_eq!(graph.nodes.len(), 3);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn of(program: &Program) -> Graph {
         Graph::named(program, "program", &|v| format!("%{}", v.0))
     }
 
     /// The same with a title and with names for the inputs.
+    ///
+    /// ```
+    /// use wengert_view::Graph;
+    /// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+    ///
+    /// let graph = Graph::named(&program, "a sine", &|_| "angle".into());
+    /// assert_eq!(graph.nodes[0].title, "angle");
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn named(program: &Program, title: &str, input: &dyn Fn(Var) -> String) -> Graph {
         let mut graph = Graph { title: title.to_owned(), nodes: Vec::new(), edges: Vec::new(), inner: Vec::new() };
         // The node that makes each variable. A literal has one for each reader, so that no edge crosses the page for it.
@@ -178,6 +229,15 @@ impl Graph {
     }
 
     /// In the language of Graphviz.
+    ///
+    /// ```
+    /// use wengert_view::Graph;
+    /// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+    ///
+    /// let graph = Graph::of(&program);
+    /// assert!(graph.dot().contains("n0 -> n1"));
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn dot(&self) -> String {
         let mut text =
             String::from("digraph {\n  rankdir=TB; node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
@@ -215,6 +275,15 @@ impl Graph {
 
     /// As a picture that needs nothing else: nodes in layers from inputs to outputs, the bodies of operations below. A
     /// node has the class of its kind and, of an equation, the attribute `data-equation`; its tooltip is the user's line.
+    ///
+    /// ```
+    /// use wengert_view::Graph;
+    /// # let program = wengert_core::program::parse("program (%0: f64[3]) {\n  %1: f64[3] = sin %0\n  return %1\n}\n")?;
+    ///
+    /// let graph = Graph::of(&program);
+    /// assert!(graph.svg().starts_with("<svg") && graph.svg().trim_end().ends_with("</svg>"));
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn svg(&self) -> String {
         let mut panels = vec![(self, Layout::of(self))];
         let mut open: Vec<&Graph> = self.inner.iter().rev().collect();
@@ -223,6 +292,18 @@ impl Graph {
             open.extend(graph.inner.iter().rev());
         }
         svg::picture(&panels)
+    }
+
+    /// Shows the picture in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// # let program = wengert_core::program::parse("program (%0: f64[]) {\n  return %0\n}\n")?;
+    /// wengert_view::Graph::of(&program).evcxr_display();
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
+    pub fn evcxr_display(&self) {
+        // As HTML: a notebook gives SVG alone no place for its tooltips.
+        print!("{}", content(&[("text/html", self.svg())]));
     }
 }
 

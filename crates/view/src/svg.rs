@@ -16,6 +16,10 @@ const STYLE: &str = "\
 .wg .lit rect{stroke-width:2.5;stroke-opacity:1}";
 
 /// Text in XML: letters that mean something there are written out, and those that may not stand there left out.
+///
+/// ```
+/// assert_eq!(wengert_view::escape("a < b & c"), "a &lt; b &amp; c");
+/// ```
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -2,6 +2,7 @@
 
 use crate::svg::escape;
 use std::fmt;
+use wengert_core::notebook::content;
 
 /// Rows of cells under a heading. `{}` aligns the columns for a terminal.
 ///
@@ -27,11 +28,24 @@ pub struct Table {
 
 impl Table {
     /// A table without rows.
+    ///
+    /// ```
+    /// assert!(wengert_view::Table::new(["n", "n²"]).rows().is_empty());
+    /// ```
     pub fn new<S: Into<String>>(heading: impl IntoIterator<Item = S>) -> Table {
         Table { heading: heading.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// Appends a row; cells that are missing are empty.
+    ///
+    /// ```
+    /// use wengert_view::Table;
+    ///
+    /// let mut table = Table::new(["n", "n²"]);
+    /// table.push(["2", "4"]);
+    /// table.push(["3"]);
+    /// assert_eq!(table.rows()[1], ["3", ""]);
+    /// ```
     pub fn push<S: Into<String>>(&mut self, row: impl IntoIterator<Item = S>) {
         let mut row: Vec<String> = row.into_iter().map(Into::into).collect();
         row.resize(self.heading.len().max(row.len()), String::new());
@@ -39,11 +53,27 @@ impl Table {
     }
 
     /// The cells, row by row.
+    ///
+    /// ```
+    /// use wengert_view::Table;
+    ///
+    /// let mut table = Table::new(["n", "n²"]);
+    /// table.push(["2", "4"]);
+    /// assert_eq!(table.rows(), [["2", "4"]]);
+    /// ```
     pub fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
 
     /// As a table of Markdown.
+    ///
+    /// ```
+    /// use wengert_view::Table;
+    ///
+    /// let mut table = Table::new(["n", "n²"]);
+    /// table.push(["2", "4"]);
+    /// assert_eq!(table.markdown(), "| n | n² |\n| --- | --- |\n| 2 | 4 |\n");
+    /// ```
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| {
             let cells: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|").replace('\n', "<br>")).collect();
@@ -54,6 +84,14 @@ impl Table {
     }
 
     /// As a `<table>`, each row with the attributes that `attributes` says for its number.
+    ///
+    /// ```
+    /// use wengert_view::Table;
+    ///
+    /// let mut table = Table::new(["n", "n²"]);
+    /// table.push(["2", "4"]);
+    /// assert!(table.html(|_| "class=\"odd\"".into()).contains("<tr class=\"odd\"><td>2</td>"));
+    /// ```
     pub fn html(&self, attributes: impl Fn(usize) -> String) -> String {
         let cells = |tag: &str, cells: &[String]| -> String {
             cells.iter().map(|c| format!("<{tag}>{}</{tag}>", escape(c).replace('\n', "<br>"))).collect()
@@ -65,6 +103,15 @@ impl Table {
         };
         let rows: String = self.rows.iter().enumerate().map(row).collect();
         format!("<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n", cells("th", &self.heading))
+    }
+
+    /// Shows the table in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// wengert_view::Table::new(["x", "sin x"]).evcxr_display();
+    /// ```
+    pub fn evcxr_display(&self) {
+        print!("{}", content(&[("text/html", self.html(|_| String::new())), ("text/plain", self.to_string())]));
     }
 }
 

@@ -68,7 +68,7 @@ fn compare(what: &str, found: f64, other: &str, wanted: f64, tolerance: f64) -> 
 /// The float elements of all leaves, one after the other.
 fn flat<T: Tree>(tree: T) -> Vec<f64> {
     let mut leaves = Vec::new();
-    tree.flatten(&mut leaves);
+    tree.into_leaves(&mut leaves);
     let floats = leaves.iter().filter(|x| x.dtype().is_float());
     floats.flat_map(|x| x.convert(wengert_core::DType::F64).to_vec::<f64>().expect("it is concrete and f64")).collect()
 }
@@ -97,7 +97,7 @@ fn directions<T: Tree>(tree: T, seed: u64) -> T {
 /// `x + h v` in the float leaves.
 fn moved<T: Tree>(x: T, v: T, h: f64) -> T {
     let mut steps = Vec::new();
-    v.flatten(&mut steps);
+    v.into_leaves(&mut steps);
     let mut steps = steps.into_iter();
     mapped(x, |x| {
         let v = steps.next().expect("one step for each leaf");
@@ -107,6 +107,6 @@ fn moved<T: Tree>(x: T, v: T, h: f64) -> T {
 
 fn mapped<T: Tree>(tree: T, f: impl FnMut(Array) -> Array) -> T {
     let mut leaves = Vec::new();
-    let def = tree.flatten(&mut leaves);
-    T::unflatten(&def, &mut leaves.into_iter().map(f))
+    let def = tree.into_leaves(&mut leaves);
+    T::from_leaves(&def, &mut leaves.into_iter().map(f))
 }

@@ -12,6 +12,16 @@ use wengert_core::{Error, Program, Tree};
 ///
 /// # Errors
 /// Shapes and dtypes that do not fit, with the operation and the user's line.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::try_trace;
+///
+/// let x = array![1.0, 2.0];
+/// assert!(try_trace(|x: Array| x.reshape(3), &x).is_err());
+/// assert_eq!(try_trace(|x: Array| x.sum(), &x)?.equations().len(), 1);
+/// # Ok::<(), wengert::Error>(())
+/// ```
 #[track_caller]
 pub fn try_trace<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: &A) -> Result<Arc<Program>, Error> {
     let _called = called("try_trace");
@@ -35,6 +45,18 @@ pub fn try_jit<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R, 
 }
 
 /// [`grad`], with errors returned.
+///
+/// # Errors
+/// Of the returned function: where [`grad`] panics, and those of `f`.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::try_grad;
+///
+/// assert!(try_grad(|x: Array| x.square())(array![1.0, 2.0]).is_err(), "the result is no scalar");
+/// assert_eq!(try_grad(|x: Array| x.square().sum())(array![1.0, 2.0])?, array![2.0, 4.0]);
+/// # Ok::<(), wengert::Error>(())
+/// ```
 #[track_caller]
 pub fn try_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<A, Error> {
     let _called = called("try_grad");
@@ -43,6 +65,18 @@ pub fn try_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Resu
 }
 
 /// [`value_and_grad`], with errors returned.
+///
+/// # Errors
+/// Of the returned function: where [`value_and_grad`] panics, and those of `f`.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::try_value_and_grad;
+///
+/// let (y, slope) = try_value_and_grad(|x: Array| x.square().sum())(array![1.0, 2.0])?;
+/// assert_eq!((y, slope), (5.0.into(), array![2.0, 4.0]));
+/// # Ok::<(), wengert::Error>(())
+/// ```
 #[track_caller]
 pub fn try_value_and_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<(R, A), Error> {
     let _called = called("try_value_and_grad");
@@ -51,6 +85,18 @@ pub fn try_value_and_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(
 }
 
 /// [`jvp`], with errors returned.
+///
+/// # Errors
+/// Of the returned function: a tangent of another structure, shape or dtype, and those of `f`.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::try_jvp;
+///
+/// assert!(try_jvp(|x: Array| x.sin())(array![1.0, 2.0], array![1.0]).is_err(), "the tangent has another shape");
+/// assert_eq!(try_jvp(|x: Array| x.sin())(0.0.into(), 2.0.into())?.1, 2.0.into());
+/// # Ok::<(), wengert::Error>(())
+/// ```
 #[track_caller]
 pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<(R, R), Error> {
     let _called = called("try_jvp");
@@ -62,6 +108,16 @@ pub fn try_jvp<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A, A) -> Result<
 ///
 /// # Errors
 /// Those of the function and of its derivative.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::try_vjp;
+///
+/// let (_, pullback) = try_vjp(|x: Array| x.square(), array![1.0, 3.0])?;
+/// assert_eq!(pullback(array![1.0, 1.0])?, array![2.0, 6.0]);
+/// assert!(pullback(array![1.0]).is_err(), "the cotangent has another shape");
+/// # Ok::<(), wengert::Error>(())
+/// ```
 #[track_caller]
 #[allow(clippy::type_complexity)] // A function type cannot be named in an alias.
 pub fn try_vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> Result<(R, impl Fn(R) -> Result<A, Error>), Error> {
@@ -71,6 +127,19 @@ pub fn try_vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> Result<(R, impl
 }
 
 /// [`vmap`], with errors returned.
+///
+/// # Errors
+/// Of the returned function: where [`vmap`] panics, and those of `f`.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::try_vmap;
+///
+/// let f = try_vmap(|(x, y): (Array, Array)| x * y);
+/// assert_eq!(f((ones(3), ones(3)))?, ones(3));
+/// assert!(f((ones(3), ones(2))).is_err(), "the numbers of rows differ");
+/// # Ok::<(), wengert::Error>(())
+/// ```
 #[track_caller]
 pub fn try_vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> Result<R, Error> {
     let _called = called("try_vmap");

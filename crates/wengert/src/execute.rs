@@ -11,6 +11,17 @@ use wengert_kernel::routine::Status;
 use wengert_native::{Given, Results};
 
 /// A program compiled to machine code.
+///
+/// ```
+/// use wengert::execute::executable;
+/// use wengert::prelude::*;
+///
+/// let program = trace(|x: Array| x.sin() + 1.0, &zeros(2));
+/// let executable = executable(&program)?;
+/// let y = executable.run(&[], &mut vec![zeros(2)], |results| results.next())?;
+/// assert_eq!(y, Some(ones(2)));
+/// # Ok::<(), wengert::Error>(())
+/// ```
 pub struct Executable {
     code: wengert_native::Checked,
     compiled: Compiled,
@@ -18,6 +29,17 @@ pub struct Executable {
 }
 
 /// The results of a call.
+///
+/// ```
+/// use wengert::execute::executable;
+/// use wengert::prelude::*;
+///
+/// let program = trace(|x: Array| x.sin() + 1.0, &zeros(2));
+/// let executable = executable(&program)?;
+/// let y = executable.run(&[], &mut vec![zeros(2)], |results| results.next())?;
+/// assert_eq!(y, Some(ones(2)));
+/// # Ok::<(), wengert::Error>(())
+/// ```
 pub struct Outputs<'a> {
     buffers: smallvec::Drain<'a, [Arc<Buffer>; 4]>,
     types: std::slice::Iter<'a, ArrayType>,
@@ -43,6 +65,17 @@ const CAPACITY: usize = 1024;
 static COMPILED: AtomicU64 = AtomicU64::new(0);
 
 /// How many programs this process has compiled to machine code.
+///
+/// ```
+/// use wengert::execute::compilations;
+/// use wengert::prelude::*;
+///
+/// let before = compilations();
+/// let f = jit(|x: Array| x.tan());
+/// f(zeros(3));
+/// f(ones(3));
+/// assert_eq!(compilations() - before, 1);
+/// ```
 pub fn compilations() -> u64 {
     COMPILED.load(Ordering::Relaxed)
 }
@@ -76,6 +109,19 @@ impl Cache {
 }
 
 /// The machine code of a program. Structurally equal programs are compiled once in the process; whoever comes second waits.
+///
+/// # Errors
+/// As [`Executable::new`].
+///
+/// ```
+/// use wengert::execute::executable;
+/// use wengert::prelude::*;
+///
+/// let program = trace(|x: Array| x.sin() + 1.0, &zeros(2));
+/// let executable = executable(&program)?;
+/// assert!(executable.compiled().checks.is_empty());
+/// # Ok::<(), wengert::Error>(())
+/// ```
 pub fn executable(program: &Arc<Program>) -> Result<Arc<Executable>, Error> {
     static CACHE: OnceLock<Mutex<Cache>> = OnceLock::new();
     let cache = CACHE.get_or_init(Mutex::default);
@@ -86,6 +132,17 @@ pub fn executable(program: &Arc<Program>) -> Result<Arc<Executable>, Error> {
 
 impl Executable {
     /// Compiles a program whose outputs are arrays.
+    ///
+    /// # Errors
+    /// An output that is a list of rows, or a program too large for the code generator.
+    ///
+    /// ```
+    /// use wengert::execute::Executable;
+    /// use wengert::prelude::*;
+    ///
+    /// let program = trace(|x: Array| x.sin(), &zeros(2));
+    /// assert!(Executable::new(&program).is_ok());
+    /// ```
     pub fn new(program: &Program) -> Result<Executable, Error> {
         let array = |ty: &Type| match ty {
             Type::Array(a) => Ok(a.clone()),
@@ -100,6 +157,16 @@ impl Executable {
     }
 
     /// The loops that were compiled.
+    ///
+    /// ```
+    /// use wengert::execute::executable;
+    /// use wengert::prelude::*;
+    ///
+    /// let program = trace(|x: Array| x.sin() + 1.0, &zeros(2));
+    /// let executable = executable(&program)?;
+    /// println!("{}", executable.compiled().routine);
+    /// # Ok::<(), wengert::Error>(())
+    /// ```
     pub fn compiled(&self) -> &Compiled {
         &self.compiled
     }
@@ -111,6 +178,17 @@ impl Executable {
     /// A failed `check`, or memory refused.
     ///
     /// Nothing larger than a pointer is moved on the way of the buffers, for a call may take less time than that.
+    ///
+    /// ```
+    /// use wengert::execute::executable;
+    /// use wengert::prelude::*;
+    ///
+    /// let program = trace(|x: Array| x.sin() + 1.0, &zeros(2));
+    /// let executable = executable(&program)?;
+    /// let y = executable.run(&[], &mut vec![zeros(2)], |results| results.next())?;
+    /// assert_eq!(y, Some(ones(2)));
+    /// # Ok::<(), wengert::Error>(())
+    /// ```
     #[inline]
     pub fn run<T>(
         &self,

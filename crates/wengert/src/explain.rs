@@ -14,6 +14,16 @@ use wengert_core::{Array, Program, Tree, Type, tree};
 use wengert_view::{Graph, Table, escape, formula};
 
 /// One line of an evaluation trace: an input, or the result of one operation.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let trace = explain(|(x, y): (Array, Array)| (x * y).sin(), (2.0.into(), 3.0.into()));
+/// let product = &trace.steps[2];
+/// assert_eq!((product.name.as_str(), product.expression.as_str()), ("v1", "x * y"));
+/// assert_eq!(product.value, 6.0.into());
+/// assert_eq!(product.tangents, [Some(3.0.into()), Some(2.0.into())]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What it is called in other lines: `x`, `y`, `x.w` of inputs, `c1`, ... of captured arrays, `v1`, ... of results.
@@ -35,6 +45,15 @@ pub struct Step {
 }
 
 /// The derivative of a step by one of its operands.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let trace = explain(|(x, y): (Array, Array)| (x * y).sin(), (2.0.into(), 3.0.into()));
+/// let by_x = &trace.steps[2].partials[0];
+/// assert_eq!((by_x.by.as_str(), by_x.formula.as_str()), ("x", "y"));
+/// assert_eq!(by_x.value, Some(3.0.into()));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Partial {
     /// The operand.
@@ -48,6 +67,15 @@ pub struct Partial {
 
 /// The evaluation trace of a function at a point, with both sweeps: a table by `{}`, [`Explanation::markdown`] or
 /// [`Explanation::html`], data in [`Explanation::steps`], and a graph.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let trace = explain(|(x, y): (Array, Array)| (x * y).sin(), (2.0.into(), 3.0.into()));
+/// println!("{trace}");
+/// assert_eq!(trace.directions, ["x", "y"]);
+/// assert_eq!(trace.steps.len(), 4);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// Inputs, then operations in order.
@@ -314,11 +342,25 @@ impl Explanation {
     }
 
     /// The table in Markdown.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let trace = explain(|(x, y): (Array, Array)| (x * y).sin(), (2.0.into(), 3.0.into()));
+    /// assert!(trace.markdown().starts_with("| step | is |"));
+    /// ```
     pub fn markdown(&self) -> String {
         self.table().markdown()
     }
 
     /// The table as a page of HTML that needs nothing else. The user's line is the tooltip of a row.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let trace = explain(|(x, y): (Array, Array)| (x * y).sin(), (2.0.into(), 3.0.into()));
+    /// assert!(trace.html().contains("<table>"));
+    /// ```
     pub fn html(&self) -> String {
         let attributes = |i: usize| match &self.steps[i].code {
             Some(code) => format!("title=\"{}\"", escape(code)),
@@ -330,7 +372,25 @@ impl Explanation {
         )
     }
 
+    /// Shows the table in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// explain(|x: Array| x.sin(), 1.0.into()).evcxr_display();
+    /// ```
+    pub fn evcxr_display(&self) {
+        self.table().evcxr_display();
+    }
+
     /// The computational graph, with values, tangents and adjoints in the nodes.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let trace = explain(|(x, y): (Array, Array)| (x * y).sin(), (2.0.into(), 3.0.into()));
+    /// assert!(trace.graph().svg().contains("x * y"));
+    /// ```
     pub fn graph(&self) -> Graph {
         let names = |v: Var| self.place[v.index()].map_or(format!("%{}", v.0), |i| self.steps[i].name.clone());
         let mut graph = Graph::named(&self.program, "evaluation trace", &names);

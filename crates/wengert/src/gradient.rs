@@ -132,7 +132,7 @@ fn pushforward<A: Tree, R: Tree>(call: &UserCall, f: &impl Fn(A) -> R, args: A, 
 #[track_caller]
 fn tangents_like<A: Tree, R: Tree>(function: &Function<A, R>, tangents: A) -> Vec<Array> {
     let mut leaves = Vec::new();
-    let def = tangents.flatten(&mut leaves);
+    let def = tangents.into_leaves(&mut leaves);
     if def != function.arguments {
         refuse(another_structure("tangent", "argument"), &[]);
     }
@@ -189,7 +189,7 @@ pub fn vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(R) -> A
     let pull = move |ct: R| {
         let _called = call.enter();
         let mut leaves = Vec::new();
-        let def = ct.flatten(&mut leaves);
+        let def = ct.into_leaves(&mut leaves);
         if def != function.result {
             refuse(another_structure("cotangent", "result"), &[]);
         }
@@ -256,7 +256,7 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
     move |ct: R| {
         let _called = call.enter();
         let mut leaves = Vec::new();
-        let def = ct.flatten(&mut leaves);
+        let def = ct.into_leaves(&mut leaves);
         check_like("cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &types);
         let coefficients = [function.captures.clone(), chosen(&function.leaves, &integers)].concat();
         let cts = apply_program(&transposed, &[coefficients, leaves].concat());

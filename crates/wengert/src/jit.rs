@@ -206,7 +206,7 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
             return assemble::<R>(&self.result, call(&self.program, &operands));
         }
         let code = self.code.get().map_or_else(|| self.compile(), Ok);
-        let run = |code: &Code| code.executable.run(&code.captures, leaves, |y| R::unflatten(&self.result, y));
+        let run = |code: &Code| code.executable.run(&code.captures, leaves, |y| R::from_leaves(&self.result, y));
         match code.and_then(run) {
             Ok(result) => result,
             Err(error) => error.or_at(user.source().clone()).raise(),
@@ -230,7 +230,7 @@ fn compiled_call<A: Tree, R: Tree>(user: &UserCall, f: &impl Fn(A) -> R, cache: 
     let known = if inside { &cache.traced } else { &cache.called };
     let Some(specialisation) = known.find_first(&args) else { return unusual_call(user, f, known, args, inside) };
     let mut leaves = SPARE.try_with(Cell::take).unwrap_or_default();
-    args.flatten(&mut leaves);
+    args.into_leaves(&mut leaves);
     let result = specialisation.call(user, &mut leaves, inside);
     _ = SPARE.try_with(|spare| spare.set(leaves));
     result
@@ -258,7 +258,7 @@ fn unusual_call<A: Tree, R: Tree>(
     };
     let found = known.find_other(fingerprint, &args);
     let mut leaves = Vec::new();
-    let arguments = args.flatten(&mut leaves);
+    let arguments = args.into_leaves(&mut leaves);
     match found {
         Some(found) => found.call(user, &mut leaves, inside),
         None => {

@@ -13,6 +13,10 @@
 //! # Ok::<(), wengert::Error>(())
 //! ```
 //!
+//! **[The guide](guide)** teaches it in eleven short chapters: [traces](guide::traces), [transforms](guide::transforms),
+//! [trees](guide::trees), [loops and branches](guide::control_flow), [errors](guide::errors), and tables of names for those
+//! who come [from JAX](guide::from_jax) or [from PyTorch](guide::from_pytorch).
+//!
 //! With the feature `approx` arrays are compared up to rounding by the macros of that crate:
 //! `assert_abs_diff_eq!(f(x), y, epsilon = 1e-9)`, `assert_relative_eq!`.
 
@@ -24,6 +28,8 @@ mod doors;
 pub mod execute;
 mod explain;
 mod gradient;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod jit;
 mod nan;
 mod objective;

@@ -17,6 +17,14 @@ use wengert_core::{Array, Program, Tree, Type};
 use wengert_kernel::DType;
 
 /// Which sweep made it.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::Sweep;
+///
+/// assert_eq!(find_nan(|x: Array| x.log(), (-1.0).into()).unwrap().sweep, Sweep::Forward);
+/// assert_eq!(find_nan(|x: Array| x.square().sqrt(), 0.0.into()).unwrap().sweep, Sweep::Backward);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sweep {
     /// The function itself.
@@ -26,6 +34,14 @@ pub enum Sweep {
 }
 
 /// Where a NaN, or an infinity if there is no NaN, came from.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let report = find_nan(|x: Array| x.log().sum(), array![1.0, -1.0]).unwrap();
+/// println!("{report}");
+/// assert_eq!((report.operation.as_str(), report.element, report.is_nan), ("log", 1, true));
+/// ```
 #[derive(Clone, Debug)]
 pub struct NanReport {
     /// The sweep.

@@ -4,6 +4,14 @@ use wengert_core::{Array, Error, Tree};
 
 /// The result of a function with a gradient: a scalar [`Array`], or `(scalar, aux)` where `aux` is any tree of arrays that
 /// is handed through, or a `Result` of these, whose error is raised.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// // A scalar with something beside it.
+/// let f = |x: Array| (x.square().sum(), x.max());
+/// assert_eq!(grad(f)(array![1.0, 2.0]), array![2.0, 4.0]);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a function that returns `{Self}` has no gradient",
     note = "return a scalar `Array`, or `(Array, aux)` with anything else made of arrays as `aux`"

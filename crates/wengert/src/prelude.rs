@@ -1,7 +1,19 @@
 //! What most programs use: `use wengert::prelude::*;`.
+//!
+//! The transforms, control flow, and the makers of arrays that NumPy's users expect. A function of your own with one of
+//! these names takes its place without a warning. Errors are [`wengert::Error`](crate::Error), by that name.
+//!
+//! ```
+//! use wengert::prelude::*;
+//!
+//! let x = linspace(0.0, 1.0, 3);
+//! assert_eq!(eye(3).dot(&x) + zeros(3), arange(0.0, 1.5, 0.5));
+//! assert_eq!(ones((2, 3)).flatten(), ones(6));
+//! ```
 
 pub use crate::{
-    Array, DType, Tree, array, check, check_grads, checkpoint, concatenate, cond, explain, find_nan, fori_loop, grad,
-    hessian, hvp, interpret, jacfwd, jacrev, jit, jvp, keepdims, linear_transpose, linearize, scan, stack, trace,
-    try_jit, value_and_grad, vjp, vmap, vmap_axes, while_loop,
+    Array, DType, Tree, arange, array, check, check_grads, checkpoint, concatenate, cond, explain, eye, find_nan,
+    fori_loop, full, full_like, grad, hessian, hvp, interpret, jacfwd, jacrev, jit, jvp, keepdims, linear_transpose,
+    linearize, linspace, ones, ones_like, ones_of, scan, scan_reverse, stack, trace, try_call, try_jit, value_and_grad,
+    vjp, vmap, vmap_axes, where_, while_loop, zeros, zeros_like, zeros_of,
 };

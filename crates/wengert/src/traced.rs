@@ -26,7 +26,7 @@ impl<A: Tree, R: Tree> Function<A, R> {
     #[track_caller]
     pub fn trace(f: impl FnOnce(A) -> R, args: A) -> Self {
         let mut leaves = Vec::new();
-        let arguments = args.flatten(&mut leaves);
+        let arguments = args.into_leaves(&mut leaves);
         let types: Vec<Type> = leaves.iter().map(Array::ty).collect();
         let (program, captures, result) = trace_types::<A, R>(f, &types, &arguments, Surroundings::Inherit);
         Function { program, captures, leaves, arguments, result }
@@ -71,7 +71,7 @@ pub(crate) fn trace_types<A: Tree, R: Tree>(
     let traced = trace_with(types, prefix, surroundings, |mut inputs| {
         let y = f(assemble::<A>(arguments, inputs.split_off(prefix)));
         let mut leaves = Vec::new();
-        result = Some(y.flatten(&mut leaves));
+        result = Some(y.into_leaves(&mut leaves));
         leaves
     });
     (Arc::new(simplify(&traced.program)), traced.captures, result.expect("the closure was traced"))
@@ -79,7 +79,7 @@ pub(crate) fn trace_types<A: Tree, R: Tree>(
 
 /// A tree from exactly its leaves.
 pub(crate) fn assemble<T: Tree>(def: &T::Def, leaves: Vec<Array>) -> T {
-    T::unflatten(def, &mut leaves.into_iter())
+    T::from_leaves(def, &mut leaves.into_iter())
 }
 
 /// The entries whose flag is set.

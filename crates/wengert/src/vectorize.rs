@@ -30,6 +30,14 @@ pub fn vmap<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
 
 /// Which axis of each array is mapped: one for all, or one for each leaf in order, where `None` means shared by all rows
 /// (an argument) or not stacked because equal in all rows (a result).
+///
+/// ```
+/// use wengert::MapAxes;
+///
+/// assert_eq!(0.axis(1, 2), Ok(Some(0)));
+/// assert_eq!([Some(1), None].axis(1, 2), Ok(None));
+/// assert_eq!([Some(1), None].axis(0, 3), Err(2));
+/// ```
 pub trait MapAxes: Clone {
     /// The axis of leaf `i` of `n`; the error says how many were given.
     fn axis(&self, i: usize, n: usize) -> Result<Option<usize>, usize>;
@@ -78,7 +86,7 @@ fn mapped<A: Tree, R: Tree>(
 ) -> R {
     let _called = call.enter();
     let mut leaves = Vec::new();
-    let def = args.flatten(&mut leaves);
+    let def = args.into_leaves(&mut leaves);
     let axes: Vec<Option<usize>> = (0..leaves.len()).map(|i| axis_of(inputs, i, leaves.len(), "argument")).collect();
     let mut size: Option<(usize, String)> = None;
     let names = tree::leaf_paths::<A>(&def, "argument");

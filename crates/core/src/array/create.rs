@@ -33,6 +33,12 @@ macro_rules! array {
 }
 
 /// Rust data that is an array: a number or `bool`, or an array, `Vec` or slice of such data.
+///
+/// ```
+/// use wengert_core::Array;
+///
+/// assert_eq!(Array::from(vec![[1u8, 2], [3, 4]]).shape().as_slice(), [2, 2]);
+/// ```
 pub trait Nested: Sized {
     /// The type of the numbers.
     type Element: Element;

@@ -54,6 +54,32 @@ impl fmt::Debug for Array {
     }
 }
 
+impl Array {
+    /// The rows of a matrix as printed words, with dots where long axes are cut; `None` of anything else.
+    pub(crate) fn shown_rows(&self) -> Option<Vec<Vec<String>>> {
+        let Repr::Value(Value::Array(value)) = &self.0 else { return None };
+        let [rows, columns] = value.shape[..] else { return None };
+        let summary = value.size() > THRESHOLD;
+        let mut shown = Vec::new();
+        each_shown(&value.shape, summary, 0, &mut |i| shown.push(value.get(i)));
+        let words = words(value.dtype(), &shown, Digits::AtMost(PRECISION));
+        let width = words.len().checked_div(shown_count(rows, summary)).filter(|&n| n > 0)?;
+        let with_dots = |mut row: Vec<String>, cut: bool| {
+            if cut {
+                row.insert(EDGE, "...".to_owned());
+            }
+            row
+        };
+        let trimmed = |row: &[String]| row.iter().map(|word| word.trim().to_owned()).collect();
+        let mut all: Vec<Vec<String>> =
+            words.chunks(width).map(|row| with_dots(trimmed(row), width < columns)).collect();
+        if all.len() < rows {
+            all.insert(EDGE, vec!["...".to_owned(); all[0].len()]);
+        }
+        Some(all)
+    }
+}
+
 /// Digits after the point.
 #[derive(Clone, Copy)]
 enum Digits {
@@ -81,6 +107,12 @@ fn layout(value: &ArrayValue, digits: Digits, column: usize) -> String {
 /// The positions along an axis that are shown, and where the dots go.
 fn shown_items(n: usize, summary: bool) -> (std::ops::Range<usize>, Option<std::ops::Range<usize>>) {
     if summary && n > 2 * EDGE { (0..EDGE, Some(n - EDGE..n)) } else { (0..n, None) }
+}
+
+/// How many items along an axis are shown.
+fn shown_count(n: usize, summary: bool) -> usize {
+    let (head, tail) = shown_items(n, summary);
+    head.len() + tail.map_or(0, |tail| tail.len())
 }
 
 /// Calls `f` with the row-major position of every element that is shown.

@@ -26,6 +26,15 @@ use wengert_kernel::buffer::Buffer;
 /// An n-dimensional array of one dtype: a value in memory, or a variable of a function being traced.
 ///
 /// Cloning is cheap (the elements are shared). Operations never change an array.
+///
+/// ```
+/// use wengert_core::{Array, DType, array};
+///
+/// let x = array![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!((x.dtype(), x.shape().as_slice()), (DType::F64, &[2, 2][..]));
+/// let y = x.clone() * 10 + Array::from(0.5); // broadcasts
+/// assert_eq!(y.to_string(), "[[10.5 20.5]\n [30.5 40.5]]");
+/// ```
 #[derive(Clone)]
 pub struct Array(pub(crate) Repr);
 
@@ -46,6 +55,12 @@ pub(crate) struct Variable {
 
 impl Array {
     /// A concrete array.
+    ///
+    /// ```
+    /// use wengert_core::{Array, value::Value};
+    ///
+    /// assert_eq!(Array::from_value(Value::scalar(2.0)), Array::from(2.0));
+    /// ```
     #[inline]
     pub fn from_value(value: Value) -> Array {
         Array(Repr::Value(value))
@@ -56,6 +71,16 @@ impl Array {
     }
 
     /// The concrete value; an error that names `what` when it is a traced variable.
+    ///
+    /// # Errors
+    /// When the array is traced.
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![1.0, 2.0].value("an example")?.array().slice::<f64>(), [1.0, 2.0]);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn value(&self, what: &str) -> Result<Value, Error> {
         match &self.0 {
             Repr::Value(value) => Ok(value.clone()),
@@ -64,6 +89,16 @@ impl Array {
     }
 
     /// Takes the concrete value out, without adding a reference to its buffer.
+    ///
+    /// # Errors
+    /// When the array is traced.
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![1, 2].into_value("an example")?.into_array().size(), 2);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn into_value(self, what: &str) -> Result<Value, Error> {
         match self.0 {
             Repr::Value(value) => Ok(value),
@@ -72,6 +107,16 @@ impl Array {
     }
 
     /// Takes the buffer out; an error that names `what` when it is a traced variable.
+    ///
+    /// # Errors
+    /// When the array is traced.
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![1, 2].into_buffer("an example")?.len(), 2);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     #[inline]
     pub fn into_buffer(self, what: &str) -> Result<Arc<Buffer>, Error> {
         match self.0 {
@@ -81,6 +126,14 @@ impl Array {
     }
 
     /// Whether it is a variable of a trace, so that its elements are not known yet.
+    ///
+    /// ```
+    /// use wengert_core::{Array, cond};
+    ///
+    /// let x = Array::from(1.0);
+    /// assert!(!x.is_traced());
+    /// cond(&x.gt(0.0), || { let y = &x + 1.0; assert!(y.is_traced()); y }, || x.clone());
+    /// ```
     pub fn is_traced(&self) -> bool {
         matches!(self.0, Repr::Variable(_))
     }
@@ -95,6 +148,12 @@ impl Array {
     }
 
     /// The full type; a list type only inside rules for loops.
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![1.0, 2.0].ty().to_string(), "f64[2]");
+    /// ```
     pub fn ty(&self) -> Type {
         match &self.0 {
             Repr::Value(value) => value.ty(),
@@ -103,6 +162,15 @@ impl Array {
     }
 
     /// Dtype and shape.
+    ///
+    /// # Panics
+    /// On a list of rows, which users do not meet.
+    ///
+    /// ```
+    /// use wengert_core::{ArrayType, DType, array};
+    ///
+    /// assert_eq!(array![1.0, 2.0].array_type(), ArrayType::new(DType::F64, &[2]));
+    /// ```
     #[track_caller]
     pub fn array_type(&self) -> ArrayType {
         match self.ty() {
@@ -112,6 +180,12 @@ impl Array {
     }
 
     /// Element type.
+    ///
+    /// ```
+    /// use wengert_core::{DType, array};
+    ///
+    /// assert_eq!((array![1.0].dtype(), array![1].dtype(), array![1f32].dtype()), (DType::F64, DType::I32, DType::F32));
+    /// ```
     pub fn dtype(&self) -> DType {
         match &self.0 {
             Repr::Value(Value::Array(a)) => a.dtype(),
@@ -121,16 +195,30 @@ impl Array {
     }
 
     /// Axis lengths, outermost first; empty for a scalar.
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![[1, 2, 3], [4, 5, 6]].shape().as_slice(), [2, 3]);
+    /// ```
     pub fn shape(&self) -> Shape {
         self.array_type().shape
     }
 
     /// Number of axes.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::array![[1, 2, 3], [4, 5, 6]].rank(), 2);
+    /// ```
     pub fn rank(&self) -> usize {
         self.shape().len()
     }
 
     /// Number of elements.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::array![[1, 2, 3], [4, 5, 6]].size(), 6);
+    /// ```
     pub fn size(&self) -> usize {
         self.shape().iter().product()
     }

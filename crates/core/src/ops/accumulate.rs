@@ -18,6 +18,18 @@ use wengert_kernel::{Binary, Buffer, DType, with_element};
 
 /// Operands `c: [batch.., n, rest..]`, `i: [batch.., index..]`, `u: [batch.., index.., rest..]`:
 /// `c[b, i[b, k], ..] += u[b, k, ..]` in row-major order of `u`; in place when nobody else holds `c`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5], %1: i64[4], %2: f64[4]) {
+///   %3: f64[5] = accumulate[batch=0, mode=drop] %0 %1 %2
+///   return %3
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Accumulate {
     /// Number of leading batch axes.

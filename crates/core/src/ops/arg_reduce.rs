@@ -18,6 +18,18 @@ use wengert_kernel::scalar::compare_fn;
 use wengert_kernel::{Comparison, DType, Element, with_element};
 
 /// The index, as `i64`, of the first greatest or least element along an axis, which goes; the first NaN wins.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5]) {
+///   %1: i64[] = argmax[axis=0] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ArgReduce {
     /// Greatest, else least.

@@ -8,6 +8,14 @@ use std::ops::RangeFull;
 /// A few integers: lengths or axes. One number, an array, a slice, a vector, a tuple of numbers, or `()` for none.
 ///
 /// A tuple may mix types of numbers: `x.reshape((n, -1))` with a `usize` `n`.
+///
+/// ```
+/// use wengert_core::ops::Integers;
+///
+/// assert_eq!((2usize, -1).integers().as_slice(), [2, -1]);
+/// assert_eq!([3, 4].integers().as_slice(), [3, 4]);
+/// assert!(().integers().is_empty());
+/// ```
 pub trait Integers {
     /// The numbers.
     fn integers(&self) -> SmallVec<[i64; 4]>;
@@ -17,6 +25,15 @@ pub trait Integers {
 /// these.
 ///
 /// Negative axes count from the end.
+///
+/// ```
+/// use wengert_core::{array, keepdims};
+///
+/// let x = array![[1, 2], [3, 4]];
+/// assert_eq!(x.sum_axis(0), array![4i64, 6]);
+/// assert_eq!(x.sum_axis(..), x.sum());
+/// assert_eq!(x.sum_axis(keepdims(-1)), array![[3i64], [7]]);
+/// ```
 pub trait Axes {
     /// The axes of an array of that rank, ascending, and whether they stay in the result with length 1.
     ///
@@ -26,6 +43,12 @@ pub trait Axes {
 }
 
 /// Axes that stay in the result with length 1, so that it broadcasts against the operand.
+///
+/// ```
+/// use wengert_core::{array, ops::KeepDims};
+///
+/// assert_eq!(array![[1.0, 2.0]].sum_axis(KeepDims(1)), array![[3.0]]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeepDims<A>(pub A);
 

@@ -261,13 +261,13 @@ pub(super) fn sides(unknown: &[bool]) -> Vec<Side> {
 /// A tree taken apart.
 pub(super) fn flattened<T: Tree>(tree: T) -> (Vec<Array>, T::Def) {
     let mut leaves = Vec::new();
-    let def = tree.flatten(&mut leaves);
+    let def = tree.into_leaves(&mut leaves);
     (leaves, def)
 }
 
 /// A tree put together from exactly its leaves.
 pub(super) fn assembled<T: Tree>(def: &T::Def, leaves: Vec<Array>) -> T {
-    T::unflatten(def, &mut leaves.into_iter())
+    T::from_leaves(def, &mut leaves.into_iter())
 }
 
 /// Compares what a body returned for its carry with what went in; the sentence says what to do. `call` is that of the

@@ -19,6 +19,18 @@ use smallvec::SmallVec;
 use wengert_kernel::DType;
 
 /// Operand axis `i` becomes result axis `axes[i]`, of the same length; along the other axes the operand repeats.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[3]) {
+///   %1: f64[2,3] = broadcast[shape=[2, 3], axes=[1]] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Broadcast {
     /// The result's axis lengths.

@@ -19,6 +19,21 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// The results of a program. Its first input is its lane mask.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[], %1: f64[]) {
+///   %2: f64[] = call[checkpoint=true, program=program (%0: bool[], %1: f64[]) {
+///     %2: f64[] = sin %1
+///     return %2
+///   }] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Call {
     /// What is called.
@@ -189,6 +204,15 @@ impl Definition for Call {
 }
 
 /// Records a call of a traced program, on its operands after the lane mask.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{array, ops::call, program::parse};
+///
+/// let text = "program (%0: bool[], %1: f64[2]) {\n  %2: f64[2] = mul %1 %1\n  return %2\n}\n";
+/// assert_eq!(call(&Arc::new(parse(text)?), &[array![2.0, 3.0]]), [array![4.0, 9.0]]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[track_caller]
 pub fn call(program: &Arc<Program>, operands: &[Array]) -> Vec<Array> {
     record_call(program, operands, false)

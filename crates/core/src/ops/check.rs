@@ -13,6 +13,18 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// Ends the program with an error when a lane of `mask` has a false condition. Operands `mask, condition`; no results.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[], %1: bool[]) {
+///   check[message="x is positive"] %0 %1
+///   return
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Check {
     /// What the error says.
@@ -21,6 +33,12 @@ pub struct Check {
 
 impl Check {
     /// The error for the lane that failed, of `lanes` in all.
+    ///
+    /// ```
+    /// use wengert_core::ops::Check;
+    ///
+    /// assert_eq!(Check { message: "x is positive".into() }.error(0, 1).kind, wengert_core::ErrorKind::Check);
+    /// ```
     pub fn error(&self, lane: usize, lanes: usize) -> Error {
         let place = if lanes > 1 { format!(" (row {lane} of {lanes} under `vmap`, counted from 0)") } else { String::new() };
         Error::new(ErrorKind::Check, format!("check failed: {}{place}", self.message))

@@ -12,6 +12,18 @@ use crate::source::called;
 use wengert_kernel::{Comparison, DType, ScalarOp};
 
 /// `(a, b) -> bool`, of one shape and dtype.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[7], %1: f64[7]) {
+///   %2: bool[7] = eq %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct CompareOp(pub Comparison);
 

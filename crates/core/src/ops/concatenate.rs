@@ -19,6 +19,18 @@ use std::borrow::Borrow;
 use wengert_kernel::DType;
 
 /// The operands one after the other along an axis; at least one.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[2], %1: f64[3]) {
+///   %2: f64[5] = concatenate[axis=0] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Concatenate {
     /// The axis joined.

@@ -25,6 +25,24 @@ use std::sync::Arc;
 use wengert_kernel::{Binary, DType};
 
 /// A choice between two programs.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[], %1: bool[], %2: f64[]) {
+///   %3: f64[] = cond[inv=1, gated=0, acc=0, on_true=program (%0: bool[], %1: f64[]) {
+///     %2: f64[] = sin %1
+///     return %2
+///   }, on_false=program (%0: bool[], %1: f64[]) {
+///     %2: f64[] = cos %1
+///     return %2
+///   }] %0 %1 %2
+///   return %3
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Cond {
     /// Where the predicate is true.

@@ -10,6 +10,18 @@ use crate::value::Value;
 use wengert_kernel::{DType, ScalarOp};
 
 /// `x -> x` in another dtype, by the rules of Rust's `as`; to `bool`: whether it is not 0.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: u8[7]) {
+///   %1: f64[7] = convert[dtype=f64] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Convert {
     /// The dtype of the result.

@@ -19,6 +19,18 @@ use wengert_kernel::{DType, Element};
 ///
 /// Sums start at +0, so that a sum of zeros is +0 whatever their signs, of one product too. Their order is not part of
 /// the meaning: engines may differ by a few roundings.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[2,3], %1: f64[3,4]) {
+///   %2: f64[2,4] = dot[batch=0] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Dot {
     /// Number of leading batch axes.

@@ -20,6 +20,18 @@ use wengert_kernel::{DType, Scalar};
 
 /// Operands `x: [batch.., n..]` and a start for each axis `n`, `i64` of the batch shape: the window of `sizes` at these
 /// starts, clamped so that it fits.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5], %1: i64[]) {
+///   %2: f64[3] = dynamic_slice[batch=0, sizes=[3]] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct DynamicSlice {
     /// Number of leading batch axes.
@@ -30,6 +42,18 @@ pub struct DynamicSlice {
 
 /// Operands `x, u` and starts as of [`DynamicSlice`]: `x` with the window replaced by `u`, or `u` added to it; in place
 /// when nobody else holds `x`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5], %1: f64[3], %2: i64[]) {
+///   %3: f64[5] = dynamic_update[batch=0, add=true] %0 %1 %2
+///   return %3
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct DynamicUpdate {
     /// Number of leading batch axes.

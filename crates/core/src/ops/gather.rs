@@ -20,6 +20,18 @@ use wengert_kernel::{Binary, DType, Scalar};
 
 /// Operands `x: [batch.., n, rest..]` and `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices, which are
 /// `i64`, are clamped to `0..n`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5], %1: i64[4]) {
+///   %2: f64[4] = gather[batch=0] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Gather {
     /// Number of leading batch axes.
@@ -162,6 +174,13 @@ fn sample(dtype: DType, batch: usize, x: &[usize], index: &[usize], indices: Vec
 }
 
 /// A position along an axis: a number, or an array of integers. Negative ones count from the end, once.
+///
+/// ```
+/// use wengert_core::{Array, array};
+///
+/// let x = array![10, 20, 30];
+/// assert_eq!((x.at(-1), x.at(array![0, 2])), (Array::from(30), array![10, 30]));
+/// ```
 #[derive(Clone)]
 pub enum Index {
     /// A number known when the function is traced.

@@ -11,6 +11,18 @@ use crate::value::Value;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
 /// `-> shape`: each element is its index along `axis`, converted from `i64`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program () {
+///   %0: i64[3] = iota[dtype=i64, shape=[3], axis=0]
+///   return %0
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Iota {
     /// A dtype of numbers.

@@ -9,6 +9,18 @@ use crate::value::{ArrayValue, Value};
 use wengert_kernel::{DType, Scalar};
 
 /// `-> []`: one number, equal to another by its bits.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program () {
+///   %0: f64[] = literal[value=1.0f64]
+///   return %0
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Literal(pub Scalar);
 

@@ -33,6 +33,13 @@ pub use scan::{fori_loop, scan, scan_reverse};
 pub use while_loop::while_loop;
 
 /// What a primitive is besides its behaviour: its names, how it is read back, and what its laws are checked on.
+///
+/// ```
+/// use wengert_core::ops::{Definition, Select};
+///
+/// assert_eq!(Select::NAMES, ["select"]);
+/// assert!(!Select::samples().is_empty());
+/// ```
 pub trait Definition: Primitive + Sized {
     /// Every name it prints under.
     const NAMES: &'static [&'static str];
@@ -51,6 +58,14 @@ pub trait Definition: Primitive + Sized {
 }
 
 /// The attributes of an operation that is being parsed.
+///
+/// ```
+/// use wengert_core::{ops::Attributes, primitive::Attribute};
+///
+/// let attributes = Attributes(vec![("axis".into(), Attribute::Int(1)), ("sizes".into(), Attribute::Ints(vec![2, 3]))]);
+/// assert_eq!(attributes.int("axis"), Ok(1));
+/// assert!(attributes.ints("axis").is_err());
+/// ```
 pub struct Attributes(pub Vec<(String, Attribute)>);
 
 macro_rules! attribute_getters {
@@ -72,6 +87,13 @@ impl Attributes {
     }
 
     /// Whether the attribute is there.
+    ///
+    /// ```
+    /// use wengert_core::{ops::Attributes, primitive::Attribute};
+    ///
+    /// let attributes = Attributes(vec![("axis".into(), Attribute::Int(1)), ("sizes".into(), Attribute::Ints(vec![2, 3]))]);
+    /// assert!(attributes.has("axis") && !attributes.has("shape"));
+    /// ```
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_ok()
     }
@@ -98,6 +120,17 @@ impl Attributes {
     }
 
     /// The lanes of an operation of so many operands with this body.
+    ///
+    /// # Errors
+    /// When they are not one for each axis of the mask, or too few.
+    ///
+    /// ```
+    /// use wengert_core::{ops::Attributes, program::parse};
+    ///
+    /// let body = parse("program (%0: bool[]) {\n  return %0\n}\n")?;
+    /// assert!(Attributes(Vec::new()).lanes(&body, 1).unwrap().is_empty());
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn lanes(&self, body: &Program, operands: usize) -> Result<OpLanes, TypeError> {
         match self.get("lanes") {
             Ok(_) => OpLanes::from_attribute(&self.ints("lanes")?, operands, bodies::lane_shape(body).len()),
@@ -106,11 +139,31 @@ impl Attributes {
     }
 
     /// A size or axis.
+    ///
+    /// # Errors
+    /// When it is missing, no integer, or negative.
+    ///
+    /// ```
+    /// use wengert_core::{ops::Attributes, primitive::Attribute};
+    ///
+    /// let attributes = Attributes(vec![("axis".into(), Attribute::Int(1)), ("sizes".into(), Attribute::Ints(vec![2, 3]))]);
+    /// assert_eq!(attributes.size("axis"), Ok(1));
+    /// ```
     pub fn size(&self, key: &str) -> Result<usize, TypeError> {
         usize::try_from(self.int(key)?).map_err(|_| TypeError::new(format!("attribute `{key}` is negative")))
     }
 
     /// Sizes or axes.
+    ///
+    /// # Errors
+    /// When it is missing, no list of integers, or an entry is negative.
+    ///
+    /// ```
+    /// use wengert_core::{ops::Attributes, primitive::Attribute};
+    ///
+    /// let attributes = Attributes(vec![("axis".into(), Attribute::Int(1)), ("sizes".into(), Attribute::Ints(vec![2, 3]))]);
+    /// assert_eq!(attributes.sizes("sizes"), Ok(vec![2, 3]));
+    /// ```
     pub fn sizes(&self, key: &str) -> Result<Vec<usize>, TypeError> {
         let negative = |_| TypeError::new(format!("attribute `{key}` has a negative entry"));
         self.ints(key)?.into_iter().map(|n| usize::try_from(n).map_err(negative)).collect()
@@ -173,6 +226,13 @@ macro_rules! primitives {
         $(pub use $module::{$($name),+};)*
 
         /// An operation of a program: one of the closed set of primitives.
+        ///
+        /// ```
+        /// use wengert_core::ops::{Op, Select};
+        ///
+        /// assert_eq!(Op::from(Select).name(), "select");
+        /// assert_eq!(Op::from(Select), Op::Select(Select)); // equal and hashed by what it does
+        /// ```
         #[derive(Clone, PartialEq, Eq, Hash, Debug)]
         #[allow(missing_docs)]
         pub enum Op { $($($name(held!($name $(in $pointer)?)),)+)* }
@@ -196,6 +256,10 @@ macro_rules! primitives {
         }
 
         /// The samples of every primitive.
+        ///
+        /// ```
+        /// assert!(wengert_core::ops::samples().iter().any(|sample| sample.op.name() == "dot"));
+        /// ```
         pub fn samples() -> Vec<Sample> {
             let mut all = Vec::new();
             $($({
@@ -207,6 +271,10 @@ macro_rules! primitives {
         }
 
         /// The samples of every primitive with operands of a length.
+        ///
+        /// ```
+        /// assert!(wengert_core::ops::samples_of_length(17).len() > 100);
+        /// ```
         pub fn samples_of_length(n: usize) -> Vec<Sample> {
             let mut all = Vec::new();
             $($(all.extend($name::samples_of_length(n));)+)*
@@ -214,6 +282,10 @@ macro_rules! primitives {
         }
 
         /// The names of all operations.
+        ///
+        /// ```
+        /// assert!(wengert_core::ops::names().contains(&"reduce_sum"));
+        /// ```
         pub fn names() -> Vec<&'static str> {
             let mut all = Vec::new();
             $($(all.extend_from_slice($name::NAMES);)+)*

@@ -19,6 +19,18 @@ use wengert_kernel::{DType, Scalar};
 
 /// Operands `x, value`: `x` with `low[a]` elements before and `high[a]` after it along each axis, all the scalar
 /// `value`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[3], %1: f64[]) {
+///   %2: f64[6] = pad[low=[1], high=[2]] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Pad {
     /// Elements before, by axis.

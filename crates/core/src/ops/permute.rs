@@ -17,6 +17,18 @@ use smallvec::SmallVec;
 use wengert_kernel::DType;
 
 /// Result axis `i` is operand axis `axes[i]`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[2,3]) {
+///   %1: f64[3,2] = permute[axes=[1, 0]] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Permute {
     /// Every axis of the operand, once.

@@ -19,6 +19,18 @@ use wengert_kernel::{Binary, DType, Element, Scalar, with_element};
 
 /// Combines the axes `start..end`, as if they were one, in the order of [`wengert_kernel::reduce`]: that of the last
 /// axis when `end` is the rank, else that of rows. The axes go.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[5]) {
+///   %1: f64[] = reduce_sum[start=0, end=1] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Reduce {
     /// `Add`, `Mul`, `Max`, `Min`, `And` or `Or`.

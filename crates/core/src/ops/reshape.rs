@@ -15,6 +15,18 @@ use crate::source::called;
 use wengert_kernel::DType;
 
 /// The elements in row-major order under another shape of as many.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[2,3]) {
+///   %1: f64[6] = reshape[shape=[6]] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Reshape {
     /// The result's axis lengths.

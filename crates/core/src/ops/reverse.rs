@@ -17,6 +17,18 @@ use smallvec::SmallVec;
 use wengert_kernel::DType;
 
 /// Some axes read from their end.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[3]) {
+///   %1: f64[3] = reverse[shape=[3], axes=[0]] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Reverse {
     /// The axis lengths of operand and result, from which the index map follows.

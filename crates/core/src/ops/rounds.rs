@@ -22,6 +22,21 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// A loop over a known number of rounds.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[], %1: f64[], %2: list(f64[]; 2)) {
+///   %3: f64[] = loop[inv=0, acc=0, carry=1, xs=1, length=2, reverse=false, body=program (%0: bool[], %1: i64[], %2: f64[], %3: f64[]) {
+///     %4: f64[] = add %2 %3
+///     return %4
+///   }] %0 %1 %2
+///   return %3
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Loop {
     /// `mask, i, inv.., acc.., carry.., x..` to `acc.., carry.., y..`.

@@ -15,14 +15,50 @@ use std::sync::Arc;
 use wengert_kernel::{Binary, DType, with_element};
 
 /// The rows of an array of rank 1 or more, along its first axis.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[3]) {
+///   %1: list(f64[]; 3) = rows %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Rows;
 
 /// The array whose rows are those of a list of known length.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: list(f64[]; 3)) {
+///   %1: f64[3] = stack %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Stack;
 
 /// A list of zero rows, of no rows when its length is unknown.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program () {
+///   %0: list(f64[2]; 3) = nil[type=list(f64[2]; 3)]
+///   return %0
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Nil {
     /// The list type.
@@ -30,10 +66,34 @@ pub struct Nil {
 }
 
 /// The sum of two lists, row by row; where one ends the other goes on.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: list(f64[2]), %1: list(f64[2])) {
+///   %2: list(f64[2]) = list_add %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ListAdd;
 
 /// Every row repeated along a new axis.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: list(f64[2])) {
+///   %1: list(f64[2,2]) = list_spread[size=2, axis=1] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ListSpread {
     /// Length of the axis.
@@ -43,6 +103,18 @@ pub struct ListSpread {
 }
 
 /// Every row summed over one axis.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: list(f64[4,2])) {
+///   %1: list(f64[4]) = list_sum[axis=1] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ListSum {
     /// The axis that goes.

@@ -5,6 +5,13 @@ use crate::value::{ArrayValue, Value};
 use wengert_kernel::{DType, Element, Scalar, ScalarOp};
 
 /// One instance of an operation on which the laws are checked.
+///
+/// ```
+/// use wengert_core::{ops::{Sample, Select}, value::Value};
+///
+/// let sample = Sample::new(Select, vec![Value::scalar(true), Value::scalar(1.0), Value::scalar(2.0)]).linear(&[1, 2]);
+/// assert_eq!(sample.smooth, [1, 2]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// The operation.
@@ -19,6 +26,13 @@ pub struct Sample {
 
 impl Sample {
     /// A sample that is smooth and linear in nothing.
+    ///
+    /// ```
+    /// use wengert_core::{ops::{Sample, Select}, value::Value};
+    ///
+    /// let args = vec![Value::scalar(true), Value::scalar(1.0), Value::scalar(2.0)];
+    /// assert!(Sample::new(Select, args).smooth.is_empty());
+    /// ```
     pub fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
         Sample { op: op.into(), args, smooth: Vec::new(), linear: Vec::new() }
     }
@@ -48,12 +62,27 @@ impl Sample {
     }
 
     /// Smooth in these operands.
+    ///
+    /// ```
+    /// use wengert_core::{ops::{Sample, Select}, value::Value};
+    ///
+    /// let args = vec![Value::scalar(true), Value::scalar(1.0), Value::scalar(2.0)];
+    /// assert_eq!(Sample::new(Select, args).smooth(&[1]).smooth, [1]);
+    /// ```
     pub fn smooth(mut self, operands: &[usize]) -> Self {
         self.smooth = operands.to_vec();
         self
     }
 
     /// Linear in these operands together (and smooth in them).
+    ///
+    /// ```
+    /// use wengert_core::{ops::{Sample, Select}, value::Value};
+    ///
+    /// let args = vec![Value::scalar(true), Value::scalar(1.0), Value::scalar(2.0)];
+    /// let sample = Sample::new(Select, args).linear(&[1, 2]);
+    /// assert_eq!((sample.linear, sample.smooth), (vec![1, 2], vec![1, 2]));
+    /// ```
     pub fn linear(mut self, operands: &[usize]) -> Self {
         self.linear = operands.to_vec();
         self.smooth(operands)

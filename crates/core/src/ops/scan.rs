@@ -37,6 +37,16 @@ pub fn scan<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: 
 }
 
 /// [`scan`] from the last row to the first; row `k` of the results belongs to row `k` of `xs`.
+///
+/// # Panics
+/// As [`scan`].
+///
+/// ```
+/// use wengert_core::{Array, array, scan_reverse};
+///
+/// let (_, sums) = scan_reverse(|sum: Array, x: Array| (&sum + &x, sum + x), Array::from(0.0), array![1.0, 2.0, 3.0]);
+/// assert_eq!(sums, array![6.0, 5.0, 3.0]); // of each element and those after it
+/// ```
 #[track_caller]
 pub fn scan_reverse<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: X) -> (C, Y) {
     let _called = called("scan_reverse");

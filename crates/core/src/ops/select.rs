@@ -13,6 +13,18 @@ use crate::source::called;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
 /// `(p, a, b) -> a where p, else b`; all of one shape.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[7], %1: f64[7], %2: f64[7]) {
+///   %3: f64[7] = select %0 %1 %2
+///   return %3
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Select;
 

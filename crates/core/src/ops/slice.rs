@@ -17,6 +17,18 @@ use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToIncl
 use wengert_kernel::DType;
 
 /// Element `i` of the result is `x[start + stride * i]`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[7]) {
+///   %1: f64[3] = slice[start=[2], sizes=[3], stride=[1]] %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Slice {
     /// First element by axis.
@@ -28,6 +40,18 @@ pub struct Slice {
 }
 
 /// Operands `c, u`: `c` with `u[i]` added at `start + stride * i`; in place when nobody else holds `c`.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[7], %1: f64[3]) {
+///   %2: f64[7] = slice_add[start=[2], stride=[1]] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SliceAdd {
     /// First element by axis.
@@ -256,6 +280,14 @@ fn added(dtype: DType, c: &[usize], u: &[usize], start: &[usize], stride: &[usiz
 }
 
 /// What is taken along one axis.
+///
+/// ```
+/// use wengert_core::{array, ops::Span};
+///
+/// let x = array![0, 1, 2, 3, 4];
+/// assert_eq!(x.slice(Span::from(1..4)), array![1, 2, 3]);
+/// assert_eq!(x.slice(Span::from(..).step_by(2)), array![0, 2, 4]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span {
     start: i64,
@@ -363,6 +395,14 @@ fn after(last: i64) -> Option<i64> {
 }
 
 /// What is taken along the leading axes: a range or position for the first, or a tuple with one for each of several.
+///
+/// ```
+/// use wengert_core::array;
+///
+/// let x = array![[1, 2, 3], [4, 5, 6]];
+/// assert_eq!(x.slice(1), array![4, 5, 6]);
+/// assert_eq!(x.slice((.., 0..2)), array![[1, 2], [4, 5]]);
+/// ```
 pub trait Spans {
     /// One span for each leading axis.
     fn spans(self) -> SmallVec<[Span; 4]>;

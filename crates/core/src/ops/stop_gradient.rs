@@ -10,6 +10,18 @@ use crate::value::Value;
 use wengert_kernel::DType;
 
 /// `x -> x`, with no derivative.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[7]) {
+///   %1: f64[7] = stop_gradient %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StopGradient;
 

@@ -15,6 +15,18 @@ use crate::source::called;
 use wengert_kernel::{DType, ScalarOp, Unary};
 
 /// `x -> f(x)`, of the same shape.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: f64[3]) {
+///   %1: f64[3] = sin %0
+///   return %1
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct UnaryOp(pub Unary);
 

@@ -23,6 +23,24 @@ use std::sync::Arc;
 use wengert_kernel::DType;
 
 /// A loop whose number of rounds depends on data.
+///
+/// ```
+/// use wengert_core::program::parse;
+///
+/// let text = r#"program (%0: bool[], %1: f64[]) {
+///   %2: f64[], %3: i64[] = while[inv=0, carry=1, cond=program (%0: bool[], %1: f64[]) {
+///     %2: bool[] = is_finite %1
+///     return %2
+///   }, body=program (%0: bool[], %1: f64[]) {
+///     %2: f64[] = mul %1 %1
+///     return %2
+///   }] %0 %1
+///   return %2
+/// }
+/// "#;
+/// assert_eq!(format!("{:#}", parse(text)?), text);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct While {
     /// `mask, inv.., carry..` to a truth value by lane.

@@ -7,6 +7,20 @@ use crate::source::Source;
 use crate::types::Type;
 
 /// A program under construction. Inputs may be added at any time; [`Builder::finish`] puts them first.
+///
+/// ```
+/// use wengert_core::ops::{Op, UnaryOp};
+/// use wengert_core::{DType, Type, program::Builder, source::Source};
+/// use wengert_kernel::Unary;
+///
+/// let mut builder = Builder::new();
+/// let x = builder.input(Type::scalar(DType::F64));
+/// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+/// let program = builder.finish(&[y.first]);
+/// program.verify()?;
+/// assert_eq!(program.equations().len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Default)]
 pub struct Builder {
     types: Vec<Type>,
@@ -15,6 +29,17 @@ pub struct Builder {
 }
 
 /// The results of an equation, one after the other.
+///
+/// ```
+/// use wengert_core::ops::{Op, UnaryOp};
+/// use wengert_core::{DType, Type, program::Builder, source::Source};
+/// use wengert_kernel::Unary;
+///
+/// let mut builder = Builder::new();
+/// let x = builder.input(Type::scalar(DType::F64));
+/// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+/// assert_eq!(y.first.index(), 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Results {
     /// The first result.
@@ -24,6 +49,17 @@ pub struct Results {
 
 impl Results {
     /// Each of them.
+    ///
+    /// ```
+    /// use wengert_core::ops::{Op, UnaryOp};
+    /// use wengert_core::{DType, Type, program::Builder, source::Source};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+    /// assert!(y.results().eq([y.first]));
+    /// ```
     pub fn results(&self) -> impl ExactSizeIterator<Item = Var> + use<> {
         (self.first.0..self.first.0 + self.count).map(Var)
     }
@@ -31,6 +67,10 @@ impl Results {
 
 impl Builder {
     /// An empty program.
+    ///
+    /// ```
+    /// assert!(wengert_core::program::Builder::new().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -45,6 +85,14 @@ impl Builder {
     }
 
     /// A new input.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// assert_eq!(builder.ty(x), &Type::scalar(DType::F64));
+    /// ```
     pub fn input(&mut self, ty: Type) -> Var {
         self.types.push(ty);
         let v = Var(self.types.len() as u32 - 1);
@@ -53,6 +101,18 @@ impl Builder {
     }
 
     /// A new equation whose result types are known (`infer` has spoken).
+    ///
+    /// ```
+    /// use wengert_core::ops::{Op, UnaryOp};
+    /// use wengert_core::{DType, Type, program::Builder, source::Source};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// let y = builder.push(Op::from(UnaryOp(Unary::Sin)), [x].into_iter().collect(), [Type::scalar(DType::F64)], Source::Unknown);
+    /// assert_eq!(builder.len(), 1);
+    /// assert_eq!(y.results().len(), 1);
+    /// ```
     pub fn push(&mut self, op: Op, args: Args, results: impl IntoIterator<Item = Type>, source: Source) -> Results {
         let first = Var(self.types.len() as u32);
         self.types.extend(results);
@@ -62,6 +122,17 @@ impl Builder {
     }
 
     /// Copies an equation with other operands (of the same types); returns its results.
+    ///
+    /// ```
+    /// use wengert_core::program::{Builder, parse};
+    ///
+    /// let program = parse("program (%0: f64[]) {\n  %1: f64[] = sin %0\n  return %1\n}\n")?;
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(program.input_types()[0].clone());
+    /// let y = builder.copy(&program.equations()[0], [x].into_iter().collect(), &program).next().unwrap();
+    /// assert_eq!(builder.finish(&[y]), program);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn copy(&mut self, e: &Equation, args: Args, from: &Program) -> impl ExactSizeIterator<Item = Var> + use<> {
         let types = e.results().map(|v| from.ty(v).clone());
         self.push(e.op.clone(), args, types, e.source.clone()).results()
@@ -73,21 +144,57 @@ impl Builder {
     }
 
     /// The type of a variable.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// assert_eq!(builder.ty(x).dtype(), DType::F64);
+    /// ```
     pub fn ty(&self, v: Var) -> &Type {
         &self.types[v.index()]
     }
 
     /// Equations so far.
+    ///
+    /// ```
+    /// use wengert_core::program::{Builder, parse};
+    ///
+    /// let program = parse("program (%0: f64[]) {\n  %1: f64[] = sin %0\n  return %1\n}\n")?;
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(program.input_types()[0].clone());
+    /// let y = builder.copy(&program.equations()[0], [x].into_iter().collect(), &program).next().unwrap();
+    /// # let _ = y;
+    /// assert_eq!(builder.len(), 1);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.equations.len()
     }
 
     /// Whether there is no equation yet.
+    ///
+    /// ```
+    /// assert!(wengert_core::program::Builder::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.equations.is_empty()
     }
 
     /// The finished program, with these inputs in this order (all of them must be given) and these outputs.
+    ///
+    /// # Panics
+    /// When an input has no place, or a variable is used before it is defined.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// let y = builder.input(Type::scalar(DType::I32));
+    /// assert_eq!(builder.finish_with(&[y, x], &[]).input_types()[0].dtype(), DType::I32);
+    /// ```
     pub fn finish_with(self, inputs: &[Var], outputs: &[Var]) -> Program {
         assert_eq!(inputs.len(), self.inputs.len(), "every input of a program has a place");
         if inputs.iter().map(|v| v.index()).eq(0..inputs.len()) {
@@ -142,6 +249,14 @@ impl Builder {
     }
 
     /// The finished program, inputs in the order in which they were made.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, program::Builder};
+    ///
+    /// let mut builder = Builder::new();
+    /// let x = builder.input(Type::scalar(DType::F64));
+    /// assert_eq!(builder.finish(&[x]).outputs(), [x]);
+    /// ```
     pub fn finish(self, outputs: &[Var]) -> Program {
         let inputs = self.inputs.clone();
         self.finish_with(&inputs, outputs)

@@ -13,6 +13,14 @@ use wengert_kernel::{Binary, Scalar, ScalarOp, Unary};
 ///
 /// Only rewrites that keep every bit of every result (NaN payloads aside) are done: `x * 1`, `x / 1`, `x - 0`,
 /// `x + -0`, `x & true`, `--x`, `select` by a constant; never `x * 0`, `x - x` or a change of order.
+///
+/// ```
+/// use wengert_core::program::{parse, simplify};
+///
+/// let program = parse("program (%0: f64[]) {\n  %1: f64[] = sin %0\n  %2: f64[] = sin %0\n  %3: f64[] = cos %0\n  %4: f64[] = mul %1 %2\n  return %4\n}\n")?;
+/// assert_eq!(simplify(&program).equations().len(), 2);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn simplify(program: &Program) -> Program {
     without_dead_code(with_shared_work(program))
 }

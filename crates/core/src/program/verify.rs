@@ -9,6 +9,16 @@ use std::collections::HashSet;
 impl Program {
     /// Infers every equation again, here and in all programs inside (each once), and checks that variables are
     /// numbered in order and defined before they are used.
+    ///
+    /// # Errors
+    /// The first equation whose types are not those that it infers, or variable that is not defined before its use.
+    ///
+    /// ```
+    /// use wengert_core::program::parse;
+    ///
+    /// parse("program (%0: f64[2]) {\n  %1: f64[2] = sin %0\n  return %1\n}\n")?.verify()?;
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn verify(&self) -> Result<(), Error> {
         let mut seen: HashSet<*const Program> = HashSet::new();
         let mut work = vec![self];

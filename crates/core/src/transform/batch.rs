@@ -11,6 +11,15 @@ use crate::types::Type;
 use std::sync::Arc;
 
 /// What [`batch`] gives.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::batch};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// assert_eq!(batch(&program, &[false, false], 5, &[false]).mapped, [false]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The program with batch axes.
@@ -21,6 +30,16 @@ pub struct Batch {
 
 /// The program on `size` lanes, given which inputs are `mapped` (have the batch axis in front); the others are
 /// shared by all lanes. Outputs in `force` get a batch axis even when all lanes are equal.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::batch};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let rows = batch(&program, &[true, false], 5, &[true]);
+/// assert_eq!(rows.program.output_types().next().unwrap().to_string(), "f64[5]");
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn batch(program: &Arc<Program>, mapped: &[bool], size: usize, force: &[bool]) -> Batch {
     memoised("batch", program, &[mapped, force], &[size], || {
         let with_axis = |(ty, &mapped): (&Type, &bool)| if mapped { ty.batched(size) } else { ty.clone() };

@@ -10,6 +10,15 @@ use crate::trace::record;
 use std::sync::Arc;
 
 /// What [`jvp`] gives.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::jvp};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// assert_eq!(jvp(&program, &[false, false], &[false]).active, [false]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Jvp {
     /// Inputs, then the tangents of the active ones, to outputs, then the tangents of the active ones.
@@ -20,6 +29,17 @@ pub struct Jvp {
 
 /// The program that computes outputs and tangents, given which inputs are `active` (have a tangent). An output that
 /// is in `force` gets a tangent even when it is zero.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::jvp};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let pushed = jvp(&program, &[true, false], &[true]);
+/// // Two inputs and one tangent, to one output and its tangent.
+/// assert_eq!((pushed.program.inputs(), pushed.program.outputs().len()), (3, 2));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn jvp(program: &Arc<Program>, active: &[bool], force: &[bool]) -> Jvp {
     memoised("jvp", program, &[active, force], &[], || {
         let mut types = program.input_types().to_vec();

@@ -23,6 +23,17 @@ use crate::types::Type;
 use std::sync::Arc;
 
 /// A function's value and everything its derivative at that point needs, as two programs.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::linearize};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let linearized = linearize(&program, &[true, false], &[true]);
+/// assert_eq!(linearized.residuals, 1); // the other factor
+/// assert_eq!(linearized.linear.inputs(), 2);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Linearized {
     /// Inputs to outputs, then residuals.
@@ -34,6 +45,16 @@ pub struct Linearized {
 }
 
 /// Linearises the `wanted` outputs of a program in its `active` inputs: `jvp`, then `split` by the tangents.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::linearize};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let linearized = linearize(&program, &[true, true], &[true]);
+/// assert_eq!(linearized.residuals, 2); // both factors
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn linearize(program: &Arc<Program>, active: &[bool], wanted: &[bool]) -> Linearized {
     let outputs = program.outputs().len();
     let jvp = jvp(program, active, wanted);
@@ -56,6 +77,17 @@ pub fn linearize(program: &Arc<Program>, active: &[bool], wanted: &[bool]) -> Li
 }
 
 /// Transposes the linear half: residuals and cotangents of all outputs to cotangents of the active inputs.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::{linearize, transpose_linear}};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let pullback = transpose_linear(&linearize(&program, &[true, true], &[true]));
+/// // Two residuals and one cotangent, to two cotangents.
+/// assert_eq!((pullback.inputs(), pullback.outputs().len()), (3, 2));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn transpose_linear(linearized: &Linearized) -> Program {
     let linear = &linearized.linear;
     let mut modes = vec![Mode::Known; linearized.residuals];

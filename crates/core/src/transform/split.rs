@@ -11,6 +11,16 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What [`split`] gives.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::split};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// // With the second factor unknown there is nothing to do before it is known.
+/// assert_eq!(split(&program, &[false, true], &[true]).residuals.len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Split {
     /// Known inputs to known outputs, then residuals.
@@ -24,6 +34,15 @@ pub struct Split {
 }
 
 /// Where a residual comes from.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::{Residual, split}};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// assert_eq!(split(&program, &[false, true], &[true]).residuals, [Residual::Input(0)]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Residual {
     /// It is the known input at this position among the known inputs, so it need not be kept.
@@ -33,6 +52,17 @@ pub enum Residual {
 }
 
 /// How an operation with programs inside splits.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
+/// let call: Op = Call { program: Arc::new(body), checkpoint: false }.into();
+/// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
+/// assert_eq!(halves.results.len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub struct SplitEquation {
     /// The known half.
     pub known: Op,
@@ -47,6 +77,17 @@ pub struct SplitEquation {
 }
 
 /// An operand of the linear half.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse, transform::LinearArg};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
+/// let call: Op = Call { program: Arc::new(body), checkpoint: false }.into();
+/// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
+/// assert!(halves.linear_args.contains(&LinearArg::Operand(2)));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinearArg {
     /// An operand of the equation, known or not.
@@ -56,6 +97,17 @@ pub enum LinearArg {
 }
 
 /// Which half gives a result.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse, transform::Side};
+///
+/// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
+/// let call: Op = Call { program: Arc::new(body), checkpoint: false }.into();
+/// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
+/// assert!(matches!(halves.results[0], Side::Linear(_)));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     /// The known one.
@@ -65,6 +117,17 @@ pub enum Side {
 }
 
 /// Splits a program, given which inputs are `unknown`. Outputs in `force` belong to the linear half in any case.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::split};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let halves = split(&program, &[false, true], &[true]);
+/// assert_eq!(halves.linear.equations().len(), 1);
+/// assert_eq!(halves.known.equations().len(), 0);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn split(program: &Arc<Program>, unknown: &[bool], force: &[bool]) -> Split {
     memoised("split", program, &[unknown, force], &[], || Splitter::new(program, unknown).run(force))
 }

@@ -12,6 +12,16 @@ use crate::types::Type;
 use std::sync::Arc;
 
 /// What an input is to [`transpose`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::{Mode, transpose}};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let transposed = transpose(&program, &[Mode::Known, Mode::Linear], &[true]);
+/// assert_eq!(transposed.outputs().len(), 1); // the cotangent of the second factor
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Mode {
     /// A coefficient.
@@ -29,6 +39,16 @@ pub enum Mode {
 ///
 /// Inputs: the known ones, cotangents of the present outputs, starts of the accumulated ones. Outputs: the
 /// accumulated cotangents, then those of the linear inputs.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::{Mode, transpose}};
+///
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// let transposed = transpose(&program, &[Mode::Known, Mode::Linear], &[true]);
+/// assert!(transposed.to_string().contains("mul"));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn transpose(program: &Program, modes: &[Mode], present: &[bool]) -> Program {
     let pick = |mode: Mode| {
         program.input_types().iter().zip(modes).filter(move |(_, m)| **m == mode).map(|(ty, _)| ty.clone())
