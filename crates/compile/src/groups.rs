@@ -250,6 +250,7 @@ impl Plan {
             }
         }
         for &id in opaque.results.iter().flatten() {
+            self.info[id].made = self.position;
             self.info[id].available = item + 1;
             self.info[id].written = moment(item);
             self.info[id].stored = true;

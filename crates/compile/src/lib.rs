@@ -28,6 +28,7 @@ mod rewrite;
 mod storage;
 mod update;
 
+pub use pipeline::passes;
 pub use report::{Cost, Fused, Report};
 
 use wengert_core::ops::Check;

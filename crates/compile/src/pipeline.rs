@@ -34,6 +34,16 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
     Compiled { routine: e.routine, checks: e.checks, report: e.report, lines: e.lines, fusion: e.fusion }
 }
 
+/// The program after each pass from programs to programs, with the pass's name.
+pub fn passes(program: &Arc<Program>) -> Vec<(&'static str, Arc<Program>)> {
+    let mut program = program.clone();
+    let after = |(name, pass): &(&'static str, Pass)| {
+        program = pass(&program);
+        (*name, program.clone())
+    };
+    PASSES.iter().map(after).collect()
+}
+
 /// A program as statements; the arena is not planned yet.
 fn lower(program: &Program) -> Emitter {
     let mut e = Emitter::default();

@@ -85,7 +85,10 @@ fn panel(text: &mut String, graph: &Graph, layout: &Layout) {
     }
     for (node, place) in graph.nodes.iter().zip(&layout.nodes) {
         let equation = node.equation.map_or(String::new(), |e| format!(" data-equation=\"{e}\""));
-        write(text, format_args!("<g class=\"{}\"{equation}>", node.kind.name()));
+        // `file:line` of `file:line:column`, by which pages link what stems from one line.
+        let source = node.source.as_ref().and_then(|s| s.lines().next()?.rsplit_once(':'));
+        let line = source.map_or(String::new(), |(line, _)| format!(" data-line=\"{}\"", escape(line)));
+        write(text, format_args!("<g class=\"{}\"{equation}{line}>", node.kind.name()));
         if let Some(source) = &node.source {
             write(text, format_args!("<title>{}</title>", escape(source)));
         }

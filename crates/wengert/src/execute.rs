@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use wengert_compile::Compiled;
 use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, ArrayType, Error, ErrorKind, Program, Type};
@@ -26,6 +27,7 @@ pub struct Executable {
     code: wengert_native::Checked,
     compiled: Compiled,
     outputs: Vec<ArrayType>,
+    took: [Duration; 2],
 }
 
 /// The results of a call.
@@ -123,11 +125,21 @@ impl Cache {
 /// # Ok::<(), wengert::Error>(())
 /// ```
 pub fn executable(program: &Arc<Program>) -> Result<Arc<Executable>, Error> {
+    found_or_made(program).map(|(executable, _)| executable)
+}
+
+/// The machine code, and whether it was made now.
+pub(crate) fn found_or_made(program: &Arc<Program>) -> Result<(Arc<Executable>, bool), Error> {
     static CACHE: OnceLock<Mutex<Cache>> = OnceLock::new();
     let cache = CACHE.get_or_init(Mutex::default);
     // A panic while the lock is held leaves the table as it was before: it is used again.
     let code = cache.lock().unwrap_or_else(PoisonError::into_inner).entry(program);
-    code.get_or_init(|| Executable::new(program).map(Arc::new)).clone()
+    let mut made = false;
+    let code = code.get_or_init(|| {
+        made = true;
+        Executable::new(program).map(Arc::new)
+    });
+    code.clone().map(|code| (code, made))
 }
 
 impl Executable {
@@ -149,11 +161,24 @@ impl Executable {
             Type::List(_) => Err(Error::new(ErrorKind::Type, "a compiled program returns arrays, not lists of rows")),
         };
         let outputs = program.output_types().map(array).collect::<Result<_, _>>()?;
+        let start = Instant::now();
         let compiled = wengert_compile::compile(program, &wengert_compile::Options::default());
+        let loops = start.elapsed();
         let code = wengert_native::Checked::compile(&compiled.routine, &wengert_native::Options::default())
             .map_err(|e| Error::new(ErrorKind::Type, format!("machine code could not be made: {e}")))?;
         COMPILED.fetch_add(1, Ordering::Relaxed);
-        Ok(Executable { code, compiled, outputs })
+        let took = [loops, start.elapsed() - loops];
+        Ok(Executable { code, compiled, outputs, took })
+    }
+
+    /// How long it took to make loops of the program, and machine code of the loops.
+    pub fn took(&self) -> [Duration; 2] {
+        self.took
+    }
+
+    /// Bytes of machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.code.code_bytes()
     }
 
     /// The loops that were compiled.

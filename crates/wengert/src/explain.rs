@@ -310,8 +310,13 @@ fn short(x: &Array) -> String {
     }
 }
 
+/// A value in a node of a graph: what [`short`] says, unless that is long.
+fn brief(x: &Array) -> String {
+    if x.rank() == 0 || (x.rank() == 1 && x.size() <= 3) { short(x) } else { x.ty().to_string() }
+}
+
 impl Explanation {
-    fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         let mut heading = vec!["step".to_owned(), "is".into(), "line".into(), "value".into(), "partials".into()];
         heading.extend(self.directions.iter().map(|d| format!("tangent d/d{d}")));
         heading.push("adjoint".into());
@@ -402,10 +407,10 @@ impl Explanation {
             if !step.expression.is_empty() {
                 node.title = format!("{} = {}", step.name, step.expression);
             }
-            node.lines.push(format!("value {}", short(&step.value)));
+            node.lines.push(format!("value {}", brief(&step.value)));
             let tangents = self.directions.iter().zip(&step.tangents);
-            node.lines.extend(tangents.filter_map(|(d, t)| Some(format!("d/d{d} {}", short(t.as_ref()?)))));
-            node.lines.extend(step.adjoint.iter().map(|a| format!("adjoint {}", short(a))));
+            node.lines.extend(tangents.filter_map(|(d, t)| Some(format!("d/d{d} {}", brief(t.as_ref()?)))));
+            node.lines.extend(step.adjoint.iter().map(|a| format!("adjoint {}", brief(a))));
             if let (Some(source), Some(code)) = (&step.source, &step.code) {
                 node.source = Some(format!("{source}\n{code}"));
             }

@@ -1,11 +1,14 @@
 //! `jit` and `interpret`: a function traced once for each type of argument, and run as a whole.
 
-use crate::execute::{Executable, executable};
+use crate::execute::{Executable, found_or_made};
+use crate::report::{self, Report};
 use crate::traced::{Function, assemble, trace_types};
 use rustc_hash::FxHasher;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use wengert_core::ops::call;
 use wengert_core::source::{UserCall, called};
 use wengert_core::trace::{Surroundings, is_tracing};
@@ -96,6 +99,10 @@ fn interpreting() -> bool {
 
 /// What is remembered of a function for arguments of one type.
 struct Specialisation<A: Tree, R: Tree> {
+    history: Arc<Mutex<History>>,
+    /// Why it was traced, and how long that took.
+    cause: String,
+    tracing: Duration,
     fingerprint: u64,
     arguments: A::Def,
     types: Vec<Type>,
@@ -109,6 +116,8 @@ struct Specialisation<A: Tree, R: Tree> {
 /// Machine code and what it takes before the arguments.
 struct Code {
     executable: Arc<Executable>,
+    /// Whether it was made for this specialisation.
+    fresh: bool,
     captures: Vec<Arc<Buffer>>,
 }
 
@@ -117,6 +126,31 @@ struct Cache<A: Tree, R: Tree> {
     called: Specialisations<A, R>,
     /// Those for calls inside of other traces, whose programs take a lane mask.
     traced: Specialisations<A, R>,
+    history: Arc<Mutex<History>>,
+}
+
+/// What a `jit` value was traced for.
+#[derive(Default)]
+struct History {
+    traced: usize,
+    /// Why, the last times.
+    causes: VecDeque<String>,
+    last: Option<Vec<(String, Type)>>,
+}
+
+/// Causes that are kept.
+const CAUSES: usize = 32;
+
+impl History {
+    /// Notes that it is traced for these arguments; says why.
+    fn add(&mut self, arguments: Vec<(String, Type)>) -> String {
+        let cause = report::cause(self.last.as_deref(), &arguments);
+        self.traced += 1;
+        self.last = Some(arguments);
+        self.causes.truncate(CAUSES - 1);
+        self.causes.push_front(cause.clone());
+        cause
+    }
 }
 
 /// Found by the type of the arguments.
@@ -135,7 +169,7 @@ const OTHERS: usize = 60;
 
 impl<A: Tree, R: Tree> Default for Cache<A, R> {
     fn default() -> Self {
-        Cache { called: Specialisations::default(), traced: Specialisations::default() }
+        Cache { called: Specialisations::default(), traced: Specialisations::default(), history: Arc::default() }
     }
 }
 
@@ -181,14 +215,26 @@ impl<A: Tree, R: Tree> Specialisations<A, R> {
 }
 
 impl<A: Tree, R: Tree> Specialisation<A, R> {
-    fn new(f: &impl Fn(A) -> R, fingerprint: u64, arguments: A::Def, types: Vec<Type>, inside: bool) -> Self {
+    fn new(
+        f: &impl Fn(A) -> R,
+        history: &Arc<Mutex<History>>,
+        (fingerprint, arguments, types): (u64, A::Def, Vec<Type>),
+        inside: bool,
+    ) -> Self {
+        let cause = {
+            let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.add(named::<A>(&arguments, &types))
+        };
+        let start = Instant::now();
         let (surroundings, inputs) = if inside {
             (Surroundings::Body, [vec![Type::scalar(wengert_core::DType::Bool)], types.clone()].concat())
         } else {
             (Surroundings::Inherit, types.clone())
         };
         let (program, captures, result) = trace_types::<A, R>(f, &inputs, &arguments, surroundings);
-        Specialisation { fingerprint, arguments, types, program, captures, result, code: OnceLock::new() }
+        let (history, tracing) = (history.clone(), start.elapsed());
+        let code = OnceLock::new();
+        Specialisation { history, cause, tracing, fingerprint, arguments, types, program, captures, result, code }
     }
 
     #[inline]
@@ -205,8 +251,13 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
             let operands = self.captures.iter().cloned().chain(leaves.drain(..)).collect::<Vec<_>>();
             return assemble::<R>(&self.result, call(&self.program, &operands));
         }
-        let code = self.code.get().map_or_else(|| self.compile(), Ok);
-        let run = |code: &Code| code.executable.run(&code.captures, leaves, |y| R::from_leaves(&self.result, y));
+        let code = self.code.get().map_or_else(|| self.compile(user), Ok);
+        let run = |code: &Code| {
+            if report::watching() {
+                report::seen(self.report(user, code));
+            }
+            code.executable.run(&code.captures, leaves, |y| R::from_leaves(&self.result, y))
+        };
         match code.and_then(run) {
             Ok(result) => result,
             Err(error) => error.or_at(user.source().clone()).raise(),
@@ -214,11 +265,31 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
     }
 
     #[cold]
-    fn compile(&self) -> Result<&Code, Error> {
+    fn report(&self, user: &UserCall, code: &Code) -> Report {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        Report {
+            source: user.source().clone(),
+            arguments: named::<A>(&self.arguments, &self.types),
+            traced: history.traced,
+            causes: history.causes.iter().rev().cloned().collect(),
+            compiled_here: code.fresh,
+            tracing: self.tracing,
+            compiling: code.executable.took(),
+            program: self.program.clone(),
+            compiled: code.executable.compiled().clone(),
+            code_bytes: code.executable.code_bytes(),
+        }
+    }
+
+    #[cold]
+    fn compile(&self, user: &UserCall) -> Result<&Code, Error> {
         let captures = self.captures.iter().map(|x| x.clone().into_buffer("jit"));
         let captures = captures.collect::<Result<_, _>>()?;
-        let executable = executable(&self.program)?;
-        Ok(self.code.get_or_init(|| Code { executable, captures }))
+        let (executable, fresh) = found_or_made(&self.program)?;
+        if fresh {
+            report::made(user.source(), &self.cause);
+        }
+        Ok(self.code.get_or_init(|| Code { executable, fresh, captures }))
     }
 }
 
@@ -228,12 +299,19 @@ fn compiled_call<A: Tree, R: Tree>(user: &UserCall, f: &impl Fn(A) -> R, cache: 
         return interpreted_call(user, f, args);
     }
     let known = if inside { &cache.traced } else { &cache.called };
-    let Some(specialisation) = known.find_first(&args) else { return unusual_call(user, f, known, args, inside) };
+    let Some(specialisation) = known.find_first(&args) else {
+        return unusual_call(user, f, (known, &cache.history), args, inside);
+    };
     let mut leaves = SPARE.try_with(Cell::take).unwrap_or_default();
     args.into_leaves(&mut leaves);
     let result = specialisation.call(user, &mut leaves, inside);
     _ = SPARE.try_with(|spare| spare.set(leaves));
     result
+}
+
+/// The arrays of arguments, by name.
+fn named<A: Tree>(def: &A::Def, types: &[Type]) -> Vec<(String, Type)> {
+    tree::leaf_paths::<A>(def, "x").into_iter().zip(types.iter().cloned()).collect()
 }
 
 thread_local! {
@@ -246,7 +324,7 @@ thread_local! {
 fn unusual_call<A: Tree, R: Tree>(
     user: &UserCall,
     f: &impl Fn(A) -> R,
-    known: &Specialisations<A, R>,
+    (known, history): (&Specialisations<A, R>, &Arc<Mutex<History>>),
     args: A,
     inside: bool,
 ) -> R {
@@ -263,7 +341,7 @@ fn unusual_call<A: Tree, R: Tree>(
         Some(found) => found.call(user, &mut leaves, inside),
         None => {
             let types = leaves.iter().map(Array::ty).collect();
-            let new = Specialisation::new(f, fingerprint, arguments, types, inside);
+            let new = Specialisation::new(f, history, (fingerprint, arguments, types), inside);
             known.remember(new, |new| new.call(user, &mut leaves, inside))
         }
     }

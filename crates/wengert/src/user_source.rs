@@ -12,9 +12,32 @@ impl Files {
     /// The line that a source names, without the space around it.
     pub(crate) fn line(&mut self, source: &Source) -> Option<String> {
         let Source::Location(l) = source else { return None };
-        let lines = self.0.entry(l.file().to_owned()).or_insert_with(|| read(l.file())).as_ref()?;
-        Some(lines.get(l.line() as usize - 1)?.trim().to_owned())
+        self.line_of(l.file(), l.line() as usize)
     }
+
+    /// The line of a place in the form `file:line:column`.
+    pub(crate) fn line_at(&mut self, place: &str) -> Option<String> {
+        let line = line_of_place(place)?;
+        let (file, line) = line.rsplit_once(':')?;
+        self.line_of(file, line.parse().ok()?)
+    }
+
+    fn line_of(&mut self, file: &str, line: usize) -> Option<String> {
+        Some(self.lines(file)?.get(line.checked_sub(1)?)?.trim().to_owned())
+    }
+
+    /// All lines of a file.
+    pub(crate) fn lines(&mut self, file: &str) -> Option<&[String]> {
+        self.0.entry(file.to_owned()).or_insert_with(|| read(file)).as_deref()
+    }
+}
+
+/// `file:line` of `file:line:column`.
+pub(crate) fn line_of_place(place: &str) -> Option<String> {
+    let (line, column) = place.rsplit_once(':')?;
+    column.parse::<usize>().ok()?;
+    line.rsplit_once(':')?.1.parse::<usize>().ok()?;
+    Some(line.to_owned())
 }
 
 /// The compiler names files as seen from the root of the workspace; the program may run in a folder below.
