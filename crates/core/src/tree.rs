@@ -66,6 +66,12 @@ pub trait Tree: Sized {
 /// is_static("name");
 /// is_static(3usize);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a `#[tree(static)]` field",
+    label = "compiled code is found again by static fields, so they are compared and hashed",
+    note = "a float is not: make the field an `Array`, or keep its bits (`x.to_bits()`)",
+    note = "for a type of your own derive `Clone, PartialEq, Eq, Hash`"
+)]
 pub trait Static: Clone + Eq + Hash + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + Send + Sync + 'static> Static for T {}

@@ -56,11 +56,6 @@ impl Checked {
         Ok(Checked { code, inputs, outputs })
     }
 
-    /// Bytes of machine code.
-    pub fn code_bytes(&self) -> usize {
-        self.code.code_bytes()
-    }
-
     /// Runs the routine on these buffers, by the number of the input: first those that the caller keeps, then those that
     /// are given up. A result is written over one of the latter where the routine allows it, nobody else holds it and its
     /// memory is our own.

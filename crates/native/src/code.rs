@@ -40,6 +40,7 @@ pub struct Code {
     outputs: usize,
     growable_limit: u64,
     bytes: usize,
+    stretches: Vec<(usize, usize)>,
     listing: Option<Listing>,
     /// Machine code holds the addresses of these.
     _constants: Vec<Box<[i64]>>,
@@ -108,9 +109,13 @@ impl Code {
         let entry = start.wrapping_add(object.starts.last().copied().unwrap_or(0));
         // SAFETY: the last function is the entry, which has this signature.
         let entry = unsafe { std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut Frame) -> u32>(entry) };
+        let ends = object.starts.iter().skip(1).chain([&bytes]);
+        let stretch = |(&from, &to): (&usize, &usize)| (start.addr() + from, to - from);
+        let stretches = object.starts.iter().zip(ends).map(stretch).collect();
         let Interface { layout, inputs, outputs, block_bytes, growable_limit, constants, listing } = interface;
         Ok(Code {
             entry,
+            stretches,
             module: Some(module),
             layout,
             block_bytes,
@@ -188,6 +193,11 @@ impl Code {
     /// Bytes of machine code.
     pub fn code_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Where each function lies, its address and length, for profilers; the entry comes last.
+    pub fn stretches(&self) -> &[(usize, usize)] {
+        &self.stretches
     }
 
     /// Bytes of memory that a call needs besides growable buffers.

@@ -176,9 +176,9 @@ impl Executable {
         self.took
     }
 
-    /// Bytes of machine code.
-    pub fn code_bytes(&self) -> usize {
-        self.code.code_bytes()
+    /// The machine code.
+    pub(crate) fn code(&self) -> &wengert_native::Code {
+        self.code.code()
     }
 
     /// The loops that were compiled.

@@ -1,6 +1,7 @@
 //! `explain`: the evaluation trace of a function and its derivatives, step by step.
 
 use crate::gradient::{jvp, vjp};
+use crate::graph::input_names;
 use crate::traced::Function;
 use crate::user_source::Files;
 use std::fmt;
@@ -10,7 +11,7 @@ use wengert_core::program::{Equation, Var, simplify};
 use wengert_core::refusal::refuse;
 use wengert_core::source::{Source, UserCall};
 use wengert_core::trace::{concrete, record, trace_closed};
-use wengert_core::{Array, Program, Tree, Type, tree};
+use wengert_core::{Array, Program, Tree, Type};
 use wengert_view::{Graph, Table, escape, formula};
 
 /// One line of an evaluation trace: an input, or the result of one operation.
@@ -124,9 +125,7 @@ fn explained<A: Tree>(function: &Function<A, Array>) -> Explanation {
     let program = function.program.clone();
     let operands = function.operands();
     let captures = function.captures.len();
-    let captured = (1..=captures).map(|i| format!("c{i}"));
-    let inputs: Vec<String> = captured.chain(argument_names::<A>(&function.arguments)).collect();
-    let names = Names::new(&program, inputs);
+    let names = Names::new(&program, input_names(function));
     let value = |env: &[Option<Array>], v: Var| env[v.index()].clone().expect("every variable has a value");
     let values = walk(&program, &operands, &mut |_, y| y);
 
@@ -179,13 +178,6 @@ fn explained<A: Tree>(function: &Function<A, Array>) -> Explanation {
     let directions = directions.into_iter().map(|i| names.of(Var(i as u32))).collect();
     let result = place[output.index()];
     Explanation { steps, directions, result, place, program: program.clone() }
-}
-
-/// `x`, or the paths of leaves such as `x.w`; of a pair or triple of arrays `x`, `y`, `z`.
-fn argument_names<A: Tree>(def: &A::Def) -> Vec<String> {
-    let paths = tree::leaf_paths::<A>(def, "x");
-    let tuple = paths.len() <= 3 && paths.iter().enumerate().all(|(i, path)| *path == format!("x.{i}"));
-    if tuple { ["x", "y", "z"].into_iter().map(str::to_owned).take(paths.len()).collect() } else { paths }
 }
 
 /// All variables of a program run on these inputs, each result changed by `change`.

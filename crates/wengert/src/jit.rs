@@ -1,6 +1,7 @@
 //! `jit` and `interpret`: a function traced once for each type of argument, and run as a whole.
 
 use crate::execute::{Executable, found_or_made};
+use crate::profile::{self, Activity};
 use crate::report::{self, Report};
 use crate::traced::{Function, assemble, trace_types};
 use rustc_hash::FxHasher;
@@ -254,7 +255,7 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
         let code = self.code.get().map_or_else(|| self.compile(user), Ok);
         let run = |code: &Code| {
             if report::watching() {
-                report::seen(self.report(user, code));
+                return self.watched_run(user, code, leaves);
             }
             code.executable.run(&code.captures, leaves, |y| R::from_leaves(&self.result, y))
         };
@@ -262,6 +263,16 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
             Ok(result) => result,
             Err(error) => error.or_at(user.source().clone()).raise(),
         }
+    }
+
+    /// A call that somebody looks at.
+    #[cold]
+    fn watched_run(&self, user: &UserCall, code: &Code, leaves: &mut Vec<Array>) -> Result<R, Error> {
+        report::seen(self.report(user, code));
+        let start = Instant::now();
+        let result = code.executable.run(&code.captures, leaves, |y| R::from_leaves(&self.result, y));
+        profile::ended(Activity::Call, user.source(), start, start.elapsed());
+        result
     }
 
     #[cold]
@@ -277,7 +288,7 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
             compiling: code.executable.took(),
             program: self.program.clone(),
             compiled: code.executable.compiled().clone(),
-            code_bytes: code.executable.code_bytes(),
+            code_bytes: code.executable.code().code_bytes(),
         }
     }
 
@@ -285,9 +296,14 @@ impl<A: Tree, R: Tree> Specialisation<A, R> {
     fn compile(&self, user: &UserCall) -> Result<&Code, Error> {
         let captures = self.captures.iter().map(|x| x.clone().into_buffer("jit"));
         let captures = captures.collect::<Result<_, _>>()?;
+        let start = Instant::now();
         let (executable, fresh) = found_or_made(&self.program)?;
         if fresh {
             report::made(user.source(), &self.cause);
+            let [loops, code] = executable.took();
+            profile::ended(Activity::Loops, user.source(), start, loops);
+            profile::ended(Activity::MachineCode, user.source(), start + loops, code);
+            profile::name_for_perf(&executable, user.source());
         }
         Ok(self.code.get_or_init(|| Code { executable, fresh, captures }))
     }
@@ -341,7 +357,9 @@ fn unusual_call<A: Tree, R: Tree>(
         Some(found) => found.call(user, &mut leaves, inside),
         None => {
             let types = leaves.iter().map(Array::ty).collect();
+            let start = Instant::now();
             let new = Specialisation::new(f, history, (fingerprint, arguments, types), inside);
+            profile::ended(Activity::Tracing, user.source(), start, start.elapsed());
             known.remember(new, |new| new.call(user, &mut leaves, inside))
         }
     }

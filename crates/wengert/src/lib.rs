@@ -29,12 +29,14 @@ pub mod execute;
 mod explain;
 mod explore;
 mod gradient;
+mod graph;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod jit;
 mod nan;
 mod objective;
 pub mod prelude;
+mod profile;
 mod report;
 mod traced;
 mod user_source;
@@ -45,9 +47,11 @@ pub use doors::{try_call, try_grad, try_jit, try_jvp, try_trace, try_value_and_g
 pub use explain::{Explanation, Partial, Step, explain};
 pub use explore::explore;
 pub use gradient::{grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, value_and_grad, vjp};
+pub use graph::graph;
 pub use jit::{interpret, jit, trace};
 pub use nan::{NanReport, Sweep, find_nan};
 pub use objective::Objective;
+pub use profile::{Activity, Event, Profile, profile};
 pub use report::{Report, compilations_of_this_thread, report};
 pub use vectorize::{MapAxes, vmap, vmap_axes};
 pub use wengert_compile::{Cost, Fused};

@@ -54,9 +54,9 @@ pub struct Report {
 #[track_caller]
 pub fn report<A: Tree, R: Tree>(f: impl Fn(A) -> R, x: A) -> Report {
     let call = UserCall::here("report");
-    let watch = Watch::begin();
-    f(x);
-    watch.last().unwrap_or_else(|| {
+    SEEN.set(None);
+    watched(|| f(x));
+    SEEN.take().unwrap_or_else(|| {
         let _called = call.enter();
         refuse("no jitted function was called; give it what `jit` returned, and call it outside of other traces", &[])
     })
@@ -68,7 +68,7 @@ thread_local! {
     static MADE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether calls on this thread are reported.
+/// Whether calls on this thread are told of.
 #[inline]
 pub(crate) fn watching() -> bool {
     WATCHING.get()
@@ -79,25 +79,16 @@ pub(crate) fn seen(report: Report) {
     SEEN.set(Some(report));
 }
 
-struct Watch {
-    before: bool,
-}
-
-impl Watch {
-    fn begin() -> Watch {
-        SEEN.set(None);
-        Watch { before: WATCHING.replace(true) }
+/// Runs `f` while calls on this thread are told of.
+pub(crate) fn watched<T>(f: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WATCHING.set(self.0);
+        }
     }
-
-    fn last(&self) -> Option<Report> {
-        SEEN.take()
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        WATCHING.set(self.before);
-    }
+    let _restore = Restore(WATCHING.replace(true));
+    f()
 }
 
 /// Notes that this thread has made machine code, and why.

@@ -23,10 +23,12 @@ fn branch(x: Array) -> Array {
     cond(&x.gt(0.0), || inner(x.clone()), || x.log1p())
 }
 
-/// Run by the other test in processes of its own, since the variable is read once.
+/// Does its work in processes of the other test, since the variable is read once.
 #[test]
-#[ignore = "a part of the other test"]
 fn report() {
+    if std::env::var_os("WENGERT_INTERPRET").is_none() {
+        return;
+    }
     let x = || Array::from((0..67).map(|k| 0.03 * k as f64 - 0.9).collect::<Vec<f64>>());
     let results = [
         jit(|x: Array| x.sin() * x.square() + 1.0)(x()),
@@ -55,7 +57,7 @@ fn report() {
 fn reported(interpret: &str) -> (Vec<String>, Vec<String>) {
     let this = std::env::current_exe().expect("a test is a program");
     let output = Command::new(this)
-        .args(["report", "--exact", "--ignored", "--nocapture"])
+        .args(["report", "--exact", "--nocapture"])
         .env("WENGERT_INTERPRET", interpret)
         .output()
         .expect("it starts");

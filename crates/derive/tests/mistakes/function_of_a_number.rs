@@ -1,0 +1,6 @@
+use wengert_core::checkpoint;
+
+fn main() {
+    let f = checkpoint(|x: f64| x.sin());
+    println!("{}", f(2.0));
+}

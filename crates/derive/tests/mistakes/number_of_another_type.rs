@@ -1,0 +1,6 @@
+use wengert_core::Array;
+
+fn main() {
+    let x = Array::from([1.0f32, 2.0]);
+    println!("{}", x * 2.0f32);
+}
