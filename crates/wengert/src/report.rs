@@ -2,6 +2,7 @@
 
 use crate::user_source::Files;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub fn report<A: Tree, R: Tree>(f: impl Fn(A) -> R, x: A) -> Report {
 thread_local! {
     static WATCHING: Cell<bool> = const { Cell::new(false) };
     static SEEN: RefCell<Option<Report>> = const { RefCell::new(None) };
-    static MADE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static MADE: RefCell<(usize, VecDeque<String>)> = const { RefCell::new((0, VecDeque::new())) };
 }
 
 /// Whether calls on this thread are told of.
@@ -91,15 +92,23 @@ pub(crate) fn watched<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
+/// Of how many compilations a thread remembers why they were made.
+const REMEMBERED: usize = 32;
+
 /// Notes that this thread has made machine code, and why.
 pub(crate) fn made(source: &Source, cause: &str) {
-    MADE.with_borrow_mut(|made| made.push(format!("{cause} (jit at {source})")));
+    MADE.with_borrow_mut(|(count, last)| {
+        *count += 1;
+        last.truncate(REMEMBERED - 1);
+        last.push_front(format!("{cause} (jit at {source})"));
+    });
 }
 
-/// Why this thread has made machine code, one sentence each time. For [`assert_compiles!`](crate::assert_compiles).
+/// How often this thread has made machine code, and why the last times, the newest first. For
+/// [`assert_compiles!`](crate::assert_compiles).
 #[doc(hidden)]
-pub fn compilations_of_this_thread() -> Vec<String> {
-    MADE.with_borrow(Clone::clone)
+pub fn compilations_of_this_thread() -> (usize, Vec<String>) {
+    MADE.with_borrow(|(count, last)| (*count, last.iter().cloned().collect()))
 }
 
 /// The value of an expression that makes machine code exactly so many times on this thread; else a panic that says why each
@@ -115,10 +124,13 @@ pub fn compilations_of_this_thread() -> Vec<String> {
 #[macro_export]
 macro_rules! assert_compiles {
     ($n:expr, $value:expr) => {{
-        let before = $crate::compilations_of_this_thread().len();
+        let (before, _) = $crate::compilations_of_this_thread();
         let value = $value;
-        let made = $crate::compilations_of_this_thread().split_off(before);
-        assert_eq!(made.len(), $n, "machine code was made {} times:\n  {}", made.len(), made.join("\n  "));
+        let (after, mut causes) = $crate::compilations_of_this_thread();
+        let made = after - before;
+        causes.truncate(made);
+        causes.reverse();
+        assert_eq!(made, $n, "machine code was made {made} times:\n  {}", causes.join("\n  "));
         value
     }};
 }

@@ -1,3 +1,5 @@
+//! Writing an element of an array as if it were a vector.
+
 use wengert_core::Array;
 
 fn main() {

@@ -1,3 +1,5 @@
+//! A branch that gives an array and one that gives a number.
+
 use wengert_core::{Array, cond};
 
 fn main() {

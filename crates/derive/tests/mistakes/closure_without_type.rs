@@ -1,3 +1,5 @@
+//! A closure whose argument has no type.
+
 use wengert_core::{Array, checkpoint};
 
 fn main() {

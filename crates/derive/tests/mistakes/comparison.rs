@@ -1,3 +1,5 @@
+//! Asking an array to be a condition.
+
 use wengert_core::Array;
 
 fn main() {

@@ -1,3 +1,5 @@
+//! A field of a tree that holds no arrays and is not marked as static.
+
 extern crate wengert_core as wengert;
 
 use wengert_core::{Array, Tree};

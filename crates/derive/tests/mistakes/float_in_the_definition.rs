@@ -1,3 +1,5 @@
+//! A float as a static field, which has no equality to look code up by.
+
 extern crate wengert_core as wengert;
 
 use wengert_core::Array;

@@ -1,3 +1,5 @@
+//! A function of a plain number where one of arrays is asked for.
+
 use wengert_core::checkpoint;
 
 fn main() {

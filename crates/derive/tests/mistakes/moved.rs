@@ -1,3 +1,5 @@
+//! Using an array after it was moved.
+
 use wengert_core::Array;
 
 fn main() {

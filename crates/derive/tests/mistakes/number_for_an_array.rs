@@ -1,3 +1,5 @@
+//! A number given to a transformed function.
+
 use wengert_core::{Array, checkpoint};
 
 fn main() {

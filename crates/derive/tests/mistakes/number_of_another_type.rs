@@ -1,3 +1,5 @@
+//! An f32 beside an array; plain numbers are f64 in the source and take the dtype of the array.
+
 use wengert_core::Array;
 
 fn main() {
