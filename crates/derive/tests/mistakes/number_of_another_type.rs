@@ -1,4 +1,4 @@
-//! An f32 beside an array; plain numbers are f64 in the source and take the dtype of the array.
+//! An `f32` literal beside an array: only `f64` and `i32` numbers take the dtype of the array.
 
 use wengert_core::Array;
 
