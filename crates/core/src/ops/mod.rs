@@ -2,8 +2,10 @@
 
 mod axes;
 mod bodies;
+mod custom;
 mod elementwise;
 mod operands;
+mod rule;
 pub(crate) mod rules;
 mod samples;
 mod scan;
@@ -26,9 +28,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar};
 
-pub use call::{call, checkpoint};
+pub use call::{call, checkpoint, checkpoint_keeping};
 pub use check::check;
 pub use cond::cond;
+pub use custom::{custom_jvp, custom_vjp};
+pub use rule::{Backward, Keep, Rule};
 pub use scan::{fori_loop, scan, scan_reverse};
 pub use while_loop::while_loop;
 
@@ -305,6 +309,7 @@ primitives! {
     select: Select;
     convert: Convert;
     stop_gradient: StopGradient;
+    named: Named;
     broadcast: Broadcast in Arc;
     reshape: Reshape in Arc;
     permute: Permute in Arc;
@@ -322,6 +327,6 @@ primitives! {
     rounds: Loop in Arc;
     while_loop: While in Arc;
     cond: Cond in Arc;
-    call: Call;
+    call: Call in Arc;
     check: Check;
 }
