@@ -62,8 +62,8 @@ pub use wengert_core::trace::concrete;
 pub use wengert_core::{
     Array, ArrayType, DType, Element, Error, ErrorKind, Keep, Program, Scalar, Shape, Term, Tree, Type, arange, array,
     check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_vjp, eye, fori_loop, full, full_like,
-    keepdims, linspace, ones, ones_like, ones_of, promote_types, scan, scan_reverse, stack, tree, while_loop, zeros,
-    zeros_like, zeros_of,
+    keepdims, linspace, ones, ones_like, ones_of, promote_types, random, scan, scan_reverse, stack, tree, while_loop,
+    zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
 pub use wengert_view::{Graph, Table};

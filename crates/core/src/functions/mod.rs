@@ -3,6 +3,7 @@
 
 mod activation;
 mod loss;
+pub mod random;
 mod softmax;
 mod statistics;
 

@@ -75,7 +75,7 @@ fn member(op: Binary) -> Member {
         Binary::Min => of([AROUND, AROUND], Factor(|a, b, _| share(b, a)), Factor(|a, b, _| share(a, b))),
         Binary::Pow => of([(0.4, 2.0), AROUND], Factor(|a, b, _| power_by_base(a, b)), Factor(|a, _, y| y * log_of_base(a))),
         Binary::Atan2 => of([(0.5, 2.0), AROUND], Factor(|a, b, _| b / (a * a + b * b)), Factor(|a, b, _| -a / (a * a + b * b))),
-        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => Member { partials: [Zero, Zero], smooth: None },
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::Threefry => Member { partials: [Zero, Zero], smooth: None },
     }
 }
 
