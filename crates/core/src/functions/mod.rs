@@ -2,11 +2,13 @@
 //! follow from what they are made of.
 
 mod activation;
+mod control;
 mod loss;
 pub mod random;
 mod softmax;
 mod statistics;
 
+pub use control::{associative_scan, map, scan_unrolled, switch};
 pub use loss::{cross_entropy, mean_squared_error};
 
 use crate::array::{Array, Term};

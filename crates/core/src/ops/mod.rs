@@ -33,7 +33,7 @@ pub use check::check;
 pub use cond::cond;
 pub use custom::{custom_jvp, custom_vjp};
 pub use rule::{Backward, Keep, Rule};
-pub use scan::{fori_loop, scan, scan_reverse};
+pub use scan::{Bound, fori_loop, scan, scan_reverse};
 pub use while_loop::while_loop;
 
 /// What a primitive is besides its behaviour: its names, how it is read back, and what its laws are checked on.
