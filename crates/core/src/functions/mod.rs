@@ -2,8 +2,10 @@
 //! follow from what they are made of.
 
 mod activation;
+mod arithmetic;
 mod loss;
 mod softmax;
+mod special;
 mod statistics;
 
 pub use loss::{cross_entropy, mean_squared_error};

@@ -304,6 +304,7 @@ primitives! {
     compare: CompareOp;
     select: Select;
     convert: Convert;
+    bitcast: Bitcast;
     stop_gradient: StopGradient;
     broadcast: Broadcast in Arc;
     reshape: Reshape in Arc;

@@ -1,0 +1,104 @@
+//! The derivatives of the logarithm of the gamma function, and the Hurwitz zeta function.
+
+use super::super::float;
+use crate::array::Array;
+use crate::source::called;
+use std::f64::consts::PI;
+
+/// The Bernoulli numbers B(2), B(4), ... (Abramowitz and Stegun, table 23.2).
+const BERNOULLI: [f64; 10] = [
+    1.0 / 6.0,
+    -1.0 / 30.0,
+    1.0 / 42.0,
+    -1.0 / 30.0,
+    5.0 / 66.0,
+    -691.0 / 2730.0,
+    7.0 / 6.0,
+    -3617.0 / 510.0,
+    43867.0 / 798.0,
+    -174611.0 / 330.0,
+];
+
+impl Array {
+    /// The `n`-th derivative of [`Array::digamma`], which `polygamma(0)` is. Relative error below 1e-13 away from zeros, for
+    /// `n` up to 10. At 0, -1, -2, ... it is infinite for odd `n`
+    /// and NaN for even.
+    ///
+    /// ```
+    /// use wengert_core::Array;
+    ///
+    /// let y = Array::from(1.0).polygamma(1).item::<f64>()?;
+    /// assert!((y - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-14);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn polygamma(&self, n: u32) -> Array {
+        let _called = called("polygamma");
+        let x = &float(self);
+        if n == 0 {
+            return x.digamma();
+        }
+        let reflected = x.lt(0.0);
+        let sign = if n % 2 == 1 { 1.0 } else { -1.0 };
+        let y = sign * from_recurrence(&reflected.select(1.0 - x, x), n);
+        // With c = cot(pi x): digamma(x) = digamma(1 - x) - pi c, and c' = -pi (1 + c^2), so that the n-th derivative of c is
+        // a polynomial in c (Abramowitz and Stegun, 6.4.7).
+        let fraction = reflected.select(x - x.round(), 0.25);
+        let c = 1.0 / (PI * fraction).tan();
+        let reflection = horner(&c, &cotangent_derivative(n));
+        let y = reflected.select(-sign * &y - PI * reflection, y);
+        if n % 2 == 1 {
+            return y;
+        }
+        // The sign changes there.
+        let pole = x.le(0.0) & x.eq(x.floor());
+        pole.select(f64::NAN, y)
+    }
+}
+
+/// `n!` times the sum of `(z + k)^-(n + 1)`: the first terms as they are, the rest by the Euler-Maclaurin formula
+/// (Abramowitz and Stegun, 6.4.11).
+#[track_caller]
+fn from_recurrence(z: &Array, n: u32) -> Array {
+    let terms = 12 + n;
+    let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
+    let inverse = 1.0 / (z + f64::from(terms));
+    let square = inverse.square();
+    let coefficient = |(b, k): (&f64, u32)| b * (2 * k + 1..2 * k + n).map(f64::from).product::<f64>();
+    let coefficients: Vec<f64> = BERNOULLI.iter().zip(1..).map(coefficient).collect();
+    let tail = &square * horner(&square, &coefficients);
+    let series = factorial(n - 1) + &inverse * (factorial(n) / 2.0) + tail;
+    let mut sum = series * inverse.powi(n as i32);
+    for k in (0..terms).rev() {
+        sum = sum + factorial(n) / (z + f64::from(k)).powi(n as i32 + 1);
+    }
+    sum
+}
+
+/// The coefficients of the `n`-th derivative of `c = cot(pi x)` as a polynomial in c.
+fn cotangent_derivative(n: u32) -> Vec<f64> {
+    let mut p = vec![0.0, 1.0];
+    for _ in 0..n {
+        let mut next = vec![0.0; p.len() + 1];
+        for (power, &a) in p.iter().enumerate().skip(1) {
+            next[power - 1] -= PI * a * power as f64;
+            next[power + 1] -= PI * a * power as f64;
+        }
+        p = next;
+    }
+    p
+}
+
+/// The polynomial with these coefficients, the constant one first.
+#[track_caller]
+pub(super) fn horner(x: &Array, coefficients: &[f64]) -> Array {
+    let (last, rest) = coefficients.split_last().expect("a polynomial has coefficients");
+    let mut sum = x * 0.0 + *last;
+    for (i, &a) in rest.iter().enumerate().rev() {
+        sum = if i + 1 == rest.len() { x * *last } else { sum * x };
+        if a != 0.0 {
+            sum = sum + a;
+        }
+    }
+    sum
+}
