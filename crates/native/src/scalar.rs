@@ -189,7 +189,7 @@ impl Emitter<'_, '_> {
                 let ty = scalar_type(dtype);
                 if ty == types::I64 { wide } else { self.b.ins().ireduce(ty, wide) }
             }
-            Binary::Atan2 | Binary::Hypot => unreachable!("{op:?} of {dtype}"),
+            Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py => unreachable!("{op:?} of {dtype}"),
         }
     }
 

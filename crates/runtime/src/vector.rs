@@ -25,12 +25,12 @@ pub fn scalar1(op: Unary, dtype: DType) -> Option<*const u8> {
     unary(op, dtype).map(|entries| entries.1)
 }
 
-/// The tile kernel of `Pow`, `Atan2` or `Hypot` on floats; `None` for everything else.
+/// The tile kernel of a function of two floats, as `Pow`; `None` for everything else.
 pub fn tile2(op: Binary, dtype: DType) -> Option<Tile2> {
     binary(op, dtype).map(|entries| entries.0)
 }
 
-/// The address of `Pow`, `Atan2` or `Hypot` as an `extern "C" fn(T, T) -> T`; `None` where [`tile2`] has none.
+/// The address of a function of two floats as an `extern "C" fn(T, T) -> T`; `None` where [`tile2`] has none.
 pub fn scalar2(op: Binary, dtype: DType) -> Option<*const u8> {
     binary(op, dtype).map(|entries| entries.1)
 }
@@ -135,12 +135,15 @@ unary_functions! {
     ErfInv erf_inv;
     Lgamma lgamma;
     Digamma digamma;
+    Entr entr;
 }
 
 binary_functions! {
     Pow pow;
     Atan2 atan2;
     Hypot hypot;
+    Xlogy xlogy;
+    Xlog1py xlog1py;
 }
 
 /// The entries for this processor: over tiles, and of one element.
@@ -364,5 +367,6 @@ mod tests {
         both_types::<ErfInv>();
         both_types::<Lgamma>();
         both_types::<Digamma>();
+        both_types::<Entr>();
     }
 }

@@ -156,7 +156,14 @@ fn tiles_and_scalar_entries_give_the_bits_of_the_kernel() {
 
 fn pairs_agree<T: Real>() {
     let (x, y): (Vec<T>, Vec<T>) = (inputs(1001), inputs::<T>(1501)[500..].to_vec());
-    for (op, function) in [(Binary::Pow, T::pow as fn(T, T) -> T), (Binary::Atan2, T::atan2), (Binary::Hypot, T::hypot)] {
+    let functions: [(Binary, fn(T, T) -> T); 5] = [
+        (Binary::Pow, T::pow),
+        (Binary::Atan2, T::atan2),
+        (Binary::Hypot, T::hypot),
+        (Binary::Xlogy, T::xlogy),
+        (Binary::Xlog1py, T::xlog1py),
+    ];
+    for (op, function) in functions {
         let mut z = vec![T::of(9.0); x.len()];
         let run = tile2(op, T::DTYPE).expect("a tile kernel");
         // SAFETY: all slices have that many elements.

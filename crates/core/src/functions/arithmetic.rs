@@ -50,7 +50,8 @@ impl Array {
         if x.dtype().is_float() {
             // The quotient of what the divisor divides is whole but for rounding.
             let whole = (&x - &left) / &y;
-            return mend(&left, &y).select(&whole - 1.0, &whole).round();
+            let rounded = mend(&left, &y).select(&whole - 1.0, &whole).round();
+            return y.eq(0.0).select((&x / &y).stop_gradient(), rounded);
         }
         let below = x.sign().ne(y.sign()) & left.ne(0);
         let quotient = x / y;
@@ -242,7 +243,9 @@ mod tests {
         assert_eq!(array![200u8, 100].shift_right_arithmetic(&array![3u8, 9]), array![249u8, 0]);
         assert_eq!(array![200u8].shift_right_arithmetic(&array![200u8]), array![255u8]);
         assert_eq!(array![u64::MAX].shift_right_arithmetic(&array![70u64]), array![u64::MAX]);
-        assert!(door(|| array![1.0].shift_right_logical(1.0)).unwrap_err().message.starts_with("shift_right_logical: "));
+        assert!(
+            door(|| array![1.0].shift_right_logical(1.0)).unwrap_err().message.starts_with("shift_right_logical: ")
+        );
     }
 
     #[test]

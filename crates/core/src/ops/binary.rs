@@ -76,6 +76,8 @@ fn member(op: Binary) -> Member {
         Binary::Pow => of([(0.4, 2.0), AROUND], Factor(|a, b, _| power_by_base(a, b)), Factor(|a, _, y| y * log_of_base(a))),
         Binary::Atan2 => of([(0.5, 2.0), AROUND], Factor(|a, b, _| b / (a * a + b * b)), Factor(|a, b, _| -a / (a * a + b * b))),
         Binary::Hypot => of([(0.5, 2.0), AROUND], Factor(|a, _, y| cosine(a, y)), Factor(|_, b, y| cosine(b, y))),
+        Binary::Xlogy => of([AROUND, (0.5, 2.0)], Factor(|_, b, _| b.log()), Factor(|a, b, _| a * (1.0 / b))),
+        Binary::Xlog1py => of([AROUND, (-0.5, 1.0)], Factor(|_, b, _| b.log1p()), Factor(|a, b, _| a * (1.0 / (1.0 + b)))),
         Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => Member { partials: [Zero, Zero], smooth: None },
     }
 }
@@ -153,6 +155,30 @@ impl Array {
     pub fn hypot(&self, y: impl Into<Term>) -> Array {
         let _called = called("hypot");
         combine(Binary::Hypot, self, y)
+    }
+
+    /// `x log y`, 0 where `x` is 0 unless `y` is NaN. The derivatives are `log y` and `x / y` there too.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([0.0, 2.0]).xlogy([0.0, 1.0]), Array::from([0.0, 0.0]));
+    /// ```
+    #[track_caller]
+    pub fn xlogy(&self, y: impl Into<Term>) -> Array {
+        let _called = called("xlogy");
+        combine(Binary::Xlogy, self, y)
+    }
+
+    /// `x log(1 + y)`, 0 where `x` is 0 unless `y` is NaN. The derivatives are `log(1 + y)` and `x / (1 + y)` there too.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([0.0, 2.0]).xlog1py([-1.0, 1e-20]), Array::from([0.0, 2e-20]));
+    /// ```
+    #[track_caller]
+    pub fn xlog1py(&self, y: impl Into<Term>) -> Array {
+        let _called = called("xlog1py");
+        combine(Binary::Xlog1py, self, y)
     }
 
     /// The elements to a power: by [`Array::powi`] when it is a whole number written in the program, else floats by

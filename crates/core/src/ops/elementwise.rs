@@ -32,7 +32,11 @@ fn refusal(op: ScalarOp, dtypes: &[DType]) -> TypeError {
     if let (ScalarOp::Bitcast(to), [from]) = (op, dtypes) {
         let why = match (*from, to) {
             (DType::Bool, _) | (_, DType::Bool) => "bool is not bits; `convert` it to u8".to_owned(),
-            _ => format!("{from} has {} bits and {to} has {}; `convert` changes the size", 8 * from.size(), 8 * to.size()),
+            _ => format!(
+                "{from} has {} bits and {to} has {}; `convert` changes the size",
+                8 * from.size(),
+                8 * to.size()
+            ),
         };
         return TypeError::new(why);
     }

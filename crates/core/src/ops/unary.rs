@@ -306,6 +306,13 @@ members! {
         /// assert_eq!(Array::from(f64::INFINITY).digamma(), Array::from(f64::INFINITY));
         /// ```
         digamma: Digamma, (0.3, 4.0), Factor(|x, _| x.polygamma(1));
+        /// The entropy `-x log x`, 0 at 0 and minus infinity below. The derivative at 0 is infinite.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, 1.0, -1.0]).entr(), Array::from([0.0, 0.0, f64::NEG_INFINITY]));
+        /// ```
+        entr: Entr, (0.3, 4.0), Factor(|x, _| -x.log() - 1.0);
         /// The number of bits that are one, of integers.
         ///
         /// ```

@@ -97,6 +97,8 @@ pub trait Float: Element + PartialOrd {
     fn lgamma(x: Self) -> Self;
     /// Derivative of `lgamma`, NaN at 0, -1, -2, ...
     fn digamma(x: Self) -> Self;
+    /// `-x log x`, 0 at 0 and minus infinity below.
+    fn entr(x: Self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(x: Self) -> bool;
     /// `x^y` as in C: 1 for `pow(1, NaN)`, `pow(x, 0)` and `pow(-1, inf)`, NaN for `pow(-8, 1/3)`.
@@ -105,6 +107,10 @@ pub trait Float: Element + PartialOrd {
     fn atan2(y: Self, x: Self) -> Self;
     /// `sqrt(x^2 + y^2)` without overflow on the way; infinite if either is, beside NaN too.
     fn hypot(x: Self, y: Self) -> Self;
+    /// `x log y`, 0 where x is 0 unless y is NaN.
+    fn xlogy(x: Self, y: Self) -> Self;
+    /// `x log(1 + y)`, 0 where x is 0 unless y is NaN.
+    fn xlog1py(x: Self, y: Self) -> Self;
     /// `x - trunc(x / y) * y`, exact; has the sign of `x`.
     fn rem(x: Self, y: Self) -> Self;
     /// The larger, NaN if either is NaN, and 0 above -0.
@@ -272,6 +278,22 @@ macro_rules! float {
             fn hypot(x: $t, y: $t) -> $t {
                 root::hypot(x as f64, y as f64) as $t
             }
+            #[inline(always)]
+            fn entr(x: $t) -> $t {
+                let y = -x * log::log(x);
+                let y = if x < 0.0 { <$t>::NEG_INFINITY } else { y };
+                if x == 0.0 { 0.0 } else { y }
+            }
+            #[inline(always)]
+            fn xlogy(x: $t, y: $t) -> $t {
+                let product = x * log::log(y);
+                if (x == 0.0) & !y.is_nan() { 0.0 } else { product }
+            }
+            #[inline(always)]
+            fn xlog1py(x: $t, y: $t) -> $t {
+                let product = x * log::log1p(y);
+                if (x == 0.0) & !y.is_nan() { 0.0 } else { product }
+            }
             fn is_finite(x: $t) -> bool {
                 x.is_finite()
             }
@@ -360,8 +382,8 @@ mod tests {
         }
         for f in [T::cbrt, T::asinh] {
             for x in [zero, minus_zero, inf, minus_inf, nan] {
-            same(f(x), x);
-        }
+                same(f(x), x);
+            }
         }
         same(T::acosh(one), zero);
         same(T::acosh(inf), inf);
@@ -370,13 +392,13 @@ mod tests {
         }
         for f in [T::atanh, T::erf_inv] {
             for x in [zero, minus_zero] {
-            same(f(x), x);
-        }
+                same(f(x), x);
+            }
             same(f(one), inf);
             same(f(minus_one), minus_inf);
             for x in [inf, minus_inf, nan] {
-            same(f(x), nan);
-        }
+                same(f(x), nan);
+            }
         }
         for x in [zero, minus_zero, nan] {
             same(T::erf(x), x);
@@ -403,6 +425,16 @@ mod tests {
         }
         same(T::hypot(minus_zero, minus_zero), zero);
         same(T::hypot(zero, minus_one), one);
+        for y in [zero, one, minus_one, inf] {
+            same(T::xlogy(minus_zero, y), zero);
+            same(T::xlog1py(zero, y), zero);
+        }
+        same(T::xlogy(zero, nan), nan);
+        same(T::xlogy(one, zero), minus_inf);
+        same(T::xlog1py(one, zero), zero);
+        for (x, y) in [(zero, zero), (one, minus_zero), (inf, minus_inf), (minus_one, minus_inf), (nan, nan)] {
+            same(T::entr(x), y);
+        }
         same(T::atan2(zero, one), zero);
         same(T::atan2(minus_zero, one), minus_zero);
         assert!(T::is_finite(one) && !T::is_finite(nan) && !T::is_finite(minus_inf));

@@ -1,7 +1,9 @@
 //! The derivatives of the logarithm of the gamma function, and the Hurwitz zeta function.
 
 use super::super::float;
-use crate::array::Array;
+use super::horner;
+use crate::array::promote::promote;
+use crate::array::{Array, Term};
 use crate::source::called;
 use std::f64::consts::PI;
 
@@ -54,6 +56,47 @@ impl Array {
         let pole = x.le(0.0) & x.eq(x.floor());
         pole.select(f64::NAN, y)
     }
+
+    /// The Hurwitz zeta function, the sum of `(q + k)^-self` over `k = 0, 1, 2, ...`, differentiable in both. Infinite at
+    /// exponent 1 and at `q = 0`; NaN for exponents below 1 and negative `q`.
+    ///
+    /// ```
+    /// use wengert_core::Array;
+    ///
+    /// let y = Array::from(2.0).zeta(1.0).item::<f64>()?;
+    /// assert!((y - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-14);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn zeta(&self, q: impl Into<Term>) -> Array {
+        let _called = called("zeta");
+        let [s, q] = promote([self.into(), q.into()]);
+        let (s, q) = (&float(&s), &float(&q));
+        let defined = s.gt(1.0) & q.gt(0.0);
+        let (t, z) = (&defined.select(s, 2.0), &defined.select(q, 1.0));
+        let w = z + 10.0;
+        let power = w.pow(-t);
+        let inverse = 1.0 / &w;
+        let square = inverse.square();
+        // By the Euler-Maclaurin formula: s (s + 1) ... (s + 2k - 2) B(2k) / (2k)! w^(-s - 2k + 1).
+        let mut rising = t * &inverse;
+        let mut tail = &w / (t - 1.0) + 0.5;
+        let mut factorial = 2.0;
+        for (b, k) in BERNOULLI.iter().zip(1..) {
+            tail = tail + &rising * (b / factorial);
+            let i = 2.0 * f64::from(k);
+            rising = rising * ((t + (i - 1.0)) * (t + i)) * &square;
+            factorial *= (i + 1.0) * (i + 2.0);
+        }
+        let mut sum = power * tail;
+        for k in (0..10).rev() {
+            sum = sum + (z + f64::from(k)).pow(-t);
+        }
+        // An infinite q has lost the terms to NaN.
+        let sum = z.is_inf().select(0.0, sum);
+        let infinite = (s.eq(1.0) & q.ge(0.0)) | (q.eq(0.0) & s.gt(1.0));
+        defined.select(sum, infinite.select(f64::INFINITY, f64::NAN).convert(s.dtype()))
+    }
 }
 
 /// `n!` times the sum of `(z + k)^-(n + 1)`: the first terms as they are, the rest by the Euler-Maclaurin formula
@@ -87,18 +130,4 @@ fn cotangent_derivative(n: u32) -> Vec<f64> {
         p = next;
     }
     p
-}
-
-/// The polynomial with these coefficients, the constant one first.
-#[track_caller]
-pub(super) fn horner(x: &Array, coefficients: &[f64]) -> Array {
-    let (last, rest) = coefficients.split_last().expect("a polynomial has coefficients");
-    let mut sum = x * 0.0 + *last;
-    for (i, &a) in rest.iter().enumerate().rev() {
-        sum = if i + 1 == rest.len() { x * *last } else { sum * x };
-        if a != 0.0 {
-            sum = sum + a;
-        }
-    }
-    sum
 }
