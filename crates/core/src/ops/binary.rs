@@ -149,7 +149,7 @@ impl Array {
     ///
     /// ```
     /// # use wengert_core::Array;
-    /// assert_eq!(Array::from([3.0, 3e300]).hypot([4.0, 4e300]), Array::from([5.0, 5e300]));
+    /// assert_eq!(Array::from([3.0, 3e300]).hypot(Array::from([4.0, 4e300])), Array::from([5.0, 5e300]));
     /// ```
     #[track_caller]
     pub fn hypot(&self, y: impl Into<Term>) -> Array {
@@ -161,7 +161,7 @@ impl Array {
     ///
     /// ```
     /// # use wengert_core::Array;
-    /// assert_eq!(Array::from([0.0, 2.0]).xlogy([0.0, 1.0]), Array::from([0.0, 0.0]));
+    /// assert_eq!(Array::from([0.0, 2.0]).xlogy(Array::from([0.0, 1.0])), Array::from([0.0, 0.0]));
     /// ```
     #[track_caller]
     pub fn xlogy(&self, y: impl Into<Term>) -> Array {
@@ -173,7 +173,7 @@ impl Array {
     ///
     /// ```
     /// # use wengert_core::Array;
-    /// assert_eq!(Array::from([0.0, 2.0]).xlog1py([-1.0, 1e-20]), Array::from([0.0, 2e-20]));
+    /// assert_eq!(Array::from([0.0, 2.0]).xlog1py(Array::from([-1.0, 1e-20])), Array::from([0.0, 2e-20]));
     /// ```
     #[track_caller]
     pub fn xlog1py(&self, y: impl Into<Term>) -> Array {

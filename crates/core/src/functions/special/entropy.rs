@@ -12,7 +12,7 @@ impl Array {
     /// ```
     /// use wengert_core::array;
     ///
-    /// let y = array![0.0, 1.0, 1.0].rel_entr([1.0, 1.0, 0.0]);
+    /// let y = array![0.0, 1.0, 1.0].rel_entr(array![1.0, 1.0, 0.0]);
     /// assert_eq!(y, array![0.0, 0.0, f64::INFINITY]);
     /// ```
     #[track_caller]
@@ -32,7 +32,7 @@ impl Array {
     /// ```
     /// use wengert_core::array;
     ///
-    /// assert_eq!(array![0.0, 1.0].kl_div([1.0, 1.0]), array![1.0, 0.0]);
+    /// assert_eq!(array![0.0, 1.0].kl_div(array![1.0, 1.0]), array![1.0, 0.0]);
     /// ```
     #[track_caller]
     pub fn kl_div(&self, y: impl Into<Term>) -> Array {
