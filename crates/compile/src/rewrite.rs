@@ -158,7 +158,7 @@ pub(crate) fn with_programs(op: &Op, mut change: impl FnMut(&Arc<Program>) -> Ar
         Op::Loop(op) => Loop { body: change(&op.body), ..(**op).clone() }.into(),
         Op::While(op) => While { cond: change(&op.cond), body: change(&op.body), ..(**op).clone() }.into(),
         Op::Cond(op) => Cond { on_true: change(&op.on_true), on_false: change(&op.on_false), ..(**op).clone() }.into(),
-        Op::Call(op) => Call { program: change(&op.program), ..op.clone() }.into(),
+        Op::Call(op) => Call::of(change(&op.program)).into(),
         other => other.clone(),
     }
 }

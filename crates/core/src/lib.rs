@@ -24,7 +24,11 @@ pub use array::{
     zeros_of,
 };
 pub use error::{Error, ErrorKind};
-pub use ops::{check, checkpoint, concatenate, cond, fori_loop, keepdims, scan, scan_reverse, stack, while_loop};
+pub use functions::{associative_scan, random, switch};
+pub use ops::{
+    Keep, check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_vjp, fori_loop, keepdims, scan,
+    scan_reverse, stack, while_loop,
+};
 pub use program::Program;
 pub use tree::Tree;
 pub use types::{ArrayType, Shape, Type};

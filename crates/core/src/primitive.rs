@@ -100,7 +100,7 @@ pub trait Primitive {
 /// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse};
 ///
 /// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  return %1, %2\n}\n")?;
-/// let call = Op::from(Call { program: Arc::new(body), checkpoint: false });
+/// let call = Op::from(Call::of(Arc::new(body)));
 /// assert_eq!(call.prune(&[false, true]).expect("one result is not needed").results, [1]);
 /// # Ok::<(), wengert_core::Error>(())
 /// ```

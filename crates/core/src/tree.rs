@@ -125,6 +125,102 @@ pub fn map<T: Tree, const N: usize>(mut f: impl FnMut([Array; N]) -> Array, tree
     T::from_leaves(&defs[0], &mut std::iter::from_fn(row))
 }
 
+/// The leaves of a tree and its definition.
+///
+/// ```
+/// use wengert_core::{Array, tree};
+///
+/// let (leaves, def) = tree::flatten((Array::from(1.0), vec![Array::from(2.0)]));
+/// assert_eq!(leaves, [Array::from(1.0), Array::from(2.0)]);
+/// let (one, _) = tree::unflatten::<(Array, Vec<Array>)>(&def, leaves);
+/// assert_eq!(one, Array::from(1.0));
+/// ```
+pub fn flatten<T: Tree>(tree: T) -> (Vec<Array>, T::Def) {
+    let mut leaves = Vec::new();
+    let def = tree.into_leaves(&mut leaves);
+    (leaves, def)
+}
+
+/// The tree with this definition and these leaves.
+///
+/// # Panics
+/// When there are more or fewer leaves than the definition has.
+///
+/// ```
+/// use wengert_core::{Array, tree};
+///
+/// let (_, def) = tree::flatten(vec![Array::from(1.0), Array::from(2.0)]);
+/// let tree = tree::unflatten::<Vec<Array>>(&def, vec![Array::from(3.0), Array::from(4.0)]);
+/// assert_eq!(tree[1], Array::from(4.0));
+/// ```
+#[track_caller]
+pub fn unflatten<T: Tree>(def: &T::Def, leaves: Vec<Array>) -> T {
+    let wanted = leaf_paths::<T>(def, "").len();
+    if leaves.len() != wanted {
+        let _called = called("tree::unflatten");
+        refuse(format!("the tree has {wanted} leaves, {} were given", leaves.len()), &[]);
+    }
+    T::from_leaves(def, &mut leaves.into_iter())
+}
+
+/// The leaves of two trees of the same structure, side by side.
+///
+/// # Panics
+/// When they differ in lengths, keys or static fields.
+///
+/// ```
+/// use wengert_core::{Array, tree};
+///
+/// let sums = tree::zip([Array::from(1.0)], [Array::from(2.0)]).map(|(a, b)| a + b).collect::<Vec<Array>>();
+/// assert_eq!(sums, [Array::from(3.0)]);
+/// ```
+#[track_caller]
+pub fn zip<T: Tree>(a: T, b: T) -> impl Iterator<Item = (Array, Array)> {
+    let ((a, of_a), (b, of_b)) = (flatten(a), flatten(b));
+    if of_a != of_b {
+        let _called = called("tree::zip");
+        refuse("the trees differ in structure (lengths, keys or static fields)", &[]);
+    }
+    a.into_iter().zip(b)
+}
+
+/// All leaves, flattened and joined to one vector, and the way back. The vector has the dtype to which the leaves promote.
+///
+/// ```
+/// use wengert_core::{Array, array, tree};
+///
+/// let (vector, back) = tree::ravel((array![[1.0, 2.0]], Array::from(3.0)));
+/// assert_eq!(vector, array![1.0, 2.0, 3.0]);
+/// assert_eq!(back(2.0 * vector).1, Array::from(6.0));
+/// ```
+///
+/// # Panics
+/// When a vector of another length is taken back.
+#[track_caller]
+pub fn ravel<T: Tree>(tree: T) -> (Array, impl Fn(Array) -> T) {
+    let _called = called("tree::ravel");
+    let (leaves, def) = flatten(tree);
+    let types: Vec<ArrayType> = leaves.iter().map(Array::array_type).collect();
+    let flat: Vec<Array> = leaves.iter().map(Array::flatten).collect();
+    let vector = if flat.is_empty() { crate::zeros(0) } else { crate::ops::concatenate(&flat, 0) };
+    let length = vector.size();
+    let back = move |vector: Array| {
+        let _called = called("tree::ravel");
+        if vector.shape().as_slice() != [length] {
+            refuse(format!("the tree has {length} elements in all"), &[&vector]);
+        }
+        let mut first = 0;
+        let leaf = |ty: &ArrayType| {
+            let end = first + ty.size();
+            let part = vector.slice(first..end).reshape(ty.shape.clone()).convert(ty.dtype);
+            first = end;
+            part
+        };
+        T::from_leaves(&def, &mut types.iter().map(leaf).collect::<Vec<_>>().into_iter())
+    };
+    (vector, back)
+}
+
 /// The name of each leaf of a tree called `name`.
 ///
 /// ```

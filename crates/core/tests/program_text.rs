@@ -89,7 +89,7 @@ fn literals_keep_their_bits() {
 }
 
 fn call(body: &Arc<Program>) -> Call {
-    Call { program: body.clone(), checkpoint: false }
+    Call::of(body.clone())
 }
 
 /// A program that calls another twice, one after the other.
@@ -165,7 +165,7 @@ fn a_program_used_once_stands_where_it_is_used() {
 #[test]
 fn nesting_is_limited() {
     let nested = |n: usize| {
-        let open = "%2: f64[] = call[checkpoint=false, program=program (%0: bool[], %1: f64[]) { ";
+        let open = "%2: f64[] = call[program=program (%0: bool[], %1: f64[]) { ";
         let close = "return %1 }] %0 %1\n";
         let (open, close) = (open.repeat(n), close.repeat(n));
         format!("program (%0: bool[], %1: f64[]) {{ {open}{close} return %1 }}")
@@ -177,7 +177,7 @@ fn nesting_is_limited() {
     let mut text = "@0 = program (%0: bool[], %1: f64[]) { return %1 }".to_owned();
     for i in 1..100_000 {
         text += &format!(
-            "@{i} = program (%0: bool[], %1: f64[]) {{ %2: f64[] = call[checkpoint=false, program=@{}] %0 %1 return %2 }}",
+            "@{i} = program (%0: bool[], %1: f64[]) {{ %2: f64[] = call[program=@{}] %0 %1 return %2 }}",
             i - 1
         );
     }

@@ -12,8 +12,10 @@ mod print;
 pub mod reduce;
 pub mod routine;
 pub mod scalar;
+mod threefry;
 pub mod verify;
 
 pub use buffer::Buffer;
 pub use dtype::{DType, Element, Scalar};
 pub use scalar::{Binary, Comparison, ScalarOp, Unary};
+pub use threefry::threefry;

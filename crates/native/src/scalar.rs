@@ -189,6 +189,10 @@ impl Emitter<'_, '_> {
                 let ty = scalar_type(dtype);
                 if ty == types::I64 { wide } else { self.b.ins().ireduce(ty, wide) }
             }
+            Binary::Threefry => {
+                let function = wengert_runtime::scalar2(op, dtype);
+                self.call_host(function.unwrap_or_else(|| unreachable!("{op:?} of {dtype}")), &[x, y], Some(types::I64))
+            }
             Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py => unreachable!("{op:?} of {dtype}"),
         }
     }

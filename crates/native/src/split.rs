@@ -52,6 +52,7 @@ fn own_cost(stmt: &Stmt) -> usize {
                 | Binary::Hypot
                 | Binary::Xlogy
                 | Binary::Xlog1py
+                | Binary::Threefry
                 | Binary::Shl
                 | Binary::Shr,
             ) => 4,

@@ -69,7 +69,13 @@ pub(crate) fn is_vector_op(op: ScalarOp, dtype: DType, same: bool, fma: bool) ->
             Binary::Mul => dtype != DType::U8,
             Binary::Div => dtype.is_float(),
             Binary::Shl | Binary::Shr => same,
-            Binary::Rem | Binary::Pow | Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py => false,
+            Binary::Rem
+            | Binary::Pow
+            | Binary::Atan2
+            | Binary::Hypot
+            | Binary::Xlogy
+            | Binary::Xlog1py
+            | Binary::Threefry => false,
         },
         ScalarOp::Compare(_) | ScalarOp::Select => true,
         ScalarOp::Convert(to) => match (dtype, to) {

@@ -60,9 +60,10 @@ pub use wengert_core::ops::{Axes, Index, Integers, KeepDims, Span, Spans};
 pub use wengert_core::program::parse;
 pub use wengert_core::trace::concrete;
 pub use wengert_core::{
-    Array, ArrayType, DType, Element, Error, ErrorKind, Program, Scalar, Shape, Term, Tree, Type, arange, array, check,
-    checkpoint, concatenate, cond, eye, fori_loop, full, full_like, keepdims, linspace, ones, ones_like, ones_of,
-    promote_types, scan, scan_reverse, stack, tree, while_loop, zeros, zeros_like, zeros_of,
+    Array, ArrayType, DType, Element, Error, ErrorKind, Keep, Program, Scalar, Shape, Term, Tree, Type, arange, array,
+    check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_vjp, eye, fori_loop, full, full_like,
+    keepdims, linspace, ones, ones_like, ones_of, promote_types, random, scan, scan_reverse, stack, tree, while_loop,
+    zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
 pub use wengert_view::{Graph, Table};

@@ -93,11 +93,11 @@ const ELEMENTWISE: &[Row] = rows! {
     "pow(0, 0)": |x| x[0].pow(&x[1]), at [0.0, 0.0], 1.0, [0.0, 0.0];
     "pow(0, 2)": |x| x[0].pow(&x[1]), at [0.0, 2.0], 0.0, [0.0, 0.0];
     "pow(-2, 3)": |x| x[0].pow(&x[1]), at [-2.0, 3.0], -8.0, [12.0, NAN];
-    "x to a whole power that is an array, 0, at 0": |x| x[0].pow(&Array::from(0)), at [0.0], 1.0, [0.0];
+    "x to a whole power that is an array, 0, at 0": |x| x[0].pow(Array::from(0)), at [0.0], 1.0, [0.0];
     "x^0 at 0": |x| x[0].powi(0), at [0.0], 1.0, [0.0];
     "x^1 at 0": |x| x[0].powi(1), at [0.0], 0.0, [1.0];
     "x^2 at 0": |x| x[0].powi(2), at [0.0], 0.0, [0.0];
-    "x / x at 0": |x| &x[0] / &x[0], at [0.0], NAN, [NAN];
+    "x / x at 0": |x| { let x = &x[0]; x / x.clone() }, at [0.0], NAN, [NAN];
     "log at -1": |x| x[0].log(), at [-1.0], NAN, [-1.0];
     "x log x at 0": |x| &x[0] * x[0].log(), at [0.0], NAN, [NAN];
     "atan2 at the origin": |x| x[0].atan2(&x[1]), at [0.0, 0.0], 0.0, [NAN, NAN];
@@ -154,7 +154,7 @@ const SPECIAL: &[Row] = rows! {
     "first derivative of i0 at 0": |x| derivative(1, Array::i0, &x[0]), at [0.0], 0.0, [0.5];
     "i1e at 0": |x| x[0].i1e(), at [0.0], 0.0, [0.5];
     "zeta at 1": |x| x[0].zeta(&x[1]), at [1.0, 1.0], INF, [0.0, 0.0];
-    "polygamma at -0.5": |x| x[0].polygamma(1), at [-0.5], 8.934802200544679, [-0.8287966442343200];
+    "polygamma at -0.5": |x| x[0].polygamma(1), at [-0.5], 8.934802200544679, [-0.82879664423432];
     "logit at 0": |x| x[0].logit(), at [0.0], -INF, [INF];
     "log_sigmoid far below": |x| x[0].log_sigmoid(), at [-1000.0], -1000.0, [1.0];
 };
@@ -242,7 +242,7 @@ fn exact() -> Vec<Exact> {
         ("i32 floor_divide by 0", |x| x.floor_divide(0), array![7, -7, 0], array![-2, -2, -1]),
         ("i32 remainder by 0", |x| x.remainder(0), array![7, -7, 0], array![0, 0, 0]),
         ("the least i32 by -1", |x| x / -1, array![i32::MIN, 5, 0], array![i32::MIN, -5, 0]),
-        ("the least i32 rem -1", |x| x % -1, array![i32::MIN, 5, 0], array![0, 0, 0]),
+        ("the least i32 rem -1", |x| x % Array::from(-1), array![i32::MIN, 5, 0], array![0, 0, 0]),
         ("u32 by 0", |x| x / 0, array![7u32, 0, 1], array![u32::MAX, u32::MAX, u32::MAX]),
         ("shifts by the width and more", |x| x << 33, array![1, -1, 7], array![0, 0, 0]),
         ("a shift by a negative amount", |x| x << -1, array![1, -1, 7], array![0, 0, 0]),

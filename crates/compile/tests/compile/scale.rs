@@ -56,7 +56,7 @@ fn a_deep_dag_of_calls() {
         let mut b = Builder::new();
         let (m, x) = (b.input(mask.clone()), b.input(ty.clone()));
         let call = |b: &mut Builder, x| {
-            let op = Call { program: callee.clone(), checkpoint: false };
+            let op = Call::of(callee.clone());
             b.push(op.into(), [m, x].into_iter().collect(), [ty.clone()], Source::Unknown).first
         };
         let y = call(&mut b, x);

@@ -3,11 +3,14 @@
 
 mod activation;
 mod arithmetic;
+mod control;
 mod loss;
+pub mod random;
 mod softmax;
 mod special;
 mod statistics;
 
+pub use control::{associative_scan, map, scan_unrolled, switch};
 pub use loss::{cross_entropy, mean_squared_error};
 
 use crate::array::{Array, Term};

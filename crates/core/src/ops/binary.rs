@@ -78,7 +78,7 @@ fn member(op: Binary) -> Member {
         Binary::Hypot => of([(0.5, 2.0), AROUND], Factor(|a, _, y| cosine(a, y)), Factor(|_, b, y| cosine(b, y))),
         Binary::Xlogy => of([AROUND, (0.5, 2.0)], Factor(|_, b, _| b.log()), Factor(|a, b, _| a * (1.0 / b))),
         Binary::Xlog1py => of([AROUND, (-0.5, 1.0)], Factor(|_, b, _| b.log1p()), Factor(|a, b, _| a * (1.0 / (1.0 + b)))),
-        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr => Member { partials: [Zero, Zero], smooth: None },
+        Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::Threefry => Member { partials: [Zero, Zero], smooth: None },
     }
 }
 

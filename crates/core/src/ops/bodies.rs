@@ -10,6 +10,7 @@ use crate::refusal::refuse;
 use crate::source::UserCall;
 use crate::trace::Traced;
 use crate::transform::{LinearArg, Side};
+pub(super) use crate::tree::flatten as flattened;
 use crate::tree::{self, Tree};
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, ListValue, Value};
@@ -256,13 +257,6 @@ pub(super) fn sides(unknown: &[bool]) -> Vec<Side> {
         if unknown { Side::Linear(*n - 1) } else { Side::Known(*n - 1) }
     };
     unknown.iter().map(side).collect()
-}
-
-/// A tree taken apart.
-pub(super) fn flattened<T: Tree>(tree: T) -> (Vec<Array>, T::Def) {
-    let mut leaves = Vec::new();
-    let def = tree.into_leaves(&mut leaves);
-    (leaves, def)
 }
 
 /// A tree put together from exactly its leaves.

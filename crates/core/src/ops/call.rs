@@ -1,6 +1,7 @@
-//! `Call`: a program used as one operation, so that what is shared stays shared.
+//! `Call`: a program used as one operation, so that what is shared stays shared, and so that it can have a rule of its own.
 
 use super::bodies::*;
+use super::rule::{Keep, Rule};
 use super::{Attributes, Definition, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
@@ -9,7 +10,7 @@ use crate::ops::zeros_any;
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify, without_effects};
 use crate::source::UserCall;
-use crate::trace::{Surroundings, current_mask, inline, record, trace_closed, trace_with};
+use crate::trace::{Surroundings, Traced, current_mask, inline, record, trace_closed, trace_with};
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
 use crate::tree::Tree;
 use crate::types::Type;
@@ -24,7 +25,7 @@ use wengert_kernel::DType;
 /// use wengert_core::program::parse;
 ///
 /// let text = r#"program (%0: bool[], %1: f64[]) {
-///   %2: f64[] = call[checkpoint=true, program=program (%0: bool[], %1: f64[]) {
+///   %2: f64[] = call[keep=nothing, program=program (%0: bool[], %1: f64[]) {
 ///     %2: f64[] = sin %1
 ///     return %2
 ///   }] %0 %1
@@ -38,13 +39,27 @@ use wengert_kernel::DType;
 pub struct Call {
     /// What is called.
     pub program: Arc<Program>,
-    /// Whether the backward pass computes it again rather than keeping what it needs of it.
-    pub checkpoint: bool,
+    /// How it is differentiated and batched.
+    pub rule: Rule,
 }
 
 impl Call {
+    /// A call that is differentiated as its program is.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wengert_core::{ops::{Call, Op}, program::parse};
+    ///
+    /// let body = parse("program (%0: bool[], %1: f64[]) {\n  return %1\n}\n")?;
+    /// assert_eq!(Op::from(Call::of(Arc::new(body))).name(), "call");
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
+    pub fn of(program: Arc<Program>) -> Call {
+        Call { program, rule: Rule::Program }
+    }
+
     fn with(&self, program: Program) -> Call {
-        Call { program: Arc::new(program), checkpoint: self.checkpoint }
+        Call { program: Arc::new(program), rule: self.rule.clone() }
     }
 }
 
@@ -54,10 +69,8 @@ impl Primitive for Call {
     }
 
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
-        vec![
-            ("checkpoint", Attribute::Bool(self.checkpoint)),
-            ("program", Attribute::Program(self.program.clone())),
-        ]
+        let program = ("program", Attribute::Program(self.program.clone()));
+        self.rule.attributes().into_iter().chain([program]).collect()
     }
 
     fn operand(&self, _: usize, _: usize) -> Option<String> {
@@ -66,6 +79,7 @@ impl Primitive for Call {
 
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
         same_types("operand", args.iter(), self.program.input_types().iter())?;
+        self.rule.infer(&self.program)?;
         Ok(self.program.output_types().cloned().collect())
     }
 
@@ -74,16 +88,22 @@ impl Primitive for Call {
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
+        if self.rule.is_custom() {
+            return self.rule.jvp(&self.program, x, dx);
+        }
         let results = self.program.outputs().len();
         let jvp = transform::jvp(&self.program, &present(dx), &vec![false; results]);
         let operands = [x.to_vec(), some(dx)].concat();
-        let op = Call { program: jvp.program, checkpoint: self.checkpoint };
+        let op = Call { program: jvp.program, rule: self.rule.clone() };
         let mut y = record(op, &operands.iter().collect::<Vec<_>>());
         let dy = y.split_off(results);
         (y, scattered(&jvp.active, &dy))
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
+        if let Rule::Transpose(backward) = &self.rule {
+            return backward.transpose(ct, x, into);
+        }
         // Arrays with axes accumulate in place; a scalar's cotangent is cheaper returned.
         let mode = |x: &Operand| match x {
             Operand::Known(_) => Mode::Known,
@@ -99,7 +119,7 @@ impl Primitive for Call {
         for &i in &accumulated {
             operands.push(into.take(i).unwrap_or_else(|| zeros_any(&x[i].ty())));
         }
-        let op = Call { program, checkpoint: self.checkpoint };
+        let op = Call { program, rule: self.rule.clone() };
         let results = record(op, &operands.iter().collect::<Vec<_>>());
         for (&i, ct) in accumulated.iter().chain(&returned).zip(results) {
             into.add(i, ct);
@@ -107,9 +127,12 @@ impl Primitive for Call {
     }
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
+        if self.rule.is_custom() {
+            return self.rule.batch(&self.program, x, size);
+        }
         let batch = transform::batch(&self.program, &mapped(x), size, &vec![false; self.program.outputs().len()]);
         let operands: Vec<&Array> = x.iter().map(|x| &x.array).collect();
-        batched(record(Call { program: batch.program, checkpoint: self.checkpoint }, &operands), &batch.mapped)
+        batched(record(Call { program: batch.program, rule: self.rule.clone() }, &operands), &batch.mapped)
     }
 
     fn lower(&self) -> Lowering {
@@ -125,10 +148,13 @@ impl Primitive for Call {
     }
 
     fn programs(&self) -> SmallVec<[&Arc<Program>; 2]> {
-        SmallVec::from_slice(&[&self.program])
+        [&self.program].into_iter().chain(self.rule.programs()).collect()
     }
 
     fn split(&self, unknown: &[bool]) -> Option<SplitEquation> {
+        if matches!(self.rule, Rule::Transpose(_)) {
+            return None;
+        }
         let split = transform::split(&self.program, unknown, &vec![false; self.program.outputs().len()]);
         let positions: Vec<usize> = (0..unknown.len()).collect();
         let (known_args, unknown_args) = (others(&positions, unknown), chosen(&positions, unknown));
@@ -139,20 +165,25 @@ impl Primitive for Call {
         let results = sides(&split.unknown);
         let made: Vec<usize> = (0..residuals).filter(|&j| split.residuals[j] == Residual::Made).collect();
         // Calls of calls keep what each of them keeps, which is more than all their equations when each stands twice.
-        if self.checkpoint || made.len() > self.program.equation_count() {
-            // The linear half takes the operands and computes the residuals again, without effects.
-            let outputs: Vec<usize> = (0..k_outputs).collect();
-            let residual_outputs: Vec<usize> = (k_outputs..k_outputs + residuals).collect();
-            let recomputed = without_effects(split.known.permuted(&inputs, &residual_outputs));
-            let types = [split.known.input_types(), &split.linear.input_types()[residuals..]].concat();
+        let keep = match &self.rule {
+            Rule::Recompute(keep) => Some(keep),
+            _ => (made.len() > self.program.equation_count()).then_some(&Keep::Nothing),
+        };
+        if let Some(keep) = keep {
+            // The linear half takes the operands and what is kept, and computes the residuals again, without effects.
+            let again = keep.again(&split.known, k_outputs);
+            let (known, recomputed) = (again.known, without_effects(again.rest));
+            let kept: Vec<Type> = known.output_types().skip(k_outputs).cloned().collect();
+            let types = [split.known.input_types(), &kept, &split.linear.input_types()[residuals..]].concat();
             let linear = trace_closed(&types, |x| {
-                let (x, dx) = x.split_at(inputs.len());
+                let (x, dx) = x.split_at(inputs.len() + kept.len());
                 inline(&split.linear, &[&inline(&recomputed, x)[..], dx].concat())
             });
+            let kept = (0..kept.len()).map(|j| LinearArg::Residual(k_outputs + j));
             return Some(SplitEquation {
-                known: self.with(simplify(&split.known.permuted(&inputs, &outputs))).into(),
+                known: self.with(known).into(),
                 linear: self.with(simplify(&linear)).into(),
-                linear_args: known_args.iter().chain(&unknown_args).map(operand).collect(),
+                linear_args: known_args.iter().map(operand).chain(kept).chain(unknown_args.iter().map(operand)).collect(),
                 known_args,
                 results,
             });
@@ -168,18 +199,17 @@ impl Primitive for Call {
             Residual::Made => LinearArg::Residual(k_outputs + made.iter().position(|&m| m == j).expect("it is made")),
         };
         let linear_args = split.residuals.iter().enumerate().map(residual).chain(unknown_args.iter().map(operand)).collect();
-        let known = Call { program: known, checkpoint: false };
-        let linear = Call { program: split.linear, checkpoint: false };
+        let (known, linear) = (Call::of(known), Call::of(split.linear));
         Some(SplitEquation { known: known.into(), known_args, linear: linear.into(), linear_args, results })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {
-        if !live.contains(&false) {
+        if !live.contains(&false) || self.rule.is_custom() {
             return None;
         }
         let (program, args) = transform::without_outputs(&self.program, live);
         let results = (0..live.len()).filter(|&i| live[i]).collect();
-        Some(Pruned { op: Call { program, checkpoint: self.checkpoint }.into(), args, results })
+        Some(Pruned { op: Call { program, rule: self.rule.clone() }.into(), args, results })
     }
 }
 
@@ -187,19 +217,20 @@ impl Definition for Call {
     const NAMES: &'static [&'static str] = &["call"];
 
     fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
-        Ok(Call { program: a.program("program")?, checkpoint: a.bool("checkpoint")? })
+        Ok(Call { program: a.program("program")?, rule: Rule::parse(a)? })
     }
 
     fn samples() -> Vec<Sample> {
         let types = [Type::scalar(DType::Bool), Type::scalar(DType::F64), Type::array(DType::F64, &[3])];
         let traced = trace_with(&types, 0, Surroundings::Body, |x| vec![x[1].sin() * x[2].sum(), &x[2] * &x[1]]);
         let program = Arc::new(traced.program);
-        let of = |checkpoint| {
+        let of = |rule| {
             let x = Value::Array(crate::value::ArrayValue::new(&[3], vec![0.1, -0.5, 2.0]));
-            let op = Call { program: program.clone(), checkpoint };
+            let op = Call { program: program.clone(), rule };
             Sample::new(op, vec![Value::scalar(true), Value::scalar(0.4), x]).smooth(&[1, 2])
         };
-        vec![of(false), of(true)]
+        let own = [Rule::Program, Rule::Recompute(Keep::Nothing), Rule::Recompute(Keep::Products)].map(of);
+        own.into_iter().chain(super::custom::samples()).collect()
     }
 }
 
@@ -215,19 +246,33 @@ impl Definition for Call {
 /// ```
 #[track_caller]
 pub fn call(program: &Arc<Program>, operands: &[Array]) -> Vec<Array> {
-    record_call(program, operands, false)
+    record_call(Call::of(program.clone()), operands)
 }
 
+/// Records a call on its operands after the lane mask.
 #[track_caller]
-fn record_call(program: &Arc<Program>, operands: &[Array], checkpoint: bool) -> Vec<Array> {
+pub(super) fn record_call(call: Call, operands: &[Array]) -> Vec<Array> {
     let mask = current_mask();
     let operands: Vec<&Array> = [&mask].into_iter().chain(operands).collect();
-    record(Call { program: program.clone(), checkpoint }, &operands)
+    record(call, &operands)
+}
+
+/// A closure traced as the body of a call: its leaves' definition too.
+pub(super) fn traced_body<R: Tree>(types: &[Type], f: impl FnOnce(Vec<Array>) -> R) -> (Traced, R::Def) {
+    let types: Vec<Type> = [Type::scalar(DType::Bool)].into_iter().chain(types.iter().cloned()).collect();
+    let mut def = None;
+    let traced = trace_with(&types, 1, Surroundings::Body, |mut inputs| {
+        let (results, found) = flattened(f(inputs.split_off(1)));
+        def = Some(found);
+        results
+    });
+    (traced, def.expect("the closure was traced"))
 }
 
 /// The function `f`, of which the backward pass keeps only the arguments: what else it needs it computes again.
 ///
-/// Values and derivatives stay the same, memory is traded for time. Useful around the body of a long `scan`.
+/// Values and derivatives stay the same, memory is traded for time. Useful around the body of a long `scan`. To keep
+/// what is dear to compute see [`checkpoint_keeping`].
 ///
 /// ```
 /// use wengert_core::{Array, checkpoint};
@@ -239,20 +284,31 @@ fn record_call(program: &Arc<Program>, operands: &[Array], checkpoint: bool) -> 
 #[track_caller]
 pub fn checkpoint<A: Tree, R: Tree>(f: impl Fn(A) -> R) -> impl Fn(A) -> R {
     let call = UserCall::here("checkpoint");
-    move |args| checkpointed(&f, &call, args)
+    move |args| checkpointed(&f, &Keep::Nothing, &call, args)
 }
 
-fn checkpointed<A: Tree, R: Tree>(f: &impl Fn(A) -> R, call: &UserCall, args: A) -> R {
+/// The function `f`, of which the backward pass keeps the arguments and what `keep` says, and computes the rest again.
+///
+/// ```
+/// use wengert_core::{Array, Keep, array, checkpoint_keeping};
+///
+/// let layer = |x: Array| x.dot(&x).tanh().named("hidden").exp();
+/// // Keeps matrix products, which cost most to compute again; or what it is told by name.
+/// let f = checkpoint_keeping(Keep::Products, layer);
+/// let g = checkpoint_keeping(Keep::names(["hidden"]), layer);
+/// assert_eq!(f(array![1.0, 2.0]), g(array![1.0, 2.0]));
+/// ```
+#[track_caller]
+pub fn checkpoint_keeping<A: Tree, R: Tree>(keep: Keep, f: impl Fn(A) -> R) -> impl Fn(A) -> R {
+    let call = UserCall::here("checkpoint_keeping");
+    move |args| checkpointed(&f, &keep, &call, args)
+}
+
+fn checkpointed<A: Tree, R: Tree>(f: &impl Fn(A) -> R, keep: &Keep, call: &UserCall, args: A) -> R {
     let _called = call.enter();
     let (args, def) = flattened(args);
-    let types: Vec<Type> = [Type::scalar(DType::Bool)].into_iter().chain(args.iter().map(Array::ty)).collect();
-    let mut result_def = None;
-    let traced = trace_with(&types, 1, Surroundings::Body, |mut inputs| {
-        let (results, found) = flattened(f(assembled::<A>(&def, inputs.split_off(1))));
-        result_def = Some(found);
-        results
-    });
-    let program = Arc::new(simplify(&traced.program));
-    let results = record_call(&program, &[traced.captures, args].concat(), true);
-    assembled::<R>(&result_def.expect("the closure was traced"), results)
+    let types: Vec<Type> = args.iter().map(Array::ty).collect();
+    let (traced, result_def) = traced_body(&types, |inputs| f(assembled::<A>(&def, inputs)));
+    let call = Call { program: Arc::new(simplify(&traced.program)), rule: Rule::Recompute(keep.clone()) };
+    assembled::<R>(&result_def, record_call(call, &[traced.captures, args].concat()))
 }

@@ -2,8 +2,10 @@
 
 mod axes;
 mod bodies;
+mod custom;
 mod elementwise;
 mod operands;
+mod rule;
 pub(crate) mod rules;
 mod samples;
 mod scan;
@@ -26,10 +28,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar};
 
-pub use call::{call, checkpoint};
+pub use call::{call, checkpoint, checkpoint_keeping};
 pub use check::check;
 pub use cond::cond;
-pub use scan::{fori_loop, scan, scan_reverse};
+pub use custom::{custom_jvp, custom_vjp};
+pub use rule::{Backward, Keep, Rule};
+pub use scan::{Bound, fori_loop, scan, scan_reverse};
 pub use while_loop::while_loop;
 
 /// What a primitive is besides its behaviour: its names, how it is read back, and what its laws are checked on.
@@ -306,6 +310,7 @@ primitives! {
     convert: Convert;
     bitcast: Bitcast;
     stop_gradient: StopGradient;
+    named: Named;
     broadcast: Broadcast in Arc;
     reshape: Reshape in Arc;
     permute: Permute in Arc;
@@ -323,6 +328,6 @@ primitives! {
     rounds: Loop in Arc;
     while_loop: While in Arc;
     cond: Cond in Arc;
-    call: Call;
+    call: Call in Arc;
     check: Check;
 }

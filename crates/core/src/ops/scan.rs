@@ -1,17 +1,17 @@
 //! `scan` and `fori_loop`: loops whose number of rounds is known.
 
 use super::bodies::*;
-use super::{Loop, Rows, Stack};
+use super::{Loop, Rows, Stack, rules, while_loop};
 use crate::array::Array;
 use crate::lanes::OpLanes;
 use crate::program::simplify;
 use crate::refusal::refuse;
-use crate::source::{UserCall, called};
+use crate::source::{UserCall, called, in_users_code};
 use crate::trace::{Surroundings, apply, current_mask, record, trace_with};
 use crate::tree::{self, Tree};
 use crate::types::Type;
 use std::sync::Arc;
-use wengert_kernel::DType;
+use wengert_kernel::{DType, Scalar};
 
 /// Runs `f` over the rows of `xs`, carrying a value from round to round, and stacks what it gives.
 ///
@@ -61,30 +61,97 @@ fn scan_in<C: Tree, X: Tree, Y: Tree>(f: impl Fn(C, X) -> (C, Y), init: C, xs: X
     rounds(length, reverse, init, xs, |c: C, _, x| f(c, assembled::<X>(&xs_def, x)))
 }
 
+/// A bound of a [`fori_loop`]: a number, or a scalar array of an integer dtype, which may be traced.
+///
+/// ```
+/// use wengert_core::{Array, ops::Bound};
+///
+/// assert!(matches!(Bound::from(3), Bound::Known(3)));
+/// assert!(matches!(Bound::from(Array::from(3)), Bound::Computed(_)));
+/// ```
+#[derive(Clone, Debug)]
+pub enum Bound {
+    /// Known when the program is written.
+    Known(i64),
+    /// Known when it runs.
+    Computed(Array),
+}
+
+macro_rules! bounds {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Bound {
+            fn from(n: $t) -> Bound {
+                Bound::Known(i64::try_from(n).unwrap_or(i64::MAX))
+            }
+        }
+    )*};
+}
+
+bounds!(i32, i64, usize);
+
+impl From<Array> for Bound {
+    fn from(n: Array) -> Bound {
+        Bound::Computed(n)
+    }
+}
+
+impl From<&Array> for Bound {
+    fn from(n: &Array) -> Bound {
+        Bound::Computed(n.clone())
+    }
+}
+
 /// Runs `body` for `i` in `lower..upper`, carrying a value: `carry = body(i, carry)`, `i` an `i64` scalar.
 ///
-/// The bounds are known here, so that reverse mode knows how many rounds it has to keep; for bounds that are
-/// computed use [`while_loop`](crate::while_loop).
+/// With numbers as bounds the number of rounds is known, and what reverse mode keeps of them is planned ahead. Bounds may
+/// be arrays too; then it is a [`while_loop`], in reverse mode also.
+///
+/// # Panics
+/// When a bound is no whole number, or the body returns a carry of another structure or type.
 ///
 /// ```
 /// use wengert_core::{Array, fori_loop};
 ///
-/// let factorial = fori_loop(1, 6, |i: Array, product: Array| product * i, Array::from(1i64));
-/// assert_eq!(factorial.item::<i64>()?, 120);
+/// let factorial = |n: Array| fori_loop(1, &n + 1, |i: Array, product: Array| product * i, Array::from(1i64));
+/// assert_eq!(factorial(Array::from(5)).item::<i64>()?, 120);
+/// assert_eq!(fori_loop(1, 6, |i: Array, product: Array| product * i, Array::from(1i64)).item::<i64>()?, 120);
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
 #[track_caller]
-pub fn fori_loop<C: Tree>(lower: i64, upper: i64, body: impl Fn(Array, C) -> C, init: C) -> C {
+pub fn fori_loop<C: Tree>(
+    lower: impl Into<Bound>,
+    upper: impl Into<Bound>,
+    body: impl Fn(Array, C) -> C,
+    init: C,
+) -> C {
     let _called = called("fori_loop");
-    let length = upper.saturating_sub(lower).max(0) as usize;
-    let step = |c: C, i: Array, _| {
-        let i = if lower == 0 { i } else { i + Array::from(lower) };
-        (body(i, c), ())
-    };
-    rounds(length, false, init, Vec::new(), step).0
+    match (lower.into(), upper.into()) {
+        (Bound::Known(lower), Bound::Known(upper)) => {
+            let length = upper.saturating_sub(lower).max(0) as usize;
+            let step = |c: C, i: Array, _| {
+                let i = if lower == 0 { i } else { i + rules::literal(Scalar::new(lower)) };
+                (body(i, c), ())
+            };
+            rounds(length, false, init, Vec::new(), step).0
+        }
+        (lower, upper) => {
+            let [lower, upper] = [lower, upper].map(computed);
+            let more = |(i, _): (Array, C)| i.lt(&upper);
+            let step = |(i, c): (Array, C)| (&i + rules::literal(Scalar::new(1i64)), in_users_code(|| body(i, c)));
+            while_loop(more, step, (lower, init)).1
+        }
+    }
 }
 
-/// Traces and records a loop of a static length.
+/// A bound as an `i64` scalar.
+fn computed(bound: Bound) -> Array {
+    match bound {
+        Bound::Known(n) => rules::literal(Scalar::new(n)),
+        Bound::Computed(n) if n.dtype().is_integer() && n.rank() == 0 => n.convert(DType::I64),
+        Bound::Computed(n) => refuse("a bound is one whole number: a scalar of an integer dtype", &[&n]),
+    }
+}
+
 #[track_caller]
 fn rounds<C: Tree, Y: Tree>(
     length: usize,

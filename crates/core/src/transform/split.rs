@@ -58,7 +58,7 @@ pub enum Residual {
 /// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse};
 ///
 /// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
-/// let call: Op = Call { program: Arc::new(body), checkpoint: false }.into();
+/// let call: Op = Call::of(Arc::new(body)).into();
 /// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
 /// assert_eq!(halves.results.len(), 1);
 /// # Ok::<(), wengert_core::Error>(())
@@ -83,7 +83,7 @@ pub struct SplitEquation {
 /// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse, transform::LinearArg};
 ///
 /// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
-/// let call: Op = Call { program: Arc::new(body), checkpoint: false }.into();
+/// let call: Op = Call::of(Arc::new(body)).into();
 /// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
 /// assert!(halves.linear_args.contains(&LinearArg::Operand(2)));
 /// # Ok::<(), wengert_core::Error>(())
@@ -103,7 +103,7 @@ pub enum LinearArg {
 /// use wengert_core::{ops::{Call, Op}, primitive::Primitive, program::parse, transform::Side};
 ///
 /// let body = parse("program (%0: bool[], %1: f64[], %2: f64[]) {\n  %3: f64[] = mul %1 %2\n  return %3\n}\n")?;
-/// let call: Op = Call { program: Arc::new(body), checkpoint: false }.into();
+/// let call: Op = Call::of(Arc::new(body)).into();
 /// let halves = call.split(&[false, false, true]).expect("an operation with a program inside splits");
 /// assert!(matches!(halves.results[0], Side::Linear(_)));
 /// # Ok::<(), wengert_core::Error>(())

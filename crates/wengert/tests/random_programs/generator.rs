@@ -262,13 +262,8 @@ impl Step<'_> {
             |x, y| x.pow(y),
         ];
         const BITS: [Function2; 3] = [|x, y| x & y, |x, y| x | y, |x, y| x ^ y];
-        const FLOATS: [Function2; 5] = [
-            |x, y| x.atan2(y),
-            |x, y| x.hypot(y),
-            |x, y| x.xlogy(y),
-            |x, y| x.xlog1py(y),
-            |x, y| x.remainder(y),
-        ];
+        const FLOATS: [Function2; 5] =
+            [|x, y| x.atan2(y), |x, y| x.hypot(y), |x, y| x.xlogy(y), |x, y| x.xlog1py(y), |x, y| x.remainder(y)];
         const SHIFTS: [Function2; 2] = [|x, y| x << y, |x, y| x >> y];
         let y = self.partner(x);
         let (x, y) = if self.r.below(2) == 0 { (x, &y) } else { (&y, x) };

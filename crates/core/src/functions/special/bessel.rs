@@ -134,7 +134,7 @@ fn bessel(x: &Array, order: u32, scaled: bool) -> Array {
         of_near = of_near * &near * 0.5;
     }
     if scaled {
-        of_near = of_near * (-near.abs()).exp();
+        of_near *= (-near.abs()).exp();
     }
     let large = far.select(x.abs(), 16.0);
     let root = large.sqrt();
@@ -144,7 +144,7 @@ fn bessel(x: &Array, order: u32, scaled: bool) -> Array {
         let half = (&large * 0.5).exp();
         of_far = of_far * &half / &root * half;
     } else {
-        of_far = of_far / root;
+        of_far /= root;
     }
     if order == 1 {
         of_far = x.lt(0.0).select(-&of_far, &of_far);

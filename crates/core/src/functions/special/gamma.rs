@@ -83,14 +83,14 @@ impl Array {
         let mut tail = &w / (t - 1.0) + 0.5;
         let mut factorial = 2.0;
         for (b, k) in BERNOULLI.iter().zip(1..) {
-            tail = tail + &rising * (b / factorial);
+            tail += &rising * (b / factorial);
             let i = 2.0 * f64::from(k);
             rising = rising * ((t + (i - 1.0)) * (t + i)) * &square;
             factorial *= (i + 1.0) * (i + 2.0);
         }
         let mut sum = power * tail;
         for k in (0..10).rev() {
-            sum = sum + (z + f64::from(k)).pow(-t);
+            sum += (z + f64::from(k)).pow(-t);
         }
         // An infinite q has lost the terms to NaN.
         let sum = z.is_inf().select(0.0, sum);
@@ -113,7 +113,7 @@ fn from_recurrence(z: &Array, n: u32) -> Array {
     let series = factorial(n - 1) + &inverse * (factorial(n) / 2.0) + tail;
     let mut sum = series * inverse.powi(n as i32);
     for k in (0..terms).rev() {
-        sum = sum + factorial(n) / (z + f64::from(k)).powi(n as i32 + 1);
+        sum += factorial(n) / (z + f64::from(k)).powi(n as i32 + 1);
     }
     sum
 }

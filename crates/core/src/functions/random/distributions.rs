@@ -1,0 +1,171 @@
+//! Draws from distributions, all from the bits of a key.
+
+use super::Key;
+use crate::array::promote::promote;
+use crate::array::{Array, Term};
+use crate::ops::{Integers, rules};
+use crate::refusal::refuse;
+use crate::source::called;
+use wengert_kernel::{DType, Scalar};
+
+/// Numbers in [0, 1), each a multiple of 2^-23 (`f32`) or 2^-52 (`f64`), as in JAX.
+///
+/// # Panics
+/// When the dtype is no float.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// let x = random::uniform(&random::key(42), DType::F32, 3);
+/// assert_eq!(x.to_vec::<f32>()?, [0.48870957, 0.6797972, 0.6162715]); // as JAX
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn uniform(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::uniform");
+    match dtype {
+        DType::F32 => (key.bits(shape) >> 9).convert(dtype) * (0.5f64.powi(23)),
+        DType::F64 => (key.bits64(shape) >> 12).convert(dtype) * (0.5f64.powi(52)),
+        _ => refuse(format!("random numbers are drawn as floats, not as {dtype}"), &[]),
+    }
+}
+
+/// Numbers above 0 and below 1, as likely near 0 as they should be.
+fn open_uniform(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let tiny = if dtype == DType::F32 { f32::MIN_POSITIVE as f64 } else { f64::MIN_POSITIVE };
+    uniform(key, dtype, shape).maximum(tiny)
+}
+
+/// Whole numbers, each of `low..high` as likely (up to one part in 2^64 for each of them).
+///
+/// # Panics
+/// When the dtype is no integer, or nothing lies between the bounds.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// let dice = random::randint(&random::key(1), DType::I32, 100, 1, 7);
+/// assert_eq!((dice.min().item::<i32>()?, dice.max().item::<i32>()?), (1, 6));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn randint(key: &Key, dtype: DType, shape: impl Integers, low: i64, high: i64) -> Array {
+    let _called = called("random::randint");
+    if !dtype.is_integer() {
+        refuse(format!("whole numbers are drawn as integers, not as {dtype}"), &[]);
+    }
+    if low >= high {
+        refuse(format!("nothing lies between {low} and {high}"), &[]);
+    }
+    let span = rules::literal(Scalar::new(high.wrapping_sub(low) as u64));
+    let offset = (key.bits64(shape) % span).convert(DType::I64);
+    (offset + rules::literal(Scalar::new(low))).convert(dtype)
+}
+
+/// `true` with probability `p`, which may be an array that broadcasts to the shape.
+///
+/// ```
+/// use wengert_core::random;
+///
+/// assert!(!random::bernoulli(&random::key(0), 0.0, 100).any().item::<bool>()?);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn bernoulli(key: &Key, p: impl Into<Term>, shape: impl Integers) -> Array {
+    let _called = called("random::bernoulli");
+    let [p] = promote([p.into()]);
+    let dtype = if p.dtype() == DType::F32 { DType::F32 } else { DType::F64 };
+    uniform(key, dtype, shape).lt(&p)
+}
+
+/// Exponential with rate 1, by the inverse of its distribution function.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// assert!(random::exponential(&random::key(0), DType::F64, 100).min().item::<f64>()? >= 0.0);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn exponential(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::exponential");
+    -(-uniform(key, dtype, shape)).log1p()
+}
+
+/// Laplace with location 0 and scale 1.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// assert!(random::laplace(&random::key(0), DType::F64, 100).is_finite().all().item::<bool>()?);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn laplace(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::laplace");
+    let u = 2.0 * open_uniform(key, dtype, shape) - 1.0;
+    let epsilon = if dtype == DType::F32 { f32::EPSILON as f64 } else { f64::EPSILON };
+    let u = u.maximum(epsilon / 2.0 - 1.0);
+    u.sign() * (-u.abs()).log1p()
+}
+
+/// Logistic with location 0 and scale 1.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// assert!(random::logistic(&random::key(0), DType::F64, 100).is_finite().all().item::<bool>()?);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn logistic(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::logistic");
+    let u = open_uniform(key, dtype, shape);
+    u.log() - (-u).log1p()
+}
+
+/// Cauchy with location 0 and scale 1.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// assert_eq!(random::cauchy(&random::key(0), DType::F32, ()).dtype(), DType::F32);
+/// ```
+#[track_caller]
+pub fn cauchy(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::cauchy");
+    (std::f64::consts::PI * (open_uniform(key, dtype, shape) - 0.5)).tan()
+}
+
+/// Gumbel with location 0 and scale 1.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// assert!(random::gumbel(&random::key(0), DType::F64, 100).is_finite().all().item::<bool>()?);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn gumbel(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::gumbel");
+    -(-open_uniform(key, dtype, shape).log()).log()
+}
+
+/// Numbers of categories, of unnormalised log probabilities along the last axis of `logits`; one draw for each of its rows.
+///
+/// By the Gumbel trick: the greatest of `logits + gumbel`.
+///
+/// ```
+/// use wengert_core::{array, random};
+///
+/// let logits = array![[0.0, f64::NEG_INFINITY], [f64::NEG_INFINITY, 0.0]];
+/// assert_eq!(random::categorical(&random::key(0), &logits), array![0i64, 1]);
+/// ```
+#[track_caller]
+pub fn categorical(key: &Key, logits: &Array) -> Array {
+    let _called = called("random::categorical");
+    if logits.rank() == 0 {
+        refuse("the logits have one axis at least, along which the categories lie", &[logits]);
+    }
+    (logits + gumbel(key, logits.dtype(), logits.shape())).argmax_axis(-1)
+}

@@ -1,0 +1,376 @@
+//! How a call is differentiated and batched: as its program is, or by what the user says instead.
+
+use super::bodies::*;
+use super::{Attributes, Call, Check, Op, rules, zeros_any};
+use crate::array::Array;
+use crate::error::TypeError;
+use crate::primitive::{Attribute, Batched, Cotangents, Operand, Primitive};
+use crate::program::{Builder, Equation, Program, Var, simplify};
+use crate::refusal::refuse;
+use crate::trace::{door, record, trace_closed};
+use crate::transform::{self, Mode};
+use crate::types::Type;
+use std::sync::Arc;
+use wengert_kernel::Scalar;
+
+/// The rule of a [`Call`]. Every program takes the lane mask first, then so many `captures`, which are constants to the
+/// rule. Tangents and cotangents are those of floats: other operands and results have none.
+///
+/// ```
+/// use wengert_core::{Array, custom_jvp, trace::{Surroundings, trace_with}};
+///
+/// let f = custom_jvp(|x: Array| x.exp(), |x: Array, dx: Array| (x.exp(), dx * x.exp()));
+/// let traced = trace_with(&[Array::from(1.0).ty()], 0, Surroundings::Inherit, |x| vec![f(x[0].clone())]);
+/// assert!(traced.program.to_string().contains("call[jvp="));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// As the program is.
+    Program,
+    /// The same, but the backward pass computes again what is not to be kept.
+    Recompute(Keep),
+    /// A program from operands, then tangents of the float ones, to results, then tangents of the float ones.
+    Jvp {
+        /// That program.
+        jvp: Arc<Program>,
+        /// Operands after the mask that have no derivative.
+        captures: usize,
+    },
+    /// Two programs: from operands to results, then residuals; and what [`Rule::Transpose`] holds.
+    Vjp {
+        /// The first.
+        forward: Arc<Program>,
+        /// The second.
+        backward: Backward,
+    },
+    /// The call is linear in its last operands, and this is its transpose.
+    Transpose(Backward),
+}
+
+/// A program from residuals, then cotangents of the float results, to cotangents of the float operands.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{ops::Backward, program::parse};
+///
+/// let twice = "program (%0: bool[], %1: f64[]) {\n  %2: f64[] = add %1 %1\n  return %2\n}\n";
+/// let backward = Backward { program: Arc::new(parse(twice)?), captures: 0 };
+/// assert_eq!(backward.program.outputs().len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Backward {
+    /// That program.
+    pub program: Arc<Program>,
+    /// Operands after the mask that have no derivative.
+    pub captures: usize,
+}
+
+/// What the backward pass of a [`checkpoint_keeping`](crate::checkpoint_keeping) keeps besides the arguments.
+///
+/// ```
+/// use wengert_core::Keep;
+///
+/// assert_eq!(Keep::names(["a", "b"]), Keep::Names(vec!["a".into(), "b".into()]));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// Results of matrix products.
+    Products,
+    /// What [`Array::named`] gave one of these names.
+    Names(Vec<Arc<str>>),
+}
+
+/// A known half in two: what is kept, and the rest, computed again from the operands and from that.
+pub(super) struct Again {
+    /// Inputs to outputs, then what is kept.
+    pub known: Program,
+    /// Inputs, then what is kept, to the residuals.
+    pub rest: Program,
+}
+
+impl Keep {
+    /// What was given one of these names.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::Keep::names([]), wengert_core::Keep::Names(Vec::new()));
+    /// ```
+    pub fn names<const N: usize>(names: [&str; N]) -> Keep {
+        Keep::Names(names.map(Arc::from).to_vec())
+    }
+
+    /// The variable that an equation makes worth keeping. That is what was named rather than its named copy, for the
+    /// derivative of the operation that made it reads the former.
+    fn kept_by(&self, e: &Equation) -> Option<Var> {
+        match (self, &e.op) {
+            (Keep::Products, Op::Dot(_)) => e.results().next(),
+            (Keep::Names(names), Op::Named(named)) if names.contains(&named.name) => Some(e.args[0]),
+            _ => None,
+        }
+    }
+
+    /// Takes a known half apart whose outputs after the first so many are residuals.
+    pub(super) fn again(&self, known: &Program, outputs: usize) -> Again {
+        let residuals = &known.outputs()[outputs..];
+        let (mut keep, mut needed) = (vec![false; known.vars()], vec![false; known.vars()]);
+        known.equations().iter().filter_map(|e| self.kept_by(e)).for_each(|v| keep[v.index()] = true);
+        residuals.iter().for_each(|v| needed[v.index()] = true);
+        let mut kept: Vec<Var> = Vec::new();
+        for e in known.equations().iter().rev() {
+            let (keep, again): (Vec<Var>, Vec<Var>) =
+                e.results().filter(|v| needed[v.index()]).partition(|v| keep[v.index()]);
+            kept.extend(keep);
+            if !again.is_empty() {
+                e.args.iter().for_each(|a| needed[a.index()] = true);
+            }
+        }
+        let first = [&known.outputs()[..outputs], &kept].concat();
+        Again { known: recomputed(known, &[], &first), rest: recomputed(known, &kept, residuals) }
+    }
+}
+
+/// The program with variables turned into more inputs, and with other outputs.
+fn recomputed(program: &Program, given: &[Var], outputs: &[Var]) -> Program {
+    let mut b = Builder::as_large_as(program);
+    let mut env: Vec<Option<Var>> = program.input_types().iter().map(|ty| Some(b.input(ty.clone()))).collect();
+    env.resize(program.vars(), None);
+    for v in given {
+        env[v.index()] = Some(b.input(program.ty(*v).clone()));
+    }
+    let at = |env: &[Option<Var>], v: &Var| env[v.index()].expect("a variable is defined before its use");
+    for e in program.equations() {
+        let args = e.args.iter().map(|a| at(&env, a)).collect();
+        for (old, new) in e.results().zip(b.copy(e, args, program)) {
+            env[old.index()].get_or_insert(new);
+        }
+    }
+    let outputs: Vec<Var> = outputs.iter().map(|v| at(&env, v)).collect();
+    simplify(&b.finish(&outputs))
+}
+
+/// Whether it can have a tangent.
+pub(super) fn is_float(ty: &Type) -> bool {
+    ty.dtype().is_float()
+}
+
+impl Rule {
+    /// Whether the program's own derivative does not count.
+    pub(super) fn is_custom(&self) -> bool {
+        !matches!(self, Rule::Program | Rule::Recompute(_))
+    }
+
+    pub(super) fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let program = |program: &Arc<Program>| Attribute::Program(program.clone());
+        let captures = |n: &usize| ("captures", Attribute::Int(*n as i64));
+        match self {
+            Rule::Program => Vec::new(),
+            Rule::Recompute(Keep::Nothing) => vec![("keep", Attribute::Word("nothing".into()))],
+            Rule::Recompute(Keep::Products) => vec![("keep", Attribute::Word("products".into()))],
+            Rule::Recompute(Keep::Names(names)) => vec![("keep_names", Attribute::Text(names.join(",")))],
+            Rule::Jvp { jvp, captures: n } => vec![("jvp", program(jvp)), captures(n)],
+            Rule::Vjp { forward, backward } => {
+                vec![
+                    ("forward", program(forward)),
+                    ("backward", program(&backward.program)),
+                    captures(&backward.captures),
+                ]
+            }
+            Rule::Transpose(backward) => vec![("transposed", program(&backward.program)), captures(&backward.captures)],
+        }
+    }
+
+    pub(super) fn parse(a: &Attributes) -> Result<Rule, TypeError> {
+        if a.has("keep_names") {
+            let names = a.text("keep_names")?;
+            return Ok(Rule::Recompute(Keep::Names(names.split(',').map(Arc::from).collect())));
+        }
+        if a.has("keep") {
+            let keep = match a.word("keep")?.as_str() {
+                "nothing" => Keep::Nothing,
+                "products" => Keep::Products,
+                other => return Err(TypeError::new(format!("`keep` is nothing or products, not {other}"))),
+            };
+            return Ok(Rule::Recompute(keep));
+        }
+        let backward = |key: &str| Ok(Backward { program: a.program(key)?, captures: a.size("captures")? });
+        if a.has("jvp") {
+            return Ok(Rule::Jvp { jvp: a.program("jvp")?, captures: a.size("captures")? });
+        }
+        if a.has("forward") {
+            return Ok(Rule::Vjp { forward: a.program("forward")?, backward: backward("backward")? });
+        }
+        if a.has("transposed") { backward("transposed").map(Rule::Transpose) } else { Ok(Rule::Program) }
+    }
+
+    /// The rule's own programs.
+    pub(super) fn programs(&self) -> Vec<&Arc<Program>> {
+        match self {
+            Rule::Program | Rule::Recompute(_) => Vec::new(),
+            Rule::Jvp { jvp, .. } => vec![jvp],
+            Rule::Vjp { forward, backward } => vec![forward, &backward.program],
+            Rule::Transpose(backward) => vec![&backward.program],
+        }
+    }
+
+    /// Whether the rule's programs take and give what the called one does; read from text they may not.
+    pub(super) fn infer(&self, program: &Program) -> Result<(), TypeError> {
+        let floats = |types: Vec<Type>| types.into_iter().filter(is_float).collect::<Vec<_>>();
+        let operands = program.input_types();
+        let results: Vec<Type> = program.output_types().cloned().collect();
+        let known = |captures: usize| {
+            let rest = operands.get(..1 + captures).zip(operands.get(1 + captures..));
+            rest.ok_or_else(|| TypeError::new("a rule has more captures than there are operands"))
+        };
+        let same = |what: &str, found: Vec<Type>, wanted: Vec<Type>| same_types(what, found.iter(), wanted.iter());
+        match self {
+            Rule::Program | Rule::Recompute(_) => Ok(()),
+            Rule::Jvp { jvp, captures } => {
+                let (_, args) = known(*captures)?;
+                let takes = [operands.to_vec(), floats(args.to_vec())].concat();
+                same("operand of the rule", jvp.input_types().to_vec(), takes)?;
+                let gives = [results.clone(), floats(results)].concat();
+                same("result of the rule", jvp.output_types().cloned().collect(), gives)
+            }
+            Rule::Vjp { forward, backward } => {
+                let (captured, args) = known(backward.captures)?;
+                same("operand of the rule", forward.input_types().to_vec(), operands.to_vec())?;
+                let given: Vec<Type> = forward.output_types().cloned().collect();
+                let residuals = given.get(results.len()..).unwrap_or_default().to_vec();
+                same("result of the rule", given, [results.clone(), residuals.clone()].concat())?;
+                let takes = [captured.to_vec(), residuals, floats(results)].concat();
+                same("operand of the backward rule", backward.program.input_types().to_vec(), takes)?;
+                let gives = backward.program.output_types().cloned().collect();
+                same("result of the backward rule", gives, floats(args.to_vec()))
+            }
+            Rule::Transpose(backward) => {
+                let tangents = backward.program.outputs().len();
+                let fixed = operands.len().checked_sub(tangents).filter(|&fixed| fixed > backward.captures);
+                let fixed =
+                    fixed.ok_or_else(|| TypeError::new("a transpose has more results than there are operands"))?;
+                let takes = [operands[..fixed].to_vec(), results].concat();
+                same("operand of the transpose", backward.program.input_types().to_vec(), takes)?;
+                let gives = backward.program.output_types().cloned().collect();
+                same("result of the transpose", gives, operands[fixed..].to_vec())
+            }
+        }
+    }
+
+    /// Results and tangents of a call of `program`.
+    pub(super) fn jvp(
+        &self,
+        program: &Arc<Program>,
+        x: &[Array],
+        dx: &[Option<Array>],
+    ) -> (Vec<Array>, Vec<Option<Array>>) {
+        let floats = |dy: Vec<Array>| {
+            let mut dy = dy.into_iter();
+            program.output_types().map(|ty| if is_float(ty) { dy.next() } else { None }).collect()
+        };
+        let results = program.outputs().len();
+        match self {
+            Rule::Program | Rule::Recompute(_) => Call::of(program.clone()).jvp(x, dx),
+            Rule::Jvp { jvp, captures } => {
+                let dx = tangents("custom_jvp", *captures, x, dx);
+                let mut y = call(Call::of(jvp.clone()), [x, &dx].concat());
+                let dy = y.split_off(results);
+                (y, floats(dy))
+            }
+            Rule::Vjp { forward, backward } => {
+                let dx = tangents("custom_vjp", backward.captures, x, dx);
+                let mut y = call(Call::of(forward.clone()), x.to_vec());
+                let residuals = y.split_off(results);
+                let linear = backward.transposed(&x[0].ty(), program.output_types().filter(|ty| is_float(ty)).count());
+                let linear = Call { program: linear, rule: Rule::Transpose(backward.clone()) };
+                (y, floats(call(linear, [&x[..1 + backward.captures], &residuals, &dx].concat())))
+            }
+            // It keeps its transpose while nothing but its linear operands moves.
+            Rule::Transpose(backward) => {
+                let fixed = x.len() - backward.program.outputs().len();
+                if dx[..fixed].iter().any(Option::is_some) {
+                    return Call::of(program.clone()).jvp(x, dx);
+                }
+                let dx = filled(&dx[fixed..], &x[fixed..], &vec![true; x.len() - fixed]);
+                let again = || Call { program: program.clone(), rule: self.clone() };
+                (call(again(), x.to_vec()), floats(call(again(), [&x[..fixed], &dx].concat())))
+            }
+        }
+    }
+
+    /// The call on lanes: all of them are mapped but what is captured, so that the programs of the rule fit each other.
+    pub(super) fn batch(&self, program: &Arc<Program>, x: &[Batched], size: usize) -> Vec<Batched> {
+        let captures = match self {
+            Rule::Jvp { captures, .. } => *captures,
+            Rule::Vjp { backward, .. } | Rule::Transpose(backward) => backward.captures,
+            Rule::Program | Rule::Recompute(_) => 0,
+        };
+        let (captured, args) = x.split_at(1 + captures);
+        let lanes = |program: &Arc<Program>| {
+            let mut flags = mapped(captured);
+            flags.resize(program.inputs(), true);
+            transform::batch(program, &flags, size, &vec![true; program.outputs().len()]).program
+        };
+        let backwards = |b: &Backward| Backward { program: lanes(&b.program), captures };
+        let rule = match self {
+            Rule::Program | Rule::Recompute(_) => self.clone(),
+            Rule::Jvp { jvp, .. } => Rule::Jvp { jvp: lanes(jvp), captures },
+            Rule::Vjp { forward, backward } => Rule::Vjp { forward: lanes(forward), backward: backwards(backward) },
+            Rule::Transpose(backward) => Rule::Transpose(backwards(backward)),
+        };
+        let operands = captured.iter().map(|x| x.array.clone()).chain(args.iter().map(|x| x.spread(size)));
+        let y = call(Call { program: lanes(program), rule }, operands.collect());
+        y.into_iter().map(Batched::mapped).collect()
+    }
+}
+
+fn call(call: Call, operands: Vec<Array>) -> Vec<Array> {
+    record(call, &operands.iter().collect::<Vec<_>>())
+}
+
+/// The tangents of all float operands after the mask and the captures, which have none.
+fn tangents(name: &str, captures: usize, x: &[Array], dx: &[Option<Array>]) -> Vec<Array> {
+    if let Some(i) = (1..=captures).find(|&i| dx[i].is_some()) {
+        let sentence = format!(
+            "{name}: its rule has no derivative with respect to an array that the function captures; make it a part of the argument, or `stop_gradient` it"
+        );
+        refuse(sentence, &[&x[i]]);
+    }
+    let args = (1 + captures..x.len()).filter(|&i| is_float(&x[i].ty()));
+    args.map(|i| dx[i].clone().unwrap_or_else(|| zeros_any(&x[i].ty()))).collect()
+}
+
+impl Backward {
+    /// Adds to the cotangents of the linear operands of the call whose transpose this is.
+    pub(super) fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
+        let fixed = x.len() - self.program.outputs().len();
+        let first = self.program.inputs() - ct.len();
+        let ct = ct.iter().enumerate();
+        let ct = ct.map(|(i, ct)| ct.clone().unwrap_or_else(|| zeros_any(&self.program.input_types()[first + i])));
+        let operands = x[..fixed].iter().map(|x| x.known().clone()).chain(ct).collect();
+        for (i, ct) in call(Call::of(self.program.clone()), operands).into_iter().enumerate() {
+            into.add(fixed + i, ct);
+        }
+    }
+
+    /// The program whose transpose this is, for forward mode. Where the user's function is not linear in its cotangents
+    /// (it clips them, say) there is none, and one that ends with an error stands in its place: reverse mode never runs it.
+    fn transposed(&self, mask: &Type, cotangents: usize) -> Arc<Program> {
+        let known = self.program.inputs() - cotangents;
+        let inputs = self.program.input_types();
+        let mode = |i: usize| if i < known { Mode::Known } else { Mode::Linear };
+        let modes: Vec<Mode> = (0..inputs.len()).map(mode).collect();
+        let present = vec![true; self.program.outputs().len()];
+        door(|| transform::transpose_shared(&self.program, &modes, &present)).unwrap_or_else(|_| {
+            let tangents: Vec<Type> = self.program.output_types().cloned().collect();
+            let lanes = &mask.as_array().expect("a mask is an array").shape;
+            let program = trace_closed(&[&inputs[..known], &tangents].concat(), |x| {
+                let message =
+                    "custom_vjp: the backward function is not linear in its cotangents, so there is no forward mode";
+                record(Check { message: message.into() }, &[&x[0], &rules::constant(Scalar::new(false), lanes)]);
+                inputs[known..].iter().map(zeros_any).collect()
+            });
+            Arc::new(program)
+        })
+    }
+}
