@@ -75,6 +75,11 @@ pub trait Primitive {
         SmallVec::new()
     }
 
+    /// Whether it is a product: one result, linear in each of its two operands while the other stays.
+    fn is_bilinear(&self) -> bool {
+        false
+    }
+
     /// Whether the backward pass had better compute the result again than keep it. Only for operations that are finite at 0.
     fn cheap(&self) -> bool {
         false

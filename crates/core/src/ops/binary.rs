@@ -329,6 +329,10 @@ impl Primitive for BinaryOp {
         }
     }
 
+    fn is_bilinear(&self) -> bool {
+        self.0 == Binary::Mul
+    }
+
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         rules::batch_all(*self, x, size)
     }

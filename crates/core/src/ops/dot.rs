@@ -127,6 +127,10 @@ impl Primitive for Dot {
         }
     }
 
+    fn is_bilinear(&self) -> bool {
+        true
+    }
+
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         let y = match (self.batch, x[0].mapped, x[1].mapped) {
             // Lanes that share one right matrix are more rows of the left one.

@@ -4,12 +4,14 @@
 //! jvp into a linearisation; `transpose` runs a linear program backwards; `batch` adds an axis.
 
 mod batch;
+mod jet;
 mod jvp;
 mod memo;
 mod split;
 mod transpose;
 
 pub use batch::{Batch, batch};
+pub use jet::jet;
 pub use jvp::{Jvp, jvp};
 pub(crate) use memo::memoised;
 pub use split::{LinearArg, Residual, Side, Split, SplitEquation, split};
