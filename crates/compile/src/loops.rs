@@ -403,8 +403,14 @@ fn operands(node: &Node) -> impl Iterator<Item = Id> + '_ {
 /// Whether an operation takes about as long as reading memory.
 fn is_cheap(op: ScalarOp) -> bool {
     match op {
-        ScalarOp::Unary(u) => matches!(u, Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsFinite),
-        ScalarOp::Binary(b) => !matches!(b, Binary::Div | Binary::Rem | Binary::Pow | Binary::Atan2),
-        ScalarOp::Compare(_) | ScalarOp::Select | ScalarOp::Convert(_) | ScalarOp::Fma => true,
+        ScalarOp::Unary(u) => matches!(
+            u,
+            Unary::Neg | Unary::Abs | Unary::Sign | Unary::Not | Unary::IsFinite | Unary::PopulationCount | Unary::Clz
+        ),
+        ScalarOp::Binary(b) => !matches!(
+            b,
+            Binary::Div | Binary::Rem | Binary::Pow | Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py
+        ),
+        ScalarOp::Compare(_) | ScalarOp::Select | ScalarOp::Convert(_) | ScalarOp::Bitcast(_) | ScalarOp::Fma => true,
     }
 }

@@ -120,7 +120,7 @@ impl Cost {
             Stmt::Const { .. } | Stmt::Index { .. } | Stmt::Reserve { .. } | Stmt::Fail { .. } => {}
             Stmt::Let { op, args, .. } => {
                 let dtype = routine.functions[function].dtype(args[args.len() - 1]);
-                let moves = matches!(op, ScalarOp::Select | ScalarOp::Convert(_));
+                let moves = matches!(op, ScalarOp::Select | ScalarOp::Convert(_) | ScalarOp::Bitcast(_));
                 self.flops += if matches!(dtype, DType::F32 | DType::F64) && !moves { times } else { 0.0 };
             }
             Stmt::Load { buffer, .. } | Stmt::Store { buffer, .. } => self.bytes += times * bytes(buffer),

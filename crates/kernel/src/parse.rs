@@ -161,6 +161,7 @@ impl Parser<'_> {
             "select" => ScalarOp::Select,
             "fma" => ScalarOp::Fma,
             "convert" => ScalarOp::Convert(self.dtype()?),
+            "bitcast" => ScalarOp::Bitcast(self.dtype()?),
             name => {
                 let unary = Unary::from_name(name).map(ScalarOp::Unary);
                 let binary = || Binary::from_name(name).map(ScalarOp::Binary);
@@ -691,6 +692,7 @@ mod tests {
                 ScalarOp::Binary(self.random.of(Binary::ALL)),
                 ScalarOp::Compare(self.random.of(Comparison::ALL)),
                 ScalarOp::Convert(self.random.of(&DType::ALL)),
+                ScalarOp::Bitcast(self.random.of(&DType::ALL)),
                 ScalarOp::Select,
                 ScalarOp::Fma,
             ];

@@ -257,6 +257,7 @@ impl Printer<'_, '_> {
         match stmt {
             Stmt::Const { out, value } => self.line(format_args!("{} = const {value}", def(out))),
             Stmt::Let { out, op, args } => match op {
+                ScalarOp::Bitcast(to) => self.line(format_args!("{} = bitcast {to} {}", def(out), List(args))),
                 ScalarOp::Convert(to) => self.line(format_args!("{} = convert {to} {}", def(out), List(args))),
                 _ => self.line(format_args!("{} = {} {}", def(out), op.name(), List(args))),
             },

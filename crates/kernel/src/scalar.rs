@@ -58,6 +58,36 @@ pub enum Unary {
     Tanh,
     /// `1 / (1 + exp(-x))`.
     Logistic,
+    /// `2^x`.
+    Exp2,
+    /// Logarithm to base 2.
+    Log2,
+    /// Logarithm to base 10.
+    Log10,
+    /// Cube root.
+    Cbrt,
+    /// Inverse hyperbolic sine.
+    Asinh,
+    /// Inverse hyperbolic cosine.
+    Acosh,
+    /// Inverse hyperbolic tangent.
+    Atanh,
+    /// Error function.
+    Erf,
+    /// `1 - erf(x)`.
+    Erfc,
+    /// Inverse of the error function.
+    ErfInv,
+    /// Logarithm of the magnitude of the gamma function.
+    Lgamma,
+    /// Derivative of the logarithm of the gamma function.
+    Digamma,
+    /// `-x log x`, 0 at 0 and minus infinity below.
+    Entr,
+    /// Number of bits that are one, integers only.
+    PopulationCount,
+    /// Number of zero bits above the highest one, integers only.
+    Clz,
     /// `bool`: neither NaN nor infinite.
     IsFinite,
 }
@@ -83,6 +113,12 @@ pub enum Binary {
     Pow,
     /// Angle of the point (x = second, y = first), floats only.
     Atan2,
+    /// `sqrt(x^2 + y^2)`, floats only, as the two below.
+    Hypot,
+    /// `x log y`, 0 where x is 0 unless y is NaN.
+    Xlogy,
+    /// `x log(1 + y)`, 0 where x is 0 unless y is NaN.
+    Xlog1py,
     /// Logical for `bool`, bitwise for integers.
     And,
     /// Logical for `bool`, bitwise for integers.
@@ -127,6 +163,8 @@ pub enum ScalarOp {
     Select,
     /// To another dtype: Rust's `as` (saturating, NaN to 0); to `bool`: `x != 0`.
     Convert(DType),
+    /// The same bits as another dtype of that size; not of or to `bool`.
+    Bitcast(DType),
     /// `x * y + z` with one rounding, floats only.
     Fma,
 }
@@ -161,14 +199,18 @@ macro_rules! names {
 names! {
     Unary: Neg "neg", Abs "abs", Sign "sign", Not "not", Sqrt "sqrt", Floor "floor", Ceil "ceil", Round "round",
         Exp "exp", Expm1 "expm1", Log "log", Log1p "log1p", Sin "sin", Cos "cos", Tan "tan", Asin "asin", Acos "acos",
-        Atan "atan", Sinh "sinh", Cosh "cosh", Tanh "tanh", Logistic "logistic", IsFinite "is_finite";
+        Atan "atan", Sinh "sinh", Cosh "cosh", Tanh "tanh", Logistic "logistic", Exp2 "exp2",
+        Log2 "log2", Log10 "log10", Cbrt "cbrt", Asinh "asinh", Acosh "acosh", Atanh "atanh", Erf "erf", Erfc "erfc",
+        ErfInv "erf_inv", Lgamma "lgamma", Digamma "digamma", Entr "entr", PopulationCount "population_count", Clz "clz",
+        IsFinite "is_finite";
     Binary: Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Max "max", Min "min", Pow "pow", Atan2 "atan2",
-        And "and", Or "or", Xor "xor", Shl "shl", Shr "shr", Threefry "threefry";
+        Hypot "hypot", Xlogy "xlogy", Xlog1py "xlog1py", And "and", Or "or", Xor "xor", Shl "shl", Shr "shr",
+        Threefry "threefry";
     Comparison: Eq "eq", Ne "ne", Lt "lt", Le "le", Gt "gt", Ge "ge";
 }
 
 impl ScalarOp {
-    /// The name in print-outs; `convert` for any dtype.
+    /// The name in print-outs; `convert` and `bitcast` for any dtype.
     pub const fn name(self) -> &'static str {
         match self {
             ScalarOp::Unary(op) => op.name(),
@@ -176,6 +218,7 @@ impl ScalarOp {
             ScalarOp::Compare(op) => op.name(),
             ScalarOp::Select => "select",
             ScalarOp::Convert(_) => "convert",
+            ScalarOp::Bitcast(_) => "bitcast",
             ScalarOp::Fma => "fma",
         }
     }
@@ -183,7 +226,7 @@ impl ScalarOp {
     /// Number of operands.
     pub const fn arity(self) -> usize {
         match self {
-            ScalarOp::Unary(_) | ScalarOp::Convert(_) => 1,
+            ScalarOp::Unary(_) | ScalarOp::Convert(_) | ScalarOp::Bitcast(_) => 1,
             ScalarOp::Binary(_) | ScalarOp::Compare(_) => 2,
             ScalarOp::Select | ScalarOp::Fma => 3,
         }
@@ -202,13 +245,14 @@ impl ScalarOp {
                 let taken = match op {
                     Unary::Neg | Unary::Abs | Unary::Sign => d != DType::Bool,
                     Unary::Not => !d.is_float(),
+                    Unary::PopulationCount | Unary::Clz => d.is_integer(),
                     _ => d.is_float(),
                 };
                 taken.then_some(if op == Unary::IsFinite { DType::Bool } else { d })
             }
             (ScalarOp::Binary(op), &[d, e]) => {
                 let taken = match op {
-                    Binary::Atan2 => d.is_float(),
+                    Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py => d.is_float(),
                     Binary::And | Binary::Or | Binary::Xor => !d.is_float(),
                     Binary::Shl | Binary::Shr => d.is_integer(),
                     Binary::Threefry => d == DType::U64,
@@ -219,6 +263,9 @@ impl ScalarOp {
             (ScalarOp::Compare(_), &[d, e]) => (d == e).then_some(DType::Bool),
             (ScalarOp::Select, &[DType::Bool, d, e]) => (d == e).then_some(d),
             (ScalarOp::Convert(to), &[_]) => Some(to),
+            (ScalarOp::Bitcast(to), &[d]) => {
+                (d.size() == to.size() && d != DType::Bool && to != DType::Bool).then_some(to)
+            }
             (ScalarOp::Fma, &[d, e, g]) => (d.is_float() && d == e && e == g).then_some(d),
             _ => None,
         }
@@ -259,6 +306,10 @@ impl ScalarOp {
             (ScalarOp::Convert(to), &[x]) => with_element!(x.dtype, A => {
                 let x = x.get::<A>()?;
                 Some(with_element!(to, B => Scalar::new(convert::<A, B>(x))))
+            }),
+            (ScalarOp::Bitcast(to), &[x]) if self.infer(&[x.dtype]).is_some() => with_element!(x.dtype, A => {
+                let x = x.get::<A>()?;
+                Some(with_element!(to, B => Scalar::new(bitcast::<A, B>(x))))
             }),
             (ScalarOp::Fma, &[x, y, z]) => with_element!(x.dtype, T => {
                 Some(Scalar::new(fma_fn::<T>()?(x.get::<T>()?, y.get::<T>()?, z.get::<T>()?)))
@@ -310,6 +361,17 @@ pub fn fma_fn<T: Element>() -> Option<fn(T, T, T) -> T> {
 #[inline(always)]
 pub fn convert<A: Element, B: Element>(x: A) -> B {
     B::narrow(x.widen())
+}
+
+/// [`ScalarOp::Bitcast`] between two element types of one size.
+///
+/// ```
+/// use wengert_kernel::scalar::bitcast;
+/// assert_eq!(bitcast::<f32, i32>(-0.0), i32::MIN);
+/// ```
+#[inline(always)]
+pub fn bitcast<A: Element, B: Element>(x: A) -> B {
+    B::from_bits(x.to_bits())
 }
 
 /// What an [`Element`] can do. Only the element types have it.
@@ -407,6 +469,8 @@ macro_rules! integers {
                         std::cmp::Ordering::Greater => 1,
                     },
                     Unary::Not => |x| !x,
+                    Unary::PopulationCount => |x| x.count_ones() as $t,
+                    Unary::Clz => |x| x.leading_zeros() as $t,
                     _ => return None,
                 })
             }
@@ -447,7 +511,7 @@ macro_rules! integers {
                         None => if x.cmp(&0).is_lt() { !0 } else { 0 },
                     },
                     Binary::Threefry => return $random,
-                    Binary::Atan2 => return None,
+                    Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py => return None,
                 })
             }
 
@@ -489,7 +553,20 @@ macro_rules! floats {
                     Unary::Cosh => Float::cosh,
                     Unary::Tanh => Float::tanh,
                     Unary::Logistic => Float::logistic,
-                    Unary::Not | Unary::IsFinite => return None,
+                    Unary::Exp2 => Float::exp2,
+                    Unary::Log2 => Float::log2,
+                    Unary::Log10 => Float::log10,
+                    Unary::Cbrt => Float::cbrt,
+                    Unary::Asinh => Float::asinh,
+                    Unary::Acosh => Float::acosh,
+                    Unary::Atanh => Float::atanh,
+                    Unary::Erf => Float::erf,
+                    Unary::Erfc => Float::erfc,
+                    Unary::ErfInv => Float::erf_inv,
+                    Unary::Lgamma => Float::lgamma,
+                    Unary::Digamma => Float::digamma,
+                    Unary::Entr => Float::entr,
+                    Unary::Not | Unary::PopulationCount | Unary::Clz | Unary::IsFinite => return None,
                 })
             }
 
@@ -504,6 +581,9 @@ macro_rules! floats {
                     Binary::Min => Float::min,
                     Binary::Pow => Float::pow,
                     Binary::Atan2 => Float::atan2,
+                    Binary::Hypot => Float::hypot,
+                    Binary::Xlogy => Float::xlogy,
+                    Binary::Xlog1py => Float::xlog1py,
                     Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::Threefry => return None,
                 })
             }
@@ -546,6 +626,7 @@ mod tests {
         ops.extend(Binary::ALL.iter().map(|&op| ScalarOp::Binary(op)));
         ops.extend(Comparison::ALL.iter().map(|&op| ScalarOp::Compare(op)));
         ops.extend(DType::ALL.map(ScalarOp::Convert));
+        ops.extend(DType::ALL.map(ScalarOp::Bitcast));
         ops
     }
 
@@ -564,9 +645,9 @@ mod tests {
                 }
             }
         }
-        // Unary: 3 on 7 dtypes, 1 on 6, 19 on 2. Binary: 8 on 7, 1 on 2, 3 on 6, 2 on 5, 1 on 1. Compare: 6 on 8.
-        // Select: 8, fma: 2, convert: 8 from 8.
-        assert_eq!(taken, 21 + 6 + 38 + 56 + 2 + 18 + 10 + 1 + 48 + 8 + 2 + 64);
+        // Unary: 3 on 7 dtypes, 1 on 6, 32 on 2, 2 on 5. Binary: 8 on 7, 4 on 2, 3 on 6, 2 on 5, 1 on 1. Compare: 6 on 8.
+        // Select: 8, fma: 2, convert: 8 from 8, bitcast: 1, 3 and 3 of one size among themselves.
+        assert_eq!(taken, 21 + 6 + 64 + 10 + 56 + 8 + 18 + 10 + 1 + 48 + 8 + 2 + 64 + 1 + 9 + 9);
     }
 
     #[test]
@@ -574,7 +655,7 @@ mod tests {
         let mut names: Vec<&str> = all_ops().into_iter().map(ScalarOp::name).collect();
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 2 + Unary::ALL.len() + Binary::ALL.len() + Comparison::ALL.len() + 1);
+        assert_eq!(names.len(), 2 + Unary::ALL.len() + Binary::ALL.len() + Comparison::ALL.len() + 2);
         assert!(Unary::ALL.iter().all(|op| Unary::from_name(op.name()) == Some(*op)));
         assert!(Binary::ALL.iter().all(|op| Binary::from_name(op.name()) == Some(*op)));
         assert!(Comparison::ALL.iter().all(|op| Comparison::from_name(op.name()) == Some(*op)));

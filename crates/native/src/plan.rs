@@ -254,8 +254,12 @@ fn split_form(at: &Affine, index: Value, varying: &HashSet<Value>) -> (Affine, i
 fn is_call(op: ScalarOp) -> bool {
     use Unary::*;
     match op {
-        ScalarOp::Unary(op) => !matches!(op, Neg | Abs | Sign | Not | Sqrt | Floor | Ceil | Round | IsFinite),
-        ScalarOp::Binary(op) => matches!(op, Binary::Pow | Binary::Atan2 | Binary::Rem),
+        ScalarOp::Unary(op) => {
+            !matches!(op, Neg | Abs | Sign | Not | Sqrt | Floor | Ceil | Round | IsFinite | PopulationCount | Clz)
+        }
+        ScalarOp::Binary(op) => {
+            matches!(op, Binary::Pow | Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py | Binary::Rem)
+        }
         _ => false,
     }
 }

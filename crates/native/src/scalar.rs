@@ -3,7 +3,7 @@
 use crate::emit::Emitter;
 use crate::host;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
 
 /// The type of a dtype's scalar; `bool` is a byte, 0 or 1.
@@ -66,6 +66,8 @@ impl Emitter<'_, '_> {
             (ScalarOp::Compare(op), &[x, y]) => self.b.ins().icmp(int_condition(op, dtype.is_signed()), x, y),
             (ScalarOp::Select, &[p, x, y]) => self.b.ins().select(p, x, y),
             (ScalarOp::Convert(to), &[x]) => self.convert(dtype, to, x),
+            (ScalarOp::Bitcast(to), &[x]) if scalar_type(to) == scalar_type(dtype) => x,
+            (ScalarOp::Bitcast(to), &[x]) => self.b.ins().bitcast(scalar_type(to), MemFlagsData::new(), x),
             (ScalarOp::Fma, &[x, y, z]) => self.b.ins().fma(x, y, z),
             _ => unreachable!("{op:?} of {} operands", args.len()),
         }
@@ -107,6 +109,8 @@ impl Emitter<'_, '_> {
             Unary::Abs => x,
             Unary::Not if dtype == DType::Bool => self.b.ins().bxor_imm_u(x, 1),
             Unary::Not => self.b.ins().bnot(x),
+            Unary::PopulationCount => self.b.ins().popcnt(x),
+            Unary::Clz => self.b.ins().clz(x),
             Unary::Sign => {
                 let zero = self.b.ins().iconst(ty, 0);
                 let condition = int_condition(Comparison::Gt, dtype.is_signed());
@@ -189,7 +193,7 @@ impl Emitter<'_, '_> {
                 let function = wengert_runtime::scalar2(op, dtype);
                 self.call_host(function.unwrap_or_else(|| unreachable!("{op:?} of {dtype}")), &[x, y], Some(types::I64))
             }
-            Binary::Atan2 => unreachable!("atan2 of {dtype}"),
+            Binary::Atan2 | Binary::Hypot | Binary::Xlogy | Binary::Xlog1py => unreachable!("{op:?} of {dtype}"),
         }
     }
 

@@ -46,7 +46,16 @@ fn own_cost(stmt: &Stmt) -> usize {
         Stmt::Const { .. } => 1,
         Stmt::Let { op, .. } => match op {
             ScalarOp::Binary(Binary::Div | Binary::Rem | Binary::Max | Binary::Min) => 6,
-            ScalarOp::Binary(Binary::Pow | Binary::Atan2 | Binary::Threefry | Binary::Shl | Binary::Shr) => 4,
+            ScalarOp::Binary(
+                Binary::Pow
+                | Binary::Atan2
+                | Binary::Hypot
+                | Binary::Xlogy
+                | Binary::Xlog1py
+                | Binary::Threefry
+                | Binary::Shl
+                | Binary::Shr,
+            ) => 4,
             ScalarOp::Unary(Unary::Sign | Unary::IsFinite) => 4,
             _ => 1,
         },

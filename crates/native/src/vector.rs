@@ -69,7 +69,13 @@ pub(crate) fn is_vector_op(op: ScalarOp, dtype: DType, same: bool, fma: bool) ->
             Binary::Mul => dtype != DType::U8,
             Binary::Div => dtype.is_float(),
             Binary::Shl | Binary::Shr => same,
-            Binary::Rem | Binary::Pow | Binary::Atan2 | Binary::Threefry => false,
+            Binary::Rem
+            | Binary::Pow
+            | Binary::Atan2
+            | Binary::Hypot
+            | Binary::Xlogy
+            | Binary::Xlog1py
+            | Binary::Threefry => false,
         },
         ScalarOp::Compare(_) | ScalarOp::Select => true,
         ScalarOp::Convert(to) => match (dtype, to) {
@@ -78,6 +84,7 @@ pub(crate) fn is_vector_op(op: ScalarOp, dtype: DType, same: bool, fma: bool) ->
             (DType::F32, DType::I64 | DType::U64) => false,
             _ => true,
         },
+        ScalarOp::Bitcast(_) => true,
         ScalarOp::Fma => fma,
     }
 }
@@ -114,6 +121,7 @@ impl Emitter<'_, '_> {
                 self.b.ins().bitselect(p, x, y)
             }
             (ScalarOp::Convert(to), &[x]) => self.vector_convert(lanes, dtype, to, x),
+            (ScalarOp::Bitcast(to), &[x]) => self.cast(vector_type(to), x),
             (ScalarOp::Fma, &[x, y, z]) => self.b.ins().fma(x, y, z),
             _ => unreachable!("{op:?} of {} operands", args.len()),
         }

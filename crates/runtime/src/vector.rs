@@ -25,12 +25,12 @@ pub fn scalar1(op: Unary, dtype: DType) -> Option<*const u8> {
     unary(op, dtype).map(|entries| entries.1)
 }
 
-/// The tile kernel of `Pow` or `Atan2` on floats and of `Threefry`; `None` for everything else.
+/// The tile kernel of a function of two floats, as `Pow`, and of `Threefry`; `None` for everything else.
 pub fn tile2(op: Binary, dtype: DType) -> Option<Tile2> {
     binary(op, dtype).map(|entries| entries.0)
 }
 
-/// The address of `Pow`, `Atan2` or `Threefry` as an `extern "C" fn(T, T) -> T`; `None` where [`tile2`] has none.
+/// The address of a function of two floats, or of `Threefry`, as an `extern "C" fn(T, T) -> T`; `None` where [`tile2`] has none.
 pub fn scalar2(op: Binary, dtype: DType) -> Option<*const u8> {
     binary(op, dtype).map(|entries| entries.1)
 }
@@ -91,8 +91,8 @@ macro_rules! binary_functions {
     ($($op:ident $at:ident;)*) => {
         fn binary(op: Binary, dtype: DType) -> Option<(Tile2, *const u8)> {
             Some(match (op, dtype) {
-                $((Binary::$op, DType::F32) => (tile2_baseline::<f32, $op>, scalar2_baseline::<f32, $op> as *const u8),
-                (Binary::$op, DType::F64) => (tile2_baseline::<f64, $op>, scalar2_baseline::<f64, $op> as *const u8),)*
+                $((Binary::$op, DType::F32) => entries2::<f32, $op>(),
+                (Binary::$op, DType::F64) => entries2::<f64, $op>(),)*
                 (Binary::Threefry, DType::U64) => random(),
                 _ => return None,
             })
@@ -124,11 +124,27 @@ unary_functions! {
     Cosh cosh;
     Tanh tanh;
     Logistic logistic;
+    Exp2 exp2;
+    Log2 log2;
+    Log10 log10;
+    Cbrt cbrt;
+    Asinh asinh;
+    Acosh acosh;
+    Atanh atanh;
+    Erf erf;
+    Erfc erfc;
+    ErfInv erf_inv;
+    Lgamma lgamma;
+    Digamma digamma;
+    Entr entr;
 }
 
 binary_functions! {
     Pow pow;
     Atan2 atan2;
+    Hypot hypot;
+    Xlogy xlogy;
+    Xlog1py xlog1py;
 }
 
 /// The entries for this processor: over tiles, and of one element.
@@ -139,6 +155,19 @@ fn entries<T: Near, F: Function>() -> (Tile, *const u8) {
         Level::Avx2 => (tile_avx2::<T, F>, scalar_avx2::<T, F> as *const u8),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => (tile_avx512::<T, F>, scalar_avx512::<T, F> as *const u8),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => unreachable!("a level of another architecture"),
+    }
+}
+
+/// The same of functions of two.
+fn entries2<T: Near, F: Function2>() -> (Tile2, *const u8) {
+    match Level::of_processor() {
+        Level::Baseline => (tile2_baseline::<T, F>, scalar2_baseline::<T, F> as *const u8),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => (tile2_avx2::<T, F>, scalar2_avx2::<T, F> as *const u8),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => (tile2_avx512::<T, F>, scalar2_avx512::<T, F> as *const u8),
         #[cfg(not(target_arch = "x86_64"))]
         _ => unreachable!("a level of another architecture"),
     }
@@ -227,14 +256,57 @@ fn each<T: Near, F: Function>(chunk: &[T; CHUNK]) -> [T; CHUNK] {
     results
 }
 
-unsafe extern "C" fn tile2_baseline<T: Near, F: Function2>(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
-    for i in 0..n {
-        // SAFETY: the contract of `Tile2`.
+/// # Safety
+/// As [`Tile2`].
+#[inline(always)]
+unsafe fn over2<T: Near, F: Function2>(n: usize, x: *const T, y: *const T, z: *mut T) {
+    let whole = n - n % CHUNK;
+    for i in (0..whole).step_by(CHUNK) {
+        // SAFETY: whole chunks, read before the result is written.
         unsafe {
-            let (x, y) = (x.cast::<T>().add(i).read_unaligned(), y.cast::<T>().add(i).read_unaligned());
-            z.cast::<T>().add(i).write_unaligned(F::at(x, y));
+            let x = x.add(i).cast::<[T; CHUNK]>().read_unaligned();
+            let mut results = y.add(i).cast::<[T; CHUNK]>().read_unaligned();
+            for (&x, y) in x.iter().zip(&mut results) {
+                *y = F::at(x, *y);
+            }
+            z.add(i).cast::<[T; CHUNK]>().write_unaligned(results);
         }
     }
+    for i in whole..n {
+        // SAFETY: the elements behind the whole chunks.
+        unsafe { z.add(i).write_unaligned(F::at(x.add(i).read_unaligned(), y.add(i).read_unaligned())) }
+    }
+}
+
+unsafe extern "C" fn tile2_baseline<T: Near, F: Function2>(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
+    // SAFETY: the contract of `Tile2`.
+    unsafe { over2::<T, F>(n, x.cast(), y.cast(), z.cast()) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi2")]
+unsafe extern "C" fn tile2_avx2<T: Near, F: Function2>(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
+    // SAFETY: the contract of `Tile2`.
+    unsafe { over2::<T, F>(n, x.cast(), y.cast(), z.cast()) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
+unsafe extern "C" fn tile2_avx512<T: Near, F: Function2>(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
+    // SAFETY: the contract of `Tile2`.
+    unsafe { over2::<T, F>(n, x.cast(), y.cast(), z.cast()) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi2")]
+extern "C" fn scalar2_avx2<T: Near, F: Function2>(x: T, y: T) -> T {
+    F::at(x, y)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,bmi2")]
+extern "C" fn scalar2_avx512<T: Near, F: Function2>(x: T, y: T) -> T {
+    F::at(x, y)
 }
 
 extern "C" fn scalar2_baseline<T: Near, F: Function2>(x: T, y: T) -> T {
@@ -365,5 +437,18 @@ mod tests {
         both_types::<Cosh>();
         both_types::<Tanh>();
         both_types::<Logistic>();
+        both_types::<Exp2>();
+        both_types::<Log2>();
+        both_types::<Log10>();
+        both_types::<Cbrt>();
+        both_types::<Asinh>();
+        both_types::<Acosh>();
+        both_types::<Atanh>();
+        both_types::<Erf>();
+        both_types::<Erfc>();
+        both_types::<ErfInv>();
+        both_types::<Lgamma>();
+        both_types::<Digamma>();
+        both_types::<Entr>();
     }
 }

@@ -24,6 +24,18 @@ FUNCTIONS = {
     "cosh": mpmath.cosh,
     "tanh": mpmath.tanh,
     "logistic": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "exp2": lambda x: mpf(2) ** x,
+    "log2": lambda x: mpmath.log(x, 2),
+    "log10": lambda x: mpmath.log10(x),
+    "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
+    "asinh": mpmath.asinh,
+    "acosh": mpmath.acosh,
+    "atanh": mpmath.atanh,
+    "erf": mpmath.erf,
+    "erfc": mpmath.erfc,
+    "erf_inv": mpmath.erfinv,
+    "lgamma": lambda x: mpmath.loggamma(x).real,
+    "digamma": mpmath.digamma,
 }
 LARGEST = 1.7976931348623157e308
 between = random.uniform
@@ -101,6 +113,24 @@ def points(name):
     if name in ("asin", "acos"):
         near_one = many(10, lambda: signed(1 - power(-53, -2)))
         return small + many(20, lambda: between(-1, 1)) + near_one + [1.0, -1.0, 0.5, -0.5]
+    if name == "exp2":
+        return small + many(20, lambda: between(-3, 3)) + many(10, lambda: between(-1022, 1024)) + [-1074.0, -1060.3, 9.0]
+    if name in ("log2", "log10"):
+        whole = [1000.0, 1e22, 1024.0, 2.0**-1074]
+        near_one = many(12, lambda: 1 + signed(power(-52, -1)))
+        return many(10, lambda: power(-1022, 1023)) + many(15, lambda: between(0.5, 2)) + near_one + whole
+    if name == "acosh":
+        return many(15, lambda: 1 + power(-52, 1)) + many(20, lambda: between(1, 9)) + many(15, lambda: power(2, 1023))
+    if name in ("atanh", "erf_inv"):
+        near_one = many(10, lambda: signed(1 - power(-53, -2)))
+        return small + many(25, lambda: between(-1, 1)) + near_one
+    if name in ("erf", "erfc"):
+        far = many(20, lambda: between(4, 26.5)) if name == "erfc" else [5.0, 5.9, 6.1]
+        return small + many(40, lambda: between(-3, 3)) + many(10, lambda: between(3, 6)) + far
+    if name in ("lgamma", "digamma"):
+        # Away from the zeros, where the error is absolute.
+        positive = many(20, lambda: between(0.01, 1.3)) + many(20, lambda: between(2.5, 30))
+        return positive + many(15, lambda: power(4, 300)) + many(8, lambda: power(-300, -3))
     return small + many(20, lambda: between(-3, 3)) + many(10, lambda: signed(power(1, 1000)))
 
 

@@ -92,7 +92,26 @@ impl Array {
     #[track_caller]
     pub fn logaddexp(&self, other: impl Into<Term>) -> Array {
         let _called = called("logaddexp");
-        let [a, b] = crate::array::promote::promote([self.into(), other.into()]);
+        self.logarithm_of_sum(other.into(), |t| t.exp().log1p())
+    }
+
+    /// `log2(2^a + 2^b)`, without overflow. See [`Array::logaddexp`].
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![2000.0].logaddexp2(2000.0), array![2001.0]);
+    /// ```
+    #[track_caller]
+    pub fn logaddexp2(&self, other: impl Into<Term>) -> Array {
+        let _called = called("logaddexp2");
+        self.logarithm_of_sum(other.into(), |t| t.exp2().log1p() * std::f64::consts::LOG2_E)
+    }
+
+    /// The greater of two numbers and, by `excess`, what the smaller adds, which is less by t.
+    #[track_caller]
+    fn logarithm_of_sum(&self, other: Term, excess: impl Fn(Array) -> Array) -> Array {
+        let [a, b] = crate::array::promote::promote([self.into(), other]);
         let [a, b] = [super::float(&a), super::float(&b)];
         let difference = &a - &b;
         // Both are the same infinity, or one is NaN.
@@ -100,7 +119,7 @@ impl Array {
         let difference = special.select(0.0, difference);
         let first = difference.gt(0.0);
         let t = first.select(-&difference, &difference);
-        let regular = first.select(&a, &b) + t.exp().log1p();
+        let regular = first.select(&a, &b) + excess(t);
         let sum = a + b;
         // The sum is the result there. Of minus infinity, -sqrt(x^2) is the same with the derivative NaN.
         let low = special.logical_and(&sum.lt(0.0));

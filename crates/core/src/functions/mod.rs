@@ -2,10 +2,12 @@
 //! follow from what they are made of.
 
 mod activation;
+mod arithmetic;
 mod control;
 mod loss;
 pub mod random;
 mod softmax;
+mod special;
 mod statistics;
 
 pub use control::{associative_scan, map, scan_unrolled, switch};

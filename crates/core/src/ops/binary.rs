@@ -75,6 +75,9 @@ fn member(op: Binary) -> Member {
         Binary::Min => of([AROUND, AROUND], Factor(|a, b, _| share(b, a)), Factor(|a, b, _| share(a, b))),
         Binary::Pow => of([(0.4, 2.0), AROUND], Factor(|a, b, _| power_by_base(a, b)), Factor(|a, _, y| y * log_of_base(a))),
         Binary::Atan2 => of([(0.5, 2.0), AROUND], Factor(|a, b, _| b / (a * a + b * b)), Factor(|a, b, _| -a / (a * a + b * b))),
+        Binary::Hypot => of([(0.5, 2.0), AROUND], Factor(|a, _, y| cosine(a, y)), Factor(|_, b, y| cosine(b, y))),
+        Binary::Xlogy => of([AROUND, (0.5, 2.0)], Factor(|_, b, _| b.log()), Factor(|a, b, _| a * (1.0 / b))),
+        Binary::Xlog1py => of([AROUND, (-0.5, 1.0)], Factor(|_, b, _| b.log1p()), Factor(|a, b, _| a * (1.0 / (1.0 + b)))),
         Binary::And | Binary::Or | Binary::Xor | Binary::Shl | Binary::Shr | Binary::Threefry => Member { partials: [Zero, Zero], smooth: None },
     }
 }
@@ -83,6 +86,12 @@ fn member(op: Binary) -> Member {
 fn share(a: &Array, b: &Array) -> Array {
     let dtype = a.dtype();
     (a.gt(b).convert(dtype) + a.ge(b).convert(dtype)) * 0.5
+}
+
+/// `a / y`, and at `y = 0` one half, as JAX has it.
+fn cosine(a: &Array, y: &Array) -> Array {
+    let origin = y.eq(0.0);
+    origin.select(0.5, a * (1.0 / origin.select(1.0, y)))
 }
 
 /// `d/da a^b = b a^(b-1)`, and 0 at `a = b = 0`, as `a^0` is constant. Not so for all `a` at `b = 0`: the factor's own
@@ -134,6 +143,42 @@ impl Array {
     pub fn atan2(&self, x: impl Into<Term>) -> Array {
         let _called = called("atan2");
         combine(Binary::Atan2, self, x)
+    }
+
+    /// `sqrt(x^2 + y^2)` without overflow on the way; infinite when either is. At the origin both derivatives are 1/2.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([3.0, 3e300]).hypot(Array::from([4.0, 4e300])), Array::from([5.0, 5e300]));
+    /// ```
+    #[track_caller]
+    pub fn hypot(&self, y: impl Into<Term>) -> Array {
+        let _called = called("hypot");
+        combine(Binary::Hypot, self, y)
+    }
+
+    /// `x log y`, 0 where `x` is 0 unless `y` is NaN. The derivatives are `log y` and `x / y` there too.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([0.0, 2.0]).xlogy(Array::from([0.0, 1.0])), Array::from([0.0, 0.0]));
+    /// ```
+    #[track_caller]
+    pub fn xlogy(&self, y: impl Into<Term>) -> Array {
+        let _called = called("xlogy");
+        combine(Binary::Xlogy, self, y)
+    }
+
+    /// `x log(1 + y)`, 0 where `x` is 0 unless `y` is NaN. The derivatives are `log(1 + y)` and `x / (1 + y)` there too.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([0.0, 2.0]).xlog1py(Array::from([-1.0, 1e-20])), Array::from([0.0, 2e-20]));
+    /// ```
+    #[track_caller]
+    pub fn xlog1py(&self, y: impl Into<Term>) -> Array {
+        let _called = called("xlog1py");
+        combine(Binary::Xlog1py, self, y)
     }
 
     /// The elements to a power: by [`Array::powi`] when it is a whole number written in the program, else floats by
@@ -401,6 +446,8 @@ mod tests {
         assert_eq!(partials(Binary::Rem, -5.5, 2.0), [1.0, 2.0]);
         assert_eq!(partials(Binary::Rem, 4.0, 2.0), [1.0, -2.0]);
         assert!(partials(Binary::Atan2, 0.0, 0.0).iter().all(|d| d.is_nan()));
+        assert_eq!(partials(Binary::Hypot, 0.0, 0.0), [0.5, 0.5]);
+        assert_eq!(partials(Binary::Hypot, -3.0, 0.0), [-1.0, 0.0]);
     }
 
     #[test]

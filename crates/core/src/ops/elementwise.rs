@@ -6,8 +6,8 @@ use crate::error::{Error, TypeError};
 use crate::types::Type;
 use crate::value::{ArrayValue, Value};
 use std::borrow::Cow;
-use wengert_kernel::scalar::{binary_fn, compare_fn, convert, fma_fn, test_fn, unary_fn};
-use wengert_kernel::{DType, Element, ScalarOp, with_element};
+use wengert_kernel::scalar::{binary_fn, bitcast, compare_fn, convert, fma_fn, test_fn, unary_fn};
+use wengert_kernel::{DType, Element, ScalarOp, Unary, with_element};
 
 /// Operands of one shape, and of dtypes that the scalar operation takes.
 pub(super) fn infer<const N: usize>(op: ScalarOp, args: &[Type]) -> Result<Vec<Type>, TypeError> {
@@ -29,12 +29,24 @@ fn refusal(op: ScalarOp, dtypes: &[DType]) -> TypeError {
     {
         return refusal;
     }
+    if let (ScalarOp::Bitcast(to), [from]) = (op, dtypes) {
+        let why = match (*from, to) {
+            (DType::Bool, _) | (_, DType::Bool) => "bool is not bits; `convert` it to u8".to_owned(),
+            _ => format!(
+                "{from} has {} bits and {to} has {}; `convert` changes the size",
+                8 * from.size(),
+                8 * to.size()
+            ),
+        };
+        return TypeError::new(why);
+    }
     let mut names: Vec<&str> = dtypes.iter().map(|d| d.name()).collect();
     names.dedup();
     let advice = match dtypes {
         [first, rest @ ..] if rest.iter().any(|d| d != first) => "`convert` them to one dtype",
         [DType::Bool, ..] => "`convert` it to a dtype of numbers, or use `& | ^ !`",
         [first, ..] if first.is_float() => "floats have no bits to combine; compare, or `convert` to integers",
+        _ if matches!(op, ScalarOp::Unary(Unary::PopulationCount | Unary::Clz)) => "`convert` it to integers",
         _ => "`convert` it to a float",
     };
     TypeError::new(format!("it is not defined for {}; {advice}", names.join(" and ")))
@@ -66,6 +78,7 @@ pub(super) fn eval(op: ScalarOp, args: Vec<Value>) -> Result<Vec<Value>, Error> 
         ScalarOp::Compare(op) => map2(&mut y, x[0], x[1], compare_fn::<T>(op)),
         ScalarOp::Select => map3(&mut y, x[0], x[1], x[2], |p, a: T, b: T| if p { a } else { b }),
         ScalarOp::Convert(to) => with_element!(to, U => map(&mut y, x[0], convert::<T, U>)),
+        ScalarOp::Bitcast(to) => with_element!(to, U => map(&mut y, x[0], bitcast::<T, U>)),
         ScalarOp::Fma => map3(&mut y, x[0], x[1], x[2], fma_fn::<T>().expect("the dtype was inferred")),
     });
     Ok(vec![y.into()])

@@ -310,6 +310,7 @@ primitives! {
     compare: CompareOp;
     select: Select;
     convert: Convert;
+    bitcast: Bitcast;
     stop_gradient: StopGradient;
     named: Named;
     broadcast: Broadcast in Arc;

@@ -12,7 +12,8 @@ use crate::types::Type;
 use crate::value::Value;
 use crate::refusal::not_linear;
 use crate::source::called;
-use wengert_kernel::{DType, ScalarOp, Unary};
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LOG2_E, LOG10_E};
+use wengert_kernel::{DType, Scalar, ScalarOp, Unary};
 
 /// `x -> f(x)`, of the same shape.
 ///
@@ -221,6 +222,111 @@ members! {
         /// assert_eq!(Array::from([0.0, f64::INFINITY]).logistic(), Array::from([0.5, 1.0]));
         /// ```
         logistic: Logistic, (-3.0, 3.0), Factor(|_, y| y * (1.0 - y));
+        /// `2` to the power of each element, exact for whole ones.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([3.0, -1.0]).exp2(), Array::from([8.0, 0.5]));
+        /// ```
+        exp2: Exp2, (-2.0, 2.0), Factor(|_, y| y * LN_2);
+        /// Logarithm to base 2, exact for powers of two; NaN below 0.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([8.0, 0.5]).log2(), Array::from([3.0, -1.0]));
+        /// ```
+        log2: Log2, (0.3, 4.0), Factor(|x, _| LOG2_E / x);
+        /// Logarithm to base 10; NaN below 0.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([1000.0, 0.0]).log10(), Array::from([3.0, f64::NEG_INFINITY]));
+        /// ```
+        log10: Log10, (0.3, 4.0), Factor(|x, _| LOG10_E / x);
+        /// Cube root. The derivative at 0 is infinite.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([27.0, -8.0]).cbrt(), Array::from([3.0, -2.0]));
+        /// ```
+        cbrt: Cbrt, (0.3, 4.0), Factor(|_, y| (1.0 / 3.0) / (y * y));
+        /// Inverse hyperbolic sine.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, f64::INFINITY]).asinh(), Array::from([0.0, f64::INFINITY]));
+        /// ```
+        asinh: Asinh, (-3.0, 3.0), Factor(|x, _| 1.0 / (x * x + 1.0).sqrt());
+        /// Inverse hyperbolic cosine; NaN below 1. The derivative at 1 is infinite.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([1.0, f64::INFINITY]).acosh(), Array::from([0.0, f64::INFINITY]));
+        /// ```
+        acosh: Acosh, (1.3, 4.0), Factor(|x, _| 1.0 / ((x - 1.0) * (x + 1.0)).sqrt());
+        /// Inverse hyperbolic tangent; NaN outside [-1, 1].
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, 1.0]).atanh(), Array::from([0.0, f64::INFINITY]));
+        /// ```
+        atanh: Atanh, (-0.8, 0.8), Factor(|x, _| 1.0 / ((1.0 - x) * (1.0 + x)));
+        /// The error function, `2 / sqrt(π)` times the integral of `exp(-t^2)` from 0 to `x`; within 1 ulp.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, f64::INFINITY]).erf(), Array::from([0.0, 1.0]));
+        /// ```
+        erf: Erf, (-2.0, 2.0), Factor(|x, _| FRAC_2_SQRT_PI * (-(x * x)).exp());
+        /// `1 - erf(x)`, exact where it is small; within 2.5 ulp.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, f64::INFINITY]).erfc(), Array::from([1.0, 0.0]));
+        /// ```
+        erfc: Erfc, (-2.0, 2.0), Factor(|x, _| -FRAC_2_SQRT_PI * (-(x * x)).exp());
+        /// The number of which `x` is the error function; NaN outside [-1, 1]. Within 1.5 ulp.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, 1.0]).erf_inv(), Array::from([0.0, f64::INFINITY]));
+        /// ```
+        erf_inv: ErfInv, (-0.8, 0.8), Factor(|_, y| (1.0 / FRAC_2_SQRT_PI) * (y * y).exp());
+        /// `log |Γ(x)|`, infinite at 0, -1, -2, ..., where the derivative is NaN.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([1.0, 0.0]).lgamma(), Array::from([0.0, f64::INFINITY]));
+        /// ```
+        lgamma: Lgamma, (0.3, 4.0), Factor(|x, _| x.digamma());
+        /// The derivative of [`Array::lgamma`]; NaN at 0, -1, -2, ... Within 1e-15, or 10 ulp where that is more.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from(f64::INFINITY).digamma(), Array::from(f64::INFINITY));
+        /// ```
+        digamma: Digamma, (0.3, 4.0), Factor(|x, _| x.polygamma(1));
+        /// The entropy `-x log x`, 0 at 0 and minus infinity below. The derivative at 0 is infinite.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0.0, 1.0, -1.0]).entr(), Array::from([0.0, 0.0, f64::NEG_INFINITY]));
+        /// ```
+        entr: Entr, (0.3, 4.0), Factor(|x, _| -x.log() - 1.0);
+        /// The number of bits that are one, of integers.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0, 5, -1]).population_count(), Array::from([0, 2, 32]));
+        /// ```
+        population_count: PopulationCount, (0.0, 1.0), Zero;
+        /// The number of zero bits above the highest one, of integers.
+        ///
+        /// ```
+        /// # use wengert_core::Array;
+        /// assert_eq!(Array::from([0, 1, -1]).clz(), Array::from([32, 31, 0]));
+        /// ```
+        clz: Clz, (0.0, 1.0), Zero;
         /// Where the elements are neither NaN nor infinite, as `bool`.
         ///
         /// ```
@@ -233,6 +339,33 @@ members! {
 
 /// Short compositions.
 impl Array {
+    /// Where the elements are infinite, as `bool`; nowhere in integers.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([1.0, f64::NAN, f64::NEG_INFINITY]).is_inf(), Array::from([false, false, true]));
+    /// ```
+    #[track_caller]
+    pub fn is_inf(&self) -> Array {
+        let _called = called("is_inf");
+        if !self.dtype().is_float() {
+            return rules::constant(Scalar::new(false), &self.shape());
+        }
+        self.abs().eq(f64::INFINITY)
+    }
+
+    /// The whole number next to each element on the side of 0.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([-1.5, 1.5]).trunc(), Array::from([-1.0, 1.0]));
+    /// ```
+    #[track_caller]
+    pub fn trunc(&self) -> Array {
+        let _called = called("trunc");
+        self.lt(0.0).select(self.ceil(), self.floor())
+    }
+
     /// `x * x`.
     ///
     /// ```
@@ -243,6 +376,18 @@ impl Array {
     pub fn square(&self) -> Array {
         let _called = called("square");
         self * self
+    }
+
+    /// `1 / x`: [`Array::recip`] under NumPy's name.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// assert_eq!(Array::from([2.0, 0.0]).reciprocal(), Array::from([0.5, f64::INFINITY]));
+    /// ```
+    #[track_caller]
+    pub fn reciprocal(&self) -> Array {
+        let _called = called("reciprocal");
+        1 / self
     }
 
     /// `1 / x`.
@@ -411,6 +556,13 @@ mod tests {
         assert_eq!(factor(Unary::Logistic, f64::NEG_INFINITY), 0.0);
         assert_eq!(factor(Unary::Expm1, f64::NEG_INFINITY), 0.0);
         assert_eq!(factor(Unary::Neg, f64::INFINITY), -1.0);
+        assert_eq!(factor(Unary::Cbrt, 0.0), f64::INFINITY);
+        assert_eq!(factor(Unary::Acosh, 1.0), f64::INFINITY);
+        assert_eq!(factor(Unary::Atanh, -1.0), f64::INFINITY);
+        assert_eq!(factor(Unary::Erfc, f64::INFINITY), 0.0);
+        assert_eq!(factor(Unary::ErfInv, 1.0), f64::INFINITY);
+        assert!(factor(Unary::Lgamma, 0.0).is_nan() && factor(Unary::Lgamma, -1.0).is_nan());
+        assert_eq!(factor(Unary::Digamma, f64::INFINITY), 0.0);
     }
 
     #[test]

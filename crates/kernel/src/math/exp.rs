@@ -1,4 +1,4 @@
-//! `exp`, `expm1` and the functions made of them: `sinh`, `cosh`, `tanh`, `logistic`.
+//! `exp`, `exp2`, `expm1` and the functions made of them: `sinh`, `cosh`, `tanh`, `logistic`.
 //!
 //! Argument reduction by Cody and Waite (Software Manual for the Elementary Functions, 1980): x = n log 2 + r with
 //! |r| <= log 2 / 2, so that e^x = 2^n (1 + r + r^2 q(r)). The polynomials q are minimax, by the Remez algorithm; their
@@ -10,6 +10,12 @@ use super::real::{Pair, Real, at_least, at_most, polynomial};
 /// Constants of a type.
 pub(super) trait Exponential: Real {
     const LOG2_E: Self;
+    /// log 2 as a sum of two.
+    const LN2: [Self; 2];
+    /// Above, 2^x is infinite.
+    const EXP2_HIGHEST: Self;
+    /// Below, 2^x rounds to 0.
+    const EXP2_LOWEST: Self;
     /// q.
     const COEFFICIENTS: &'static [Self];
     /// Above, e^x is infinite; 2^n still is the square of a number.
@@ -28,6 +34,9 @@ pub(super) trait Exponential: Real {
 
 impl Exponential for f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    const LN2: [f32; 2] = [std::f32::consts::LN_2, -1.9046542e-9];
+    const EXP2_HIGHEST: f32 = 129.0;
+    const EXP2_LOWEST: f32 = -152.0;
     const COEFFICIENTS: &'static [f32] = &[0.5, 0.16666666, 0.04166629, 0.008333499, 0.0013944868, 0.00019789995];
     const EXP_HIGHEST: f32 = 89.0;
     const EXP_LOWEST: f32 = -104.0;
@@ -39,6 +48,9 @@ impl Exponential for f32 {
 
 impl Exponential for f64 {
     const LOG2_E: f64 = std::f64::consts::LOG2_E;
+    const LN2: [f64; 2] = [std::f64::consts::LN_2, 2.3190468138462996e-17];
+    const EXP2_HIGHEST: f64 = 1025.0;
+    const EXP2_LOWEST: f64 = -1077.0;
     const COEFFICIENTS: &'static [f64] = &[
         0.5,
         0.16666666666666682,
@@ -61,7 +73,7 @@ impl Exponential for f64 {
 }
 
 /// `e^x = 2^n (1 + r + rest)`.
-struct Reduced<R> {
+pub(super) struct Reduced<R> {
     n: R,
     r: R,
     rest: R,
@@ -69,7 +81,7 @@ struct Reduced<R> {
 
 impl<R: Exponential> Reduced<R> {
     #[inline(always)]
-    fn new(x: R) -> Self {
+    pub(super) fn new(x: R) -> Self {
         let n = x.mul_add(R::LOG2_E, R::SHIFT) - R::SHIFT;
         let high = (-n).mul_add(R::LN2_HIGH, x);
         let Pair { high: r, low } = Pair::ordered(high, -(n * R::LN2_LOW));
@@ -78,7 +90,7 @@ impl<R: Exponential> Reduced<R> {
 
     /// e^x / 2^n.
     #[inline(always)]
-    fn power(&self) -> Pair<R> {
+    pub(super) fn power(&self) -> Pair<R> {
         Pair::ordered(R::ONE, self.r).plus(self.rest)
     }
 
@@ -94,7 +106,7 @@ impl<R: Exponential> Reduced<R> {
 
     /// y 2^n, also where that is subnormal or infinite.
     #[inline(always)]
-    fn scale(&self, y: R) -> R {
+    pub(super) fn scale(&self, y: R) -> R {
         let half = self.n.mul_add(R::HALF, R::SHIFT) - R::SHIFT;
         y * R::power_of_two(half) * R::power_of_two(self.n - half)
     }
@@ -103,6 +115,18 @@ impl<R: Exponential> Reduced<R> {
 #[inline(always)]
 pub(super) fn exp<R: Exponential>(x: R) -> R {
     let reduced = Reduced::new(at_least(at_most(x, R::EXP_HIGHEST), R::EXP_LOWEST));
+    reduced.scale(reduced.power().rounded())
+}
+
+/// With x = n + f: 2^x = 2^n e^(f log 2).
+#[inline(always)]
+pub(super) fn exp2<R: Exponential>(x: R) -> R {
+    let x = at_least(at_most(x, R::EXP2_HIGHEST), R::EXP2_LOWEST);
+    let n = (x + R::SHIFT) - R::SHIFT;
+    let [high, low] = R::LN2;
+    let Pair { high: r, low: lost } = Pair::product(x - n, high);
+    let low = (x - n).mul_add(low, lost);
+    let reduced = Reduced { n, r, rest: (r * r).mul_add(polynomial(r, R::COEFFICIENTS), low) };
     reduced.scale(reduced.power().rounded())
 }
 

@@ -3,13 +3,20 @@
 //! The interpreters, constant folding, scalar machine code and vector loops run these, so all give the same bits on
 //! every machine. Most functions stand in the files beside this one, written without branches so that loops over them
 //! become vector code; they err by less than 0.8 ulp, `tan`, `cosh`, `tanh` by less than 1, `expm1` and `sinh` by less
-//! than 1.1 (the tests of the runtime measure it). The rest are those of the `libm` crate (musl's and CORE-MATH's
-//! algorithms, below 1 ulp but for `pow` and `atan2`, which were not measured). Roundings, square root, remainder and
-//! fma are exact as IEEE 754 demands.
+//! than 1.1, the error function and what belongs to it by a few (the tests of the runtime measure it). `digamma` stands
+//! here too, with branches. The rest are those of the `libm` crate (musl's and CORE-MATH's algorithms, below 1 ulp but
+//! for `pow` and `atan2`, which were not measured). Roundings, square root, remainder and fma are exact as IEEE 754
+//! demands.
+//!
+//! Where it says so, an `f32` function is the `f64` one, rounded: within 0.51 ulp.
 
+mod error_function;
 mod exp;
+mod gamma;
+mod hyperbolic;
 mod log;
 mod real;
+mod root;
 mod trigonometry;
 
 use crate::dtype::Element;
@@ -66,12 +73,44 @@ pub trait Float: Element + PartialOrd {
     fn tanh(x: Self) -> Self;
     /// `1 / (1 + exp(-x))`, accurate down to subnormal results.
     fn logistic(x: Self) -> Self;
+    /// `2^x`, exact for whole numbers.
+    fn exp2(x: Self) -> Self;
+    /// Logarithm to base 2, exact for powers of two.
+    fn log2(x: Self) -> Self;
+    /// Logarithm to base 10.
+    fn log10(x: Self) -> Self;
+    /// Cube root.
+    fn cbrt(x: Self) -> Self;
+    /// Inverse hyperbolic sine.
+    fn asinh(x: Self) -> Self;
+    /// Inverse hyperbolic cosine, NaN below 1.
+    fn acosh(x: Self) -> Self;
+    /// Inverse hyperbolic tangent, NaN outside -1..=1.
+    fn atanh(x: Self) -> Self;
+    /// Error function.
+    fn erf(x: Self) -> Self;
+    /// `1 - erf(x)`, accurate where it is small.
+    fn erfc(x: Self) -> Self;
+    /// Inverse of the error function, NaN outside -1..=1.
+    fn erf_inv(x: Self) -> Self;
+    /// Logarithm of the magnitude of the gamma function, infinite at 0, -1, -2, ...
+    fn lgamma(x: Self) -> Self;
+    /// Derivative of `lgamma`, NaN at 0, -1, -2, ...
+    fn digamma(x: Self) -> Self;
+    /// `-x log x`, 0 at 0 and minus infinity below.
+    fn entr(x: Self) -> Self;
     /// Neither NaN nor infinite.
     fn is_finite(x: Self) -> bool;
     /// `x^y` as in C: 1 for `pow(1, NaN)`, `pow(x, 0)` and `pow(-1, inf)`, NaN for `pow(-8, 1/3)`.
     fn pow(x: Self, y: Self) -> Self;
     /// The angle of the point with abscissa `x` and ordinate `y`.
     fn atan2(y: Self, x: Self) -> Self;
+    /// `sqrt(x^2 + y^2)` without overflow on the way; infinite if either is, beside NaN too.
+    fn hypot(x: Self, y: Self) -> Self;
+    /// `x log y`, 0 where x is 0 unless y is NaN.
+    fn xlogy(x: Self, y: Self) -> Self;
+    /// `x log(1 + y)`, 0 where x is 0 unless y is NaN.
+    fn xlog1py(x: Self, y: Self) -> Self;
     /// `x - trunc(x / y) * y`, exact; has the sign of `x`.
     fn rem(x: Self, y: Self) -> Self;
     /// The larger, NaN if either is NaN, and 0 above -0.
@@ -188,6 +227,73 @@ macro_rules! float {
             fn log1p(x: $t) -> $t {
                 log::log1p(x)
             }
+            #[inline(always)]
+            fn exp2(x: $t) -> $t {
+                exp::exp2(x)
+            }
+            #[inline(always)]
+            fn log2(x: $t) -> $t {
+                log::log2(x)
+            }
+            #[inline(always)]
+            fn log10(x: $t) -> $t {
+                log::log10(x)
+            }
+            // The following in `f64` for both.
+            #[inline(always)]
+            fn cbrt(x: $t) -> $t {
+                root::cbrt(x as f64) as $t
+            }
+            #[inline(always)]
+            fn asinh(x: $t) -> $t {
+                hyperbolic::asinh(x as f64) as $t
+            }
+            #[inline(always)]
+            fn acosh(x: $t) -> $t {
+                hyperbolic::acosh(x as f64) as $t
+            }
+            #[inline(always)]
+            fn atanh(x: $t) -> $t {
+                hyperbolic::atanh(x as f64) as $t
+            }
+            #[inline(always)]
+            fn erf(x: $t) -> $t {
+                error_function::erf(x as f64) as $t
+            }
+            #[inline(always)]
+            fn erfc(x: $t) -> $t {
+                error_function::erfc(x as f64) as $t
+            }
+            #[inline(always)]
+            fn erf_inv(x: $t) -> $t {
+                error_function::erf_inv(x as f64) as $t
+            }
+            fn lgamma(x: $t) -> $t {
+                gamma::lgamma(x as f64) as $t
+            }
+            fn digamma(x: $t) -> $t {
+                gamma::digamma(x as f64) as $t
+            }
+            #[inline(always)]
+            fn hypot(x: $t, y: $t) -> $t {
+                root::hypot(x as f64, y as f64) as $t
+            }
+            #[inline(always)]
+            fn entr(x: $t) -> $t {
+                let y = -x * log::log(x);
+                let y = if x < 0.0 { <$t>::NEG_INFINITY } else { y };
+                if x == 0.0 { 0.0 } else { y }
+            }
+            #[inline(always)]
+            fn xlogy(x: $t, y: $t) -> $t {
+                let product = x * log::log(y);
+                if (x == 0.0) & !y.is_nan() { 0.0 } else { product }
+            }
+            #[inline(always)]
+            fn xlog1py(x: $t, y: $t) -> $t {
+                let product = x * log::log1p(y);
+                if (x == 0.0) & !y.is_nan() { 0.0 } else { product }
+            }
             fn is_finite(x: $t) -> bool {
                 x.is_finite()
             }
@@ -265,6 +371,70 @@ mod tests {
         same(T::log1p(minus_one), minus_inf);
         same(T::tanh(minus_inf), minus_one);
         same(T::asin(inf), nan);
+        same(T::exp2(minus_inf), zero);
+        same(T::exp2(inf), inf);
+        same(T::log2(half), minus_one);
+        for f in [T::log2, T::log10] {
+            same(f(zero), minus_inf);
+            same(f(minus_one), nan);
+            same(f(one), zero);
+            same(f(inf), inf);
+        }
+        for f in [T::cbrt, T::asinh] {
+            for x in [zero, minus_zero, inf, minus_inf, nan] {
+                same(f(x), x);
+            }
+        }
+        same(T::acosh(one), zero);
+        same(T::acosh(inf), inf);
+        for x in [half, zero, minus_one, minus_inf, nan] {
+            same(T::acosh(x), nan);
+        }
+        for f in [T::atanh, T::erf_inv] {
+            for x in [zero, minus_zero] {
+                same(f(x), x);
+            }
+            same(f(one), inf);
+            same(f(minus_one), minus_inf);
+            for x in [inf, minus_inf, nan] {
+                same(f(x), nan);
+            }
+        }
+        for x in [zero, minus_zero, nan] {
+            same(T::erf(x), x);
+        }
+        same(T::erf(inf), one);
+        same(T::erf(minus_inf), minus_one);
+        same(T::erfc(zero), one);
+        same(T::erfc(inf), zero);
+        same(T::erfc(minus_inf), T::exp2(one));
+        same(T::erfc(nan), nan);
+        for x in [zero, minus_zero, minus_one, inf, minus_inf] {
+            same(T::lgamma(x), inf);
+        }
+        for x in [zero, minus_zero, minus_one, minus_inf, nan] {
+            same(T::digamma(x), nan);
+        }
+        same(T::digamma(inf), inf);
+        same(T::lgamma(one), zero);
+        for (x, y) in [(inf, nan), (nan, minus_inf), (minus_inf, one)] {
+            same(T::hypot(x, y), inf);
+        }
+        for (x, y) in [(one, nan), (nan, zero)] {
+            same(T::hypot(x, y), nan);
+        }
+        same(T::hypot(minus_zero, minus_zero), zero);
+        same(T::hypot(zero, minus_one), one);
+        for y in [zero, one, minus_one, inf] {
+            same(T::xlogy(minus_zero, y), zero);
+            same(T::xlog1py(zero, y), zero);
+        }
+        same(T::xlogy(zero, nan), nan);
+        same(T::xlogy(one, zero), minus_inf);
+        same(T::xlog1py(one, zero), zero);
+        for (x, y) in [(zero, zero), (one, minus_zero), (inf, minus_inf), (minus_one, minus_inf), (nan, nan)] {
+            same(T::entr(x), y);
+        }
         same(T::atan2(zero, one), zero);
         same(T::atan2(minus_zero, one), minus_zero);
         assert!(T::is_finite(one) && !T::is_finite(nan) && !T::is_finite(minus_inf));

@@ -31,6 +31,8 @@ pub(super) trait Real:
 
     /// `self * y + z`, rounded once.
     fn mul_add(self, y: Self, z: Self) -> Self;
+    /// The square root.
+    fn root(self) -> Self;
     /// Without the sign.
     fn magnitude(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
@@ -67,6 +69,11 @@ macro_rules! real {
                 #[inline(always)]
                 fn mul_add(self, y: $t, z: $t) -> $t {
                     $t::mul_add(self, y, z)
+                }
+
+                #[inline(always)]
+                fn root(self) -> $t {
+                    self.sqrt()
                 }
 
                 #[inline(always)]
@@ -169,6 +176,13 @@ impl<R: Real> Pair<R> {
         Pair { high, low: (a - (high - of_b)) + (b - of_b) }
     }
 
+    /// `a * b` exactly.
+    #[inline(always)]
+    pub(super) fn product(a: R, b: R) -> Pair<R> {
+        let high = a * b;
+        Pair { high, low: a.mul_add(b, -high) }
+    }
+
     /// With more in the low part.
     #[inline(always)]
     pub(super) fn plus(self, low: R) -> Pair<R> {
@@ -188,6 +202,22 @@ impl<R: Real> Pair<R> {
         let quotient = self.high * inverse;
         let rest = (-quotient).mul_add(y.high, self.high) + (-quotient).mul_add(y.low, self.low);
         rest.mul_add(inverse, quotient)
+    }
+
+    /// `self / y` for renewed pairs, as a pair.
+    #[inline(always)]
+    pub(super) fn quotient(self, y: Pair<R>) -> Pair<R> {
+        let high = self.high / y.high;
+        let rest = (-high).mul_add(y.high, self.high) + ((-high).mul_add(y.low, self.low));
+        Pair { high, low: rest / y.high }
+    }
+
+    /// The square root of a renewed pair, as a pair.
+    #[inline(always)]
+    pub(super) fn square_root(self) -> Pair<R> {
+        let high = self.high.root();
+        let rest = (-high).mul_add(high, self.high) + self.low;
+        Pair { high, low: if high > R::ZERO { rest / (high * R::TWO) } else { R::ZERO } }
     }
 
     /// The sum, rounded.

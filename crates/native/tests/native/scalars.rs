@@ -9,7 +9,7 @@ fn ops(dtypes: &[DType]) -> Vec<ScalarOp> {
     let unary = Unary::ALL.iter().map(|&op| ScalarOp::Unary(op));
     let binary = Binary::ALL.iter().map(|&op| ScalarOp::Binary(op));
     let compare = Comparison::ALL.iter().map(|&op| ScalarOp::Compare(op));
-    let convert = DType::ALL.iter().map(|&to| ScalarOp::Convert(to));
+    let convert = DType::ALL.iter().flat_map(|&to| [ScalarOp::Convert(to), ScalarOp::Bitcast(to)]);
     let all = unary.chain(binary).chain(compare).chain(convert).chain([ScalarOp::Select, ScalarOp::Fma]);
     all.filter(|op| op.infer(dtypes).is_some()).collect()
 }
@@ -131,7 +131,8 @@ fn constant_operands() {
                 let mut function = Function { name: "main".into(), ..Function::default() };
                 for (constant, op) in some.iter().flat_map(|&c| ops(&[dtype, dtype]).into_iter().map(move |op| (c, op)))
                 {
-                    if matches!(op, ScalarOp::Binary(Binary::Pow | Binary::Atan2)) {
+                    use Binary::{Atan2, Hypot, Pow, Xlog1py, Xlogy};
+                    if matches!(op, ScalarOp::Binary(Pow | Atan2 | Hypot | Xlogy | Xlog1py)) {
                         continue;
                     }
                     let out_dtype = op.infer(&[dtype, dtype]).unwrap();

@@ -202,7 +202,7 @@ impl Step<'_> {
     }
 
     fn unary(&mut self, x: &Array) -> Array {
-        const FLOATS: [Function; 23] = [
+        const FLOATS: [Function; 38] = [
             |x| -x,
             Array::abs,
             Array::sign,
@@ -224,10 +224,25 @@ impl Step<'_> {
             Array::cosh,
             Array::tanh,
             Array::logistic,
+            Array::exp2,
+            Array::log2,
+            Array::log10,
+            Array::cbrt,
+            Array::asinh,
+            Array::acosh,
+            Array::atanh,
+            Array::erf,
+            Array::erfc,
+            Array::erf_inv,
+            Array::lgamma,
+            Array::digamma,
+            Array::entr,
+            Array::sinc,
             Array::is_finite,
             Array::is_nan,
+            Array::is_inf,
         ];
-        const INTEGERS: [Function; 4] = [|x| -x, |x| !x, Array::abs, Array::sign];
+        const INTEGERS: [Function; 6] = [|x| -x, |x| !x, Array::abs, Array::sign, Array::clz, Array::population_count];
         match x.dtype() {
             DType::Bool => !x,
             dtype if dtype.is_float() => self.r.choose(&FLOATS)(x),
@@ -247,6 +262,8 @@ impl Step<'_> {
             |x, y| x.pow(y),
         ];
         const BITS: [Function2; 3] = [|x, y| x & y, |x, y| x | y, |x, y| x ^ y];
+        const FLOATS: [Function2; 5] =
+            [|x, y| x.atan2(y), |x, y| x.hypot(y), |x, y| x.xlogy(y), |x, y| x.xlog1py(y), |x, y| x.remainder(y)];
         const SHIFTS: [Function2; 2] = [|x, y| x << y, |x, y| x >> y];
         let y = self.partner(x);
         let (x, y) = if self.r.below(2) == 0 { (x, &y) } else { (&y, x) };
@@ -255,7 +272,7 @@ impl Step<'_> {
                 self.r.choose(&BITS)(x, y)
             }
             (DType::I32 | DType::I64 | DType::U8 | DType::U32 | DType::U64, 4 | 5) => self.r.choose(&SHIFTS)(x, y),
-            (DType::F32 | DType::F64, 0) => x.atan2(y),
+            (DType::F32 | DType::F64, 0) => self.r.choose(&FLOATS)(x, y),
             _ => self.r.choose(&NUMBERS)(x, y),
         }
     }
