@@ -9,6 +9,7 @@ mod samples;
 mod scan;
 mod view;
 
+pub use argsort::sort_together;
 pub(crate) use axes::lengths;
 pub use axes::{Axes, Integers, KeepDims, keepdims};
 pub use concatenate::{concatenate, stack};
@@ -314,6 +315,7 @@ primitives! {
     concatenate: Concatenate;
     reduce: Reduce;
     arg_reduce: ArgReduce;
+    argsort: Argsort;
     dot: Dot;
     gather: Gather;
     accumulate: Accumulate;
