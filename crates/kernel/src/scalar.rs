@@ -407,6 +407,7 @@ macro_rules! integers {
                 })
             }
 
+            #[inline]
             fn binary(op: Binary) -> Option<fn($t, $t) -> $t> {
                 Some(match op {
                     Binary::Add => $t::wrapping_add,
@@ -488,6 +489,7 @@ macro_rules! floats {
                 })
             }
 
+            #[inline]
             fn binary(op: Binary) -> Option<fn($t, $t) -> $t> {
                 Some(match op {
                     Binary::Add => |x, y| x + y,

@@ -316,6 +316,8 @@ primitives! {
     reduce: Reduce;
     arg_reduce: ArgReduce;
     argsort: Argsort;
+    recurrence: Recurrence;
+    cumulative: Cumulative;
     dot: Dot;
     gather: Gather;
     accumulate: Accumulate;
