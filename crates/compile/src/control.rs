@@ -64,7 +64,7 @@ pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
         (_, Lowering::ArgReduce { max, axis }) => reduce::arg(&mut at, e, max, axis),
         (_, Lowering::Dot { batch }) => dot::dot(&mut at, e, batch),
         (_, Lowering::Call { function, batch, ints }) => runtime::call(&mut at, e, function, batch, &ints),
-        (_, Lowering::Accumulate { batch, mode }) => update::accumulate(&mut at, e, batch, mode),
+        (_, Lowering::Accumulate { batch, mode, add }) => update::accumulate(&mut at, e, batch, mode, add),
         (_, Lowering::DynamicUpdate { batch, add }) => update::window(&mut at, e, batch, add),
         (_, Lowering::SliceAdd { start, stride }) => update::slice_add(&mut at, e, &start, &stride),
         (op, lowering) => unreachable!("{op:?} is lowered as {lowering:?}, which the planner knows"),

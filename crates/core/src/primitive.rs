@@ -364,12 +364,14 @@ pub enum Lowering {
         /// Number of leading batch axes.
         batch: usize,
     },
-    /// `c, i, u`: `c[b, i[b, k], ..] += u[b, k, ..]` in row-major order of `u`; in place when `c` dies here.
+    /// `c, i, u`: `c[b, i[b, k], ..] += u[b, k, ..]`, or `=`, in row-major order of `u`; in place when `c` dies here.
     Accumulate {
         /// Number of leading batch axes.
         batch: usize,
         /// What becomes of indices outside `0..n`.
         mode: IndexMode,
+        /// Add rather than replace.
+        add: bool,
     },
     /// `x, start_0, ...`: a window of `sizes` at starts clamped so that it fits; starts have the batch shape.
     DynamicSlice {

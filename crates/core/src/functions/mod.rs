@@ -2,7 +2,9 @@
 //! follow from what they are made of.
 
 mod activation;
+mod indexing;
 mod loss;
+mod order;
 mod softmax;
 mod statistics;
 

@@ -10,10 +10,11 @@ mod scan;
 mod view;
 
 pub use argsort::sort_together;
-pub(crate) use axes::lengths;
 pub use axes::{Axes, Integers, KeepDims, keepdims};
+pub(crate) use axes::{distinct_axes, lengths, one_axis};
 pub use concatenate::{concatenate, stack};
-pub use gather::Index;
+pub(crate) use gather::inside;
+pub use gather::{Index, Indices};
 pub use samples::Sample;
 pub use slice::{Span, Spans};
 
@@ -321,6 +322,7 @@ primitives! {
     dot: Dot;
     gather: Gather;
     accumulate: Accumulate;
+    scatter_set: ScatterSet;
     dynamic_slice: DynamicSlice in Arc, DynamicUpdate;
     rows: Rows, Stack, Nil in Arc, ListAdd, ListSpread, ListSum;
     rounds: Loop in Arc;
