@@ -101,6 +101,13 @@ impl<'p> Nodes<'p> {
             (Lowering::Iota { axis }, _) => self.alias(y, Access::iota(&self.ty(y).clone(), axis)),
             (Lowering::Map(op), _) => self.map(y, op, (0..e.args.len()).map(|i| self.arg(e, i)).collect()),
             (Lowering::View(view), _) => self.alias(y, self.arg(e, 0).viewed(&view, &self.ty(y).shape)),
+            (Lowering::Windows { axis, stride, dilation }, _) => {
+                let (mut x, shape) = (self.arg(e, 0), &self.ty(y).shape);
+                let step = x.dims[axis].stride;
+                x.dims[axis] = Dim { len: shape[axis], stride: step * stride as i64 };
+                x.dims.insert(axis + 1, Dim { len: shape[axis + 1], stride: step * dilation as i64 });
+                self.alias(y, x);
+            }
             (Lowering::Identity, _) => self.set(y, self.arg(e, 0)),
             (Lowering::Reshape, _) => self.reshape(y, self.arg(e, 0)),
             (Lowering::Concatenate { axis }, _) => self.concatenate(y, e, axis),

@@ -394,6 +394,10 @@ impl Places<'_> {
                 (2, a) if a >= index_rank() => a + batch + 1 - index_rank(),
                 _ => a,
             },
+            Lowering::Windows { axis, .. } => match a {
+                a if a == *axis => return None,
+                a => a + (a > *axis) as usize,
+            },
             Lowering::Call { batch, .. } => (a < *batch).then_some(a)?,
             Lowering::Concatenate { .. }
             | Lowering::Pad { .. }

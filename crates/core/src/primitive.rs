@@ -326,6 +326,15 @@ pub enum Lowering {
     Map(ScalarOp),
     /// Element `i` is `x[view(i)]`.
     View(View),
+    /// Axis `axis` of the operand becomes two: element `i, k` of these is element `stride i + dilation k` of it.
+    Windows {
+        /// The axis.
+        axis: usize,
+        /// How far one window begins after the one before.
+        stride: usize,
+        /// How far apart the elements of a window are.
+        dilation: usize,
+    },
     /// The elements in row-major order under another shape.
     Reshape,
     /// The operands one after the other along an axis.

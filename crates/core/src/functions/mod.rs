@@ -2,13 +2,21 @@
 //! follow from what they are made of.
 
 mod activation;
+mod convolution;
+mod einsum;
 mod indexing;
 mod loss;
 mod order;
+mod products;
 mod softmax;
 mod statistics;
+mod structure;
 
+pub use convolution::{Convolution, Padding};
+pub use einsum::einsum;
 pub use loss::{cross_entropy, mean_squared_error};
+pub use products::Contracted;
+pub use structure::{PadMode, hstack, meshgrid, vstack};
 
 use crate::array::{Array, Term};
 use crate::ops::Axes;

@@ -113,7 +113,10 @@ impl Array {
         let nothing = max.slice_axis(axis, ..n - 1).eq(f64::NEG_INFINITY);
         let stays = nothing.select(0.0, (before - here).exp());
         let stays = concatenate(&[zeros_like(&x.slice_axis(axis, ..1)), stays], axis);
-        stays.linear_recurrence(&(x - &shift).exp(), axis).log() + shift
+        let sum = stays.linear_recurrence(&(x - &shift).exp(), axis);
+        // Where there is nothing yet, the logarithm and its infinite derivative are kept away.
+        let none = max.eq(f64::NEG_INFINITY);
+        none.select(x, none.select(1.0, sum).log() + shift)
     }
 
     /// The same from each element to the last. See [`Array::cumlogsumexp`].

@@ -312,6 +312,7 @@ primitives! {
     permute: Permute in Arc;
     reverse: Reverse in Arc;
     slice: Slice in Arc, SliceAdd in Arc;
+    windows: Windows;
     pad: Pad in Arc;
     concatenate: Concatenate;
     reduce: Reduce;
