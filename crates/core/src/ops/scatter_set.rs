@@ -46,13 +46,18 @@ impl ScatterSet {
         if n == 0 || indices.size() == 0 {
             return zeros;
         }
+        let read = apply(Gather { batch: self.batch }, &[c, indices]);
+        let inside = inside(indices, n);
+        let count: usize = at[self.batch..].iter().product();
+        if count == 1 {
+            return apply(Select, &[&spread_over_rest(&inside, &updates), &read, &zeros]);
+        }
         // The number of the last update of each row, and whether an update has it.
-        let flat: Shape = lead.iter().copied().chain([at[self.batch..].iter().product()]).collect();
+        let flat: Shape = lead.iter().copied().chain([count]).collect();
         let number = apply(Iota { dtype: DType::I64, shape: flat, axis: self.batch }, &[]).with_shape(&at);
         let rows: Shape = lead.iter().copied().chain([n]).collect();
         let last = apply(self.clone(), &[&rules::constant(Scalar::new(-1i64), &rows), indices, &number]);
-        let won = inside(indices, n) & apply(Gather { batch: self.batch }, &[&last, indices]).eq(&number);
-        let read = apply(Gather { batch: self.batch }, &[c, indices]);
+        let won = inside & apply(Gather { batch: self.batch }, &[&last, indices]).eq(&number);
         apply(Select, &[&spread_over_rest(&won, &updates), &read, &zeros])
     }
 }
