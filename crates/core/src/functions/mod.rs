@@ -16,7 +16,7 @@ pub use convolution::{Convolution, Padding};
 pub use einsum::einsum;
 pub use loss::{cross_entropy, mean_squared_error};
 pub use products::Contracted;
-pub use structure::{PadMode, hstack, meshgrid, vstack};
+pub use structure::{PadMode, broadcast_arrays, hstack, meshgrid, vstack};
 
 use crate::array::{Array, Term};
 use crate::ops::Axes;

@@ -334,6 +334,48 @@ pub fn vstack(arrays: &[impl Borrow<Array>]) -> Array {
     concatenate(&arrays, 0)
 }
 
+/// Arrays repeated to the one shape that they broadcast to.
+///
+/// # Panics
+/// When they do not broadcast.
+///
+/// ```
+/// use wengert_core::{array, functions::broadcast_arrays};
+///
+/// let both = broadcast_arrays(&[array![[1], [2]], array![3, 4]]);
+/// assert_eq!(both, [array![[1, 1], [2, 2]], array![[3, 4], [3, 4]]]);
+/// ```
+#[track_caller]
+pub fn broadcast_arrays(arrays: &[impl Borrow<Array>]) -> Vec<Array> {
+    let _called = called("broadcast_arrays");
+    let arrays: Vec<&Array> = arrays.iter().map(|x| x.borrow()).collect();
+    let mut shape = Shape::new();
+    for x in &arrays {
+        let own = x.shape();
+        while shape.len() < own.len() {
+            shape.insert(0, 1);
+        }
+        let first = shape.len() - own.len();
+        for (length, &n) in shape[first..].iter_mut().zip(&own) {
+            if *length != 1 && n != 1 && *length != n {
+                refuse(
+                    format!(
+                        "{} does not broadcast to the arrays before it, of which one has length {length} there: lengths are equal or 1",
+                        x.ty()
+                    ),
+                    &arrays,
+                )
+            }
+            *length = if *length == 1 { n } else { *length };
+        }
+    }
+    let mut all = Vec::with_capacity(arrays.len());
+    for x in arrays {
+        all.push(x.broadcast_to(&shape));
+    }
+    all
+}
+
 /// The coordinates of a grid: for each vector an array with one axis for every vector, in which it varies along its own (as
 /// NumPy's `meshgrid` with `indexing="ij"`).
 ///
