@@ -60,7 +60,7 @@ pub use taylor::{jet, nth_derivative};
 pub use vectorize::{MapAxes, vmap, vmap_axes};
 pub use wengert_compile::{Cost, Fused};
 pub use wengert_core::functions::*;
-pub use wengert_core::ops::{Axes, Index, Integers, KeepDims, Span, Spans};
+pub use wengert_core::ops::{Axes, Index, Indices, Integers, KeepDims, Span, Spans, sort_together};
 pub use wengert_core::program::parse;
 pub use wengert_core::trace::concrete;
 pub use wengert_core::{

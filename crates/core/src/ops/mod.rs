@@ -12,10 +12,12 @@ mod samples;
 mod scan;
 mod view;
 
-pub(crate) use axes::lengths;
+pub use argsort::sort_together;
 pub use axes::{Axes, Integers, KeepDims, keepdims};
+pub(crate) use axes::{distinct_axes, lengths, one_axis};
 pub use concatenate::{concatenate, stack};
-pub use gather::Index;
+pub(crate) use gather::inside;
+pub use gather::{Index, Indices};
 pub use samples::Sample;
 pub use slice::{Span, Spans};
 
@@ -318,13 +320,18 @@ primitives! {
     permute: Permute in Arc;
     reverse: Reverse in Arc;
     slice: Slice in Arc, SliceAdd in Arc;
+    windows: Windows;
     pad: Pad in Arc;
     concatenate: Concatenate;
     reduce: Reduce;
     arg_reduce: ArgReduce;
+    argsort: Argsort;
+    recurrence: Recurrence;
+    cumulative: Cumulative;
     dot: Dot;
     gather: Gather;
     accumulate: Accumulate;
+    scatter_set: ScatterSet;
     dynamic_slice: DynamicSlice in Arc, DynamicUpdate;
     rows: Rows, Stack, Nil in Arc, ListAdd, ListSpread, ListSum;
     rounds: Loop in Arc;
