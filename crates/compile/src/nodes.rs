@@ -1,7 +1,7 @@
 //! From equations to the nodes and items of a [`Plan`]: what each primitive's `Lowering` means for the loop nests.
 
 use crate::groups::{Clamp, Kind, MOST_MEMBERS, Node, Plan};
-use crate::index::{Access, Dim, Dims, Id, Root, dense};
+use crate::index::{Access, Dim, Dims, Id, Root, dense, is_dense};
 use crate::lists::{self, dense_type};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -149,6 +149,10 @@ impl<'p> Nodes<'p> {
                 self.reduce(number, e, Binary::Add, axis, axis + 1);
             }
             (Lowering::Dot { batch }, _) => self.dot(number, e, batch),
+            (Lowering::Call { .. }, _) => {
+                let args = (0..e.args.len()).map(|i| Some(self.dense_memory(self.arg(e, i)))).collect();
+                self.opaque_on(number, e, args);
+            }
             _ => self.opaque(number, e),
         }
     }
@@ -343,6 +347,13 @@ impl<'p> Nodes<'p> {
             Some(if memory { x } else { self.plan.materialized(&x) })
         });
         self.opaque_on(number, e, args.into());
+    }
+
+    /// An operand for a function that reads dense memory: stored by a loop nest if it is not there yet. What is one number
+    /// is no work of a nest; the call stores it.
+    fn dense_memory(&mut self, x: Access) -> Access {
+        let there = is_dense(&x.dims) && x.root != Root::Iota;
+        if there || self.plan.is_uniform(&x) || x.size() <= 1 { x } else { self.plan.materialized(&x) }
     }
 
     fn opaque(&mut self, number: usize, e: &Equation) {

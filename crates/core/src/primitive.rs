@@ -62,7 +62,7 @@ pub trait Primitive {
 
     /// Where the results have the lanes that the operands have. Told by how it lowers, where that is not [`Lowering::Structural`].
     fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
-        vec![at.through(&self.lower())]
+        vec![at.through(&self.lower()); at.results.len()]
     }
 
     /// Whether running it has an effect besides its results.
@@ -391,6 +391,17 @@ pub enum Lowering {
         start: SmallVec<[usize; 4]>,
         /// Step by axis.
         stride: SmallVec<[usize; 4]>,
+    },
+    /// A function of the runtime over a batch: every operand and result is handed to it dense, as one part for each element
+    /// of the leading `batch` axes. It gets the integers `[parts, ints.., lengths..]`, the lengths being those of every
+    /// operand's axes after the batch, one operand after the other.
+    Call {
+        /// Its name in the runtime, without `_` and the dtype of operand 0.
+        function: &'static str,
+        /// Number of leading batch axes, of every operand and result.
+        batch: usize,
+        /// What else it is told.
+        ints: SmallVec<[i64; 4]>,
     },
     /// The operand itself. It still means something to transforms, so simplification keeps it.
     Identity,

@@ -1,10 +1,11 @@
-//! What wengert's machine code calls: matrix product and vector maths.
+//! What wengert's machine code calls: matrix product, decompositions, and vector maths.
 //!
 //! Machine code reaches a function by name through [`lookup`]; the interpreter of routines reaches the same
 //! implementation through [`Host`]. [`tile`], [`tile2`], [`scalar1`] and [`scalar2`] give the elementary functions
 //! of `kernel::math`, bit for bit, compiled for the vectors of the processor that runs them.
 
 mod dot;
+mod linalg;
 mod processor;
 mod vector;
 
@@ -26,8 +27,13 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 /// out_row, out_col]`, sizes and then strides in elements, none negative, and overwrites
 /// `out[b, i, j] = sum over p of lhs[b, i, p] * rhs[b, p, j]`. A stride may be 0 in an input (a shared batch) but
 /// not in the output. `k = 0` gives zeros. Integers wrap.
+///
+/// # Matrices
+/// `cholesky_*`, `triangular_solve_*`, `lu_*`, `solve_*`, `qr_*`, `eigh_*`, `svd_*`, `det_*`, `cofactors_*` and `pinv_*`, of
+/// `f32` and `f64`, take `[parts, options.., lengths..]`, the lengths of every operand's matrix, row-major and dense, and
+/// as many matrices one after the other in each operand and result.
 pub fn lookup(name: &str) -> Option<RuntimeFn> {
-    dot::entry(name)
+    dot::entry(name).or_else(|| linalg::entry(name))
 }
 
 /// The runtime for the interpreter of routines: [`lookup`]'s functions on slices, with every span checked.
@@ -36,6 +42,6 @@ pub struct Host;
 
 impl Library for Host {
     fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
-        dot::call(name, ints, inputs, outputs)
+        dot::call(name, ints, inputs, outputs) || linalg::call(name, ints, inputs, outputs)
     }
 }
