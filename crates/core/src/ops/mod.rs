@@ -3,6 +3,7 @@
 mod axes;
 mod bodies;
 mod elementwise;
+pub(crate) mod matrix;
 mod operands;
 pub(crate) mod rules;
 mod samples;
@@ -15,6 +16,7 @@ pub use concatenate::{concatenate, stack};
 pub use gather::Index;
 pub use samples::Sample;
 pub use slice::{Span, Spans};
+pub use svd::Vectors;
 
 use crate::array::Array;
 use crate::error::TypeError;
@@ -315,6 +317,15 @@ primitives! {
     reduce: Reduce;
     arg_reduce: ArgReduce;
     dot: Dot;
+    cholesky: Cholesky;
+    triangular_solve: TriangularSolve;
+    lu: Lu;
+    solve: Solve;
+    qr: Qr;
+    eigh: Eigh;
+    svd: Svd;
+    det: Det, Cofactors;
+    pinv: Pinv;
     gather: Gather;
     accumulate: Accumulate;
     dynamic_slice: DynamicSlice in Arc, DynamicUpdate;
