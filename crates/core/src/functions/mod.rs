@@ -2,6 +2,7 @@
 //! follow from what they are made of.
 
 mod activation;
+pub mod linalg;
 mod loss;
 mod softmax;
 mod statistics;

@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, TriangularSolve, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
@@ -97,4 +98,23 @@ impl Definition for Cholesky {
     fn samples_of_length(n: usize) -> Vec<Sample> {
         [DType::F64, DType::F32].map(|d| Sample::new(Cholesky { batch: 0 }, vec![matrix::definite(d, &[], n)])).into()
     }
+}
+
+/// The lower triangular factors `l` of matrices, with `l l' = a` and a positive diagonal: `[.., n, n]` to `[.., n, n]`, zeros
+/// above the diagonal. `a` is taken for symmetric (what is used is `(a + a') / 2`). Where it is not positive definite, or
+/// not finite, the factor is NaN in every form; [`try_cholesky`](crate::functions::linalg::try_cholesky) says why. The
+/// gradient is symmetric.
+///
+/// # Panics
+/// When it is not square.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// assert_eq!(linalg::cholesky(&array![[4.0, 2.0], [2.0, 2.0]]), array![[2.0, 0.0], [1.0, 1.0]]);
+/// ```
+#[track_caller]
+pub fn cholesky(a: &Array) -> Array {
+    let _called = called("cholesky");
+    apply(Cholesky { batch: matrix::batch(a) }, &[&matrix::floats(a)])
 }

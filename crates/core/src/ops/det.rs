@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::apply;
 use crate::types::{Shape, Type};
 use crate::value::Value;
@@ -180,5 +181,35 @@ impl Definition for Cofactors {
 
     fn samples_of_length(n: usize) -> Vec<Sample> {
         samples_of_length(|batch| Cofactors { batch }, n)
+    }
+}
+
+/// The determinants of matrices: `[.., n, n]` to `[..]`; 1 of a matrix of no rows.
+///
+/// Up to three rows it is the polynomial in the elements, with all its derivatives. Larger ones go by elimination; their
+/// gradient is right at every rank (exactly 0 where elimination finds more than one rank missing), second derivatives need
+/// a determinant that is not 0.
+///
+/// # Panics
+/// When it is not square.
+///
+/// ```
+/// use wengert_core::{Array, array, functions::linalg};
+///
+/// assert_eq!(linalg::det(&array![[1.0, 2.0], [3.0, 4.0]]), Array::from(-2.0));
+/// ```
+#[track_caller]
+pub fn det(a: &Array) -> Array {
+    let _called = called("det");
+    let a = matrix::floats(a);
+    let batch = matrix::batch(&a);
+    let (_, n) = crate::refusal::accept(matrix::square(&a.array_type(), batch), &[&a]);
+    let e = |i: usize, j: usize| a.slice_axis(-2, i as i64).slice_axis(-1, j as i64);
+    let minor = |i: usize, j: usize, k: usize, l: usize| e(i, k) * e(j, l) - e(i, l) * e(j, k);
+    match n {
+        1 => e(0, 0),
+        2 => minor(0, 1, 0, 1),
+        3 => e(0, 0) * minor(1, 2, 1, 2) - e(0, 1) * minor(1, 2, 0, 2) + e(0, 2) * minor(1, 2, 0, 1),
+        _ => apply(Det { batch }, &[&a]),
     }
 }

@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::record;
 use crate::types::Type;
 use crate::value::Value;
@@ -117,4 +118,43 @@ impl Definition for Eigh {
         };
         vec![sample(DType::F64, true), sample(DType::F64, false), sample(DType::F32, true)]
     }
+}
+
+/// The eigenvalues of symmetric matrices in ascending order and their eigenvectors as orthonormal columns: `[.., n, n]` to
+/// `[.., n]` and `[.., n, n]`. What is used is `(a + a') / 2`. NaN where it is not finite.
+///
+/// The vectors of equal eigenvalues are any basis, so that their derivative is NaN; that of the eigenvalues is not.
+///
+/// # Panics
+/// When it is not square.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let (w, v) = linalg::eigh(&array![[5.0, 0.0], [0.0, 3.0]]);
+/// assert_eq!(w, array![3.0, 5.0]);
+/// assert_eq!(v.abs(), array![[0.0, 1.0], [1.0, 0.0]]);
+/// ```
+#[track_caller]
+pub fn eigh(a: &Array) -> (Array, Array) {
+    let _called = called("eigh");
+    let mut y = record(Eigh { batch: matrix::batch(a), vectors: true }, &[&matrix::floats(a)]);
+    let v = y.remove(1);
+    (y.remove(0), v)
+}
+
+/// The eigenvalues of symmetric matrices in ascending order, without the vectors. See [`eigh`].
+///
+/// # Panics
+/// When it is not square.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// assert_eq!(linalg::eigvalsh(&array![[5.0, 0.0], [0.0, 3.0]]), array![3.0, 5.0]);
+/// ```
+#[track_caller]
+pub fn eigvalsh(a: &Array) -> Array {
+    let _called = called("eigvalsh");
+    record(Eigh { batch: matrix::batch(a), vectors: false }, &[&matrix::floats(a)]).remove(0)
 }

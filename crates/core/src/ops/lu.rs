@@ -6,20 +6,21 @@ use super::{Attributes, Definition, Gather, Sample, TriangularSolve, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::{apply, record};
 use crate::types::Type;
 use crate::value::Value;
 use wengert_kernel::{DType, Scalar};
 
 /// `a: [batch.., m, n]` to its factors in one array (below the diagonal those of the unit lower triangle, the rest the
-/// upper one), `i32[batch.., min(m, n)]` with which row each row was exchanged in turn, and `i32[batch.., m]`: which row
+/// upper one), `i64[batch.., min(m, n)]` with which row each row was exchanged in turn, and `i64[batch.., m]`: which row
 /// of `a` is row `i` of the product. Of a matrix that is not finite all is NaN, and no row is exchanged.
 ///
 /// ```
 /// use wengert_core::program::parse;
 ///
 /// let text = r#"program (%0: f64[3,2]) {
-///   %1: f64[3,2], %2: i32[2], %3: i32[3] = lu[batch=0] %0
+///   %1: f64[3,2], %2: i64[2], %3: i64[3] = lu[batch=0] %0
 ///   return %1
 /// }
 /// "#;
@@ -61,8 +62,8 @@ impl Primitive for Lu {
         let (lanes, [m, n]) = matrix::matrix(x, self.batch)?;
         matrix::results(vec![
             (x.dtype, x.shape.clone()),
-            (DType::I32, matrix::within(&lanes, &[m.min(n)])),
-            (DType::I32, matrix::within(&lanes, &[m])),
+            (DType::I64, matrix::within(&lanes, &[m.min(n)])),
+            (DType::I64, matrix::within(&lanes, &[m])),
         ])
     }
 
@@ -141,4 +142,53 @@ impl Definition for Lu {
         let sample = |dtype, shape: &[usize]| Sample::new(Lu { batch: 0 }, vec![Sample::numbers(dtype, shape)]);
         vec![sample(DType::F64, &[n, n]), sample(DType::F32, &[n, 5])]
     }
+}
+
+/// Matrices as products of a permutation, a lower triangle with a diagonal of ones, and an upper triangle, `a = p l u`:
+/// `[.., m, n]` to `[.., m, m]`, `[.., m, k]`, `[.., k, n]` where `k` is the lesser of `m` and `n`.
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let (p, l, u) = linalg::lu(&array![[1.0, 2.0], [4.0, 4.0]]);
+/// assert_eq!(l, array![[1.0, 0.0], [0.25, 1.0]]);
+/// assert_eq!(u, array![[4.0, 4.0], [0.0, 1.0]]);
+/// assert_eq!(p.dot(&l).dot(&u), array![[1.0, 2.0], [4.0, 4.0]]);
+/// ```
+#[track_caller]
+pub fn lu(a: &Array) -> (Array, Array, Array) {
+    let _called = called("lu");
+    let y = record(Lu { batch: matrix::batch(a) }, &[&matrix::floats(a)]);
+    let shape = y[0].shape();
+    let [m, n] = [shape[shape.len() - 2], shape[shape.len() - 1]];
+    let k = m.min(n) as i64;
+    let lower = part(&y[0], Part::StrictlyLower).slice_axis(-1, 0..k);
+    let lower = &lower + units(y[0].dtype(), &lower.shape());
+    let upper = part(&y[0], Part::Upper).slice_axis(-2, 0..k);
+    // Row `permutation[i]` of a is row i of the product.
+    let rows = Array::iota(DType::I64, &[m], 0).expand_dims(-1);
+    (rows.eq(y[2].expand_dims(-2)).convert(y[0].dtype()), lower, upper)
+}
+
+/// The factors of matrices for [`lu_solve`](crate::functions::linalg::lu_solve): both triangles in one array, as
+/// [`lu`] has them, and the order of the rows, `i64[.., m]`: row `i` of `l u` is that row of `a`.
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let (factors, order) = linalg::lu_factor(&array![[1.0, 2.0], [4.0, 4.0]]);
+/// assert_eq!(factors, array![[4.0, 4.0], [0.25, 1.0]]);
+/// assert_eq!(order, array![1, 0]);
+/// ```
+#[track_caller]
+pub fn lu_factor(a: &Array) -> (Array, Array) {
+    let _called = called("lu_factor");
+    let mut y = record(Lu { batch: matrix::batch(a) }, &[&matrix::floats(a)]);
+    (y.remove(0), y.remove(1))
 }

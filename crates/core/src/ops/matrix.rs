@@ -6,8 +6,10 @@
 
 use super::{Dot, Permute, Sample, Select, rules};
 use crate::array::Array;
+use crate::array::promote::promote_types;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Batched, Lowering, Primitive};
+use crate::refusal::{accept, refuse};
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
@@ -18,7 +20,7 @@ use wengert_kernel::{DType, Scalar, ScalarOp};
 use wengert_runtime::Host;
 
 /// The axes of the batch, and the lengths of the matrix, of an operand that holds floats.
-pub(super) fn matrix(x: &ArrayType, batch: usize) -> Result<(Shape, [usize; 2]), TypeError> {
+pub(crate) fn matrix(x: &ArrayType, batch: usize) -> Result<(Shape, [usize; 2]), TypeError> {
     if !x.dtype.is_float() {
         return Err(TypeError::new(format!("{x} holds no floats; `convert` it to f64 or f32")));
     }
@@ -32,7 +34,7 @@ pub(super) fn matrix(x: &ArrayType, batch: usize) -> Result<(Shape, [usize; 2]),
 }
 
 /// The same of a square matrix: its rows.
-pub(super) fn square(x: &ArrayType, batch: usize) -> Result<(Shape, usize), TypeError> {
+pub(crate) fn square(x: &ArrayType, batch: usize) -> Result<(Shape, usize), TypeError> {
     let (lanes, [m, n]) = matrix(x, batch)?;
     if m != n {
         return Err(TypeError::new(format!("{x} is not square: its matrices have {m} rows and {n} columns")));
@@ -210,4 +212,52 @@ pub(super) fn hard(dtype: DType, n: usize) -> Vec<Value> {
         of(&|k| if k / n == k % n { 1.0 } else { 1.0 - 1e-14 }),
         of(&|k| if k % 2 == 0 { 1e300 } else { -1e-300 }),
     ]
+}
+
+/// What a user's function is given, as floats: integers become `f64`.
+#[track_caller]
+pub(crate) fn floats(x: &Array) -> Array {
+    if x.dtype().is_float() { x.clone() } else { x.convert(DType::F64) }
+}
+
+/// Axes before the matrix.
+pub(crate) fn batch(x: &Array) -> usize {
+    x.rank().saturating_sub(2)
+}
+
+/// A matrix and a right side (or another matrix) in one dtype and equal batch axes, which broadcast; a vector on the right
+/// is one column, and told by `true`.
+#[track_caller]
+pub(crate) fn together(a: &Array, b: &Array) -> (Array, Array, bool) {
+    let dtype = promote_types(a.dtype(), b.dtype());
+    let dtype = if dtype.is_float() { dtype } else { DType::F64 };
+    let (x, y) = (a.convert(dtype), b.convert(dtype));
+    accept(matrix(&x.array_type(), batch(&x)), &[a, b]);
+    let vector = y.rank() == 1;
+    let y = if vector { y.expand_dims(-1) } else { y };
+    accept(matrix(&y.array_type(), batch(&y)), &[a, b]);
+    let (p, q) = (x.shape(), y.shape());
+    let (p, q) = (&p[..p.len() - 2], &q[..q.len() - 2]);
+    if p == q {
+        return (x, y, vector);
+    }
+    let rank = p.len().max(q.len());
+    let mut lanes = Shape::new();
+    for axis in 0..rank {
+        let of = |lanes: &[usize]| (axis + lanes.len()).checked_sub(rank).map_or(1, |axis| lanes[axis]);
+        lanes.push(match (of(p), of(q)) {
+            (1, n) => n,
+            (n, 1) => n,
+            (m, n) if m == n => m,
+            _ => refuse(
+                format!("the axes of {} and {} before the last two do not broadcast: lengths must be equal or 1; `reshape` or `expand_dims` one of them", a.ty(), b.ty()),
+                &[a, b],
+            ),
+        });
+    }
+    let spread = |x: &Array| {
+        let shape = within(&lanes, &x.shape()[x.rank() - 2..]);
+        x.broadcast_to(shape)
+    };
+    (spread(&x), spread(&y), vector)
 }

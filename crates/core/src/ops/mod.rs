@@ -12,11 +12,19 @@ mod view;
 
 pub(crate) use axes::lengths;
 pub use axes::{Axes, Integers, KeepDims, keepdims};
+pub use cholesky::cholesky;
 pub use concatenate::{concatenate, stack};
+pub use det::det;
+pub use eigh::{eigh, eigvalsh};
 pub use gather::Index;
+pub use lu::{lu, lu_factor};
+pub use pinv::{pinv, pinv_rtol};
+pub use qr::qr;
 pub use samples::Sample;
 pub use slice::{Span, Spans};
-pub use svd::Vectors;
+pub use solve::{inv, solve};
+pub use svd::{Vectors, svd, svdvals};
+pub use triangular_solve::{Triangle, solve_triangular};
 
 use crate::array::Array;
 use crate::error::TypeError;

@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
@@ -127,4 +128,43 @@ impl Definition for Pinv {
             Sample::new(op, vec![Sample::numbers(DType::F32, &[5, n])]),
         ]
     }
+}
+
+/// The pseudoinverses of matrices: `[.., m, n]` to `[.., n, m]`. Singular values up to `10 max(m, n)` times the precision of
+/// the dtype, relative to the greatest, count as 0, as in JAX; see [`pinv_rtol`]. NaN where it is not finite.
+///
+/// The derivative is right as long as the rank stays the same.
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// assert_eq!(linalg::pinv(&array![[2.0, 0.0], [0.0, 0.0]]), array![[0.5, 0.0], [0.0, 0.0]]);
+/// ```
+#[track_caller]
+pub fn pinv(a: &Array) -> Array {
+    let _called = called("pinv");
+    let a = matrix::floats(a);
+    let precision = if a.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let longest = a.shape().iter().rev().take(2).copied().max().unwrap_or(0);
+    pinv_rtol(&a, 10.0 * longest as f64 * precision)
+}
+
+/// [`pinv`], where singular values up to `rtol` times the greatest count as 0.
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let a = array![[2.0, 0.0], [0.0, 0.001]];
+/// assert_eq!(linalg::pinv_rtol(&a, 0.01), array![[0.5, 0.0], [0.0, 0.0]]);
+/// ```
+#[track_caller]
+pub fn pinv_rtol(a: &Array, rtol: f64) -> Array {
+    let _called = called("pinv_rtol");
+    apply(Pinv { batch: matrix::batch(a), cutoff: Scalar::new(rtol) }, &[&matrix::floats(a)])
 }

@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, TriangularSolve, concatenate, rules}
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::{apply, record};
 use crate::types::Type;
 use crate::value::Value;
@@ -161,4 +162,28 @@ impl Definition for Qr {
         let sample = |dtype, full, shape: &[usize]| Sample::new(Qr { batch: 0, full }, vec![Sample::numbers(dtype, shape)]);
         vec![sample(DType::F64, false, &[n, n]), sample(DType::F32, false, &[n, 5]), sample(DType::F64, true, &[n, 3])]
     }
+}
+
+/// Matrices as products `q r` of orthonormal columns and an upper triangle: `[.., m, n]` to `[.., m, k]` and `[.., k, n]`, where
+/// `k` is the lesser of `m` and `n`, or `m` when `full`. The diagonal of `r` has either sign. NaN where it is not finite.
+///
+/// Derivatives need the first `k` columns to be independent. The columns of `q` beyond `n` are any basis of what is left:
+/// derivatives of what depends on the choice are those of one choice.
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let (q, r) = linalg::qr(&array![[0.0, 1.0], [2.0, 3.0]], false);
+/// assert_eq!(q.abs(), array![[0.0, 1.0], [1.0, 0.0]]);
+/// assert_eq!(q.dot(&r), array![[0.0, 1.0], [2.0, 3.0]]);
+/// ```
+#[track_caller]
+pub fn qr(a: &Array, full: bool) -> (Array, Array) {
+    let _called = called("qr");
+    let mut y = record(Qr { batch: matrix::batch(a), full }, &[&matrix::floats(a)]);
+    let r = y.remove(1);
+    (y.remove(0), r)
 }

@@ -6,7 +6,8 @@ use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
-use crate::trace::apply;
+use crate::source::called;
+use crate::trace::{apply, record};
 use crate::types::Type;
 use crate::value::Value;
 use wengert_kernel::DType;
@@ -20,7 +21,7 @@ use wengert_kernel::DType;
 /// ```
 /// use wengert_core::program::parse;
 ///
-/// let text = r#"program (%0: f64[3,3], %1: f64[3,3], %2: i32[3], %3: f64[3,2]) {
+/// let text = r#"program (%0: f64[3,3], %1: f64[3,3], %2: i64[3], %3: f64[3,2]) {
 ///   %4: f64[3,2] = solve[batch=0, transposed=false] %0 %1 %2 %3
 ///   return %4
 /// }
@@ -57,7 +58,7 @@ impl Primitive for Solve {
         if lanes != other || m != n {
             return Err(TypeError::new(format!("{a} and {b} are not {n} equations with right sides in equal batches")));
         }
-        if lu != a || order.dtype != DType::I32 || order.shape != matrix::within(&lanes, &[n]) {
+        if lu != a || order.dtype != DType::I64 || order.shape != matrix::within(&lanes, &[n]) {
             return Err(TypeError::new(format!("{lu} and {order} are not the factors of {a}")));
         }
         matrix::results(vec![(b.dtype, b.shape.clone())])
@@ -139,4 +140,63 @@ fn sample(transposed: bool, a: Value, b: Value) -> Sample {
     let mut factors = super::Lu { batch }.eval(vec![a.clone()]).expect("memory for a sample");
     let (order, lu) = (factors.remove(2), factors.remove(0));
     Sample::new(Solve { batch, transposed }, vec![a, lu, order, b])
+}
+
+/// The solutions `x` of `a x = b`: `a` is `[.., n, n]`, `b` is `[.., n, k]`, or one vector `[n]`. Batch axes broadcast, dtypes
+/// promote. NaN where `a` is singular or not finite; [`try_solve`](crate::functions::linalg::try_solve) says which.
+///
+/// `a` is factorized once; derivatives of all orders, in `a` and `b`, use the same factors.
+///
+/// # Panics
+/// When `a` is not square or `b` has not as many rows.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let x = linalg::solve(&array![[2.0, 0.0], [1.0, 4.0]], &array![2.0, 9.0]);
+/// assert_eq!(x, array![1.0, 2.0]);
+/// ```
+#[track_caller]
+pub fn solve(a: &Array, b: &Array) -> Array {
+    let _called = called("solve");
+    let shared = a.rank() == 2 && b.rank() > 2;
+    // Of one matrix a batch of right sides is more columns.
+    let columns = shared.then(|| {
+        let n = b.shape()[b.rank() - 2];
+        b.move_axis(-2, 0).with_shape(&[n, b.size() / n.max(1)])
+    });
+    let (a, right, vector) = matrix::together(a, columns.as_ref().unwrap_or(b));
+    crate::refusal::accept(matrix::square(&a.array_type(), matrix::batch(&a)), &[&a, b]);
+    let batch = matrix::batch(&a);
+    let known = a.stop_gradient();
+    let factors = record(super::Lu { batch }, &[&known]);
+    let x = apply(Solve { batch, transposed: false }, &[&a, &factors[0], &factors[2], &right]);
+    if shared {
+        let mut shape = b.shape();
+        let n = shape.remove(b.rank() - 2);
+        shape.insert(0, n);
+        return x.with_shape(&shape).move_axis(0, -2);
+    }
+    if vector { x.squeeze(-1) } else { x }
+}
+
+/// The inverses of matrices, `[.., n, n]`; NaN where one is singular or not finite
+/// ([`try_inv`](crate::functions::linalg::try_inv) says which). To solve equations [`solve`] is faster and more exact.
+///
+/// # Panics
+/// When it is not square.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// assert_eq!(linalg::inv(&array![[2.0, 0.0], [0.0, 4.0]]), array![[0.5, 0.0], [0.0, 0.25]]);
+/// assert!(linalg::inv(&array![[1.0, 2.0], [2.0, 4.0]]).is_nan().all().item::<bool>()?);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn inv(a: &Array) -> Array {
+    let _called = called("inv");
+    let a = matrix::floats(a);
+    crate::refusal::accept(matrix::square(&a.array_type(), matrix::batch(&a)), &[&a]);
+    solve(&a, &matrix::units(a.dtype(), &a.shape()))
 }

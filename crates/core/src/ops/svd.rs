@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, concatenate, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Lowering, Primitive};
+use crate::source::called;
 use crate::trace::record;
 use crate::types::Type;
 use crate::value::Value;
@@ -201,4 +202,46 @@ impl Definition for Svd {
             sample(DType::F32, Vectors::Full, &[n, 5]),
         ]
     }
+}
+
+/// Matrices as products `u diag(s) vt`: `[.., m, n]` to `[.., m, k]`, `[.., k]`, `[.., k, n]` with `k` singular values in
+/// descending order, the lesser of `m` and `n`; when `full`, `u` is `[.., m, m]` and `vt` is `[.., n, n]`. NaN where it is not
+/// finite.
+///
+/// The vectors of equal singular values, and those that complete a basis, are any basis of their space: derivatives of what
+/// depends on the choice are NaN in the first case, those of one choice in the other.
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// let (u, s, vt) = linalg::svd(&array![[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]], false);
+/// assert_eq!(s, array![3.0, 2.0]);
+/// assert_eq!((u * s).dot(&vt), array![[0.0, 2.0], [3.0, 0.0], [0.0, 0.0]]);
+/// ```
+#[track_caller]
+pub fn svd(a: &Array, full: bool) -> (Array, Array, Array) {
+    let _called = called("svd");
+    let vectors = if full { Vectors::Full } else { Vectors::Reduced };
+    let mut y = record(Svd { batch: matrix::batch(a), vectors }, &[&matrix::floats(a)]);
+    let (vt, s) = (y.remove(2), y.remove(1));
+    (y.remove(0), s, vt)
+}
+
+/// The singular values of matrices in descending order, without the vectors. See [`svd`].
+///
+/// # Panics
+/// When it is no matrix.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg};
+///
+/// assert_eq!(linalg::svdvals(&array![[0.0, 2.0], [3.0, 0.0]]), array![3.0, 2.0]);
+/// ```
+#[track_caller]
+pub fn svdvals(a: &Array) -> Array {
+    let _called = called("svdvals");
+    record(Svd { batch: matrix::batch(a), vectors: Vectors::None }, &[&matrix::floats(a)]).remove(0)
 }

@@ -6,6 +6,7 @@ use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
+use crate::source::called;
 use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
@@ -178,4 +179,69 @@ impl Definition for TriangularSolve {
         };
         vec![sample(DType::F64, n % 4), sample(DType::F32, (n + 1) % 4)]
     }
+}
+
+/// Which triangle of a matrix [`solve_triangular`] reads, and how.
+///
+/// ```
+/// use wengert_core::functions::linalg::Triangle;
+///
+/// assert_ne!(Triangle::LOWER.transposed(), Triangle::UPPER); // the upper triangle of a', not of a
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Triangle {
+    lower: bool,
+    transposed: bool,
+    unit: bool,
+}
+
+impl Triangle {
+    /// The lower triangle.
+    pub const LOWER: Triangle = Triangle { lower: true, transposed: false, unit: false };
+    /// The upper triangle.
+    pub const UPPER: Triangle = Triangle { lower: false, transposed: false, unit: false };
+
+    /// The equations with its transpose.
+    ///
+    /// ```
+    /// use wengert_core::functions::linalg::Triangle;
+    ///
+    /// assert_eq!(Triangle::LOWER.transposed().transposed(), Triangle::LOWER);
+    /// ```
+    pub fn transposed(self) -> Triangle {
+        Triangle { transposed: !self.transposed, ..self }
+    }
+
+    /// With a diagonal of ones, whatever the matrix has there.
+    ///
+    /// ```
+    /// use wengert_core::{array, functions::linalg::{Triangle, solve_triangular}};
+    ///
+    /// let x = solve_triangular(&array![[9.0, 0.0], [2.0, 9.0]], &array![1.0, 5.0], Triangle::LOWER.unit());
+    /// assert_eq!(x, array![1.0, 3.0]);
+    /// ```
+    pub fn unit(self) -> Triangle {
+        Triangle { unit: true, ..self }
+    }
+}
+
+/// The solutions `x` of `t x = b`, where `t` is a triangle of `a: [.., n, n]`; `b` is `[.., n, k]`, or one vector `[n]`. Batch
+/// axes broadcast, dtypes promote. A 0 on the diagonal gives infinities or NaN.
+///
+/// # Panics
+/// When the shapes do not fit.
+///
+/// ```
+/// use wengert_core::{array, functions::linalg::{Triangle, solve_triangular}};
+///
+/// let x = solve_triangular(&array![[2.0, 0.0], [1.0, 4.0]], &array![2.0, 9.0], Triangle::LOWER);
+/// assert_eq!(x, array![1.0, 2.0]);
+/// ```
+#[track_caller]
+pub fn solve_triangular(a: &Array, b: &Array, triangle: Triangle) -> Array {
+    let _called = called("solve_triangular");
+    let (a, b, vector) = matrix::together(a, b);
+    let Triangle { lower, transposed, unit } = triangle;
+    let x = apply(TriangularSolve { batch: matrix::batch(&a), lower, transposed, unit }, &[&a, &b]);
+    if vector { x.squeeze(-1) } else { x }
 }

@@ -79,7 +79,7 @@ impl Kernel for TriangularSolve {
 /// `A` to its factors in one matrix, the rows exchanged at each step, and the order of the rows.
 pub(super) struct Lu;
 
-fn factorize<T: Real>(a: &mut [T], m: usize, n: usize, pivots: &mut [i32], permutation: &mut [i32]) {
+fn factorize<T: Real>(a: &mut [T], m: usize, n: usize, pivots: &mut [i64], permutation: &mut [i64]) {
     #[cfg(feature = "linalg")]
     if m.max(n) > SMALL {
         return large::lu(a, m, n, pivots, permutation);

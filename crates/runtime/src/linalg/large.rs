@@ -77,7 +77,7 @@ pub(super) fn triangular_solve<T: Number + Library>(t: &[T], n: usize, x: &mut [
     if done && finite(t) { store(right.as_ref(), x) } else { small::triangular_solve(t, n, x, k, which) }
 }
 
-pub(super) fn lu<T: Number + Library>(a: &mut [T], m: usize, n: usize, pivots: &mut [i32], permutation: &mut [i32]) {
+pub(super) fn lu<T: Number + Library>(a: &mut [T], m: usize, n: usize, pivots: &mut [i64], permutation: &mut [i64]) {
     let mut factors = load(a, m, n);
     let (mut order, mut inverse) = (vec![0usize; m], vec![0usize; m]);
     let size = lu::partial_pivoting::factor::lu_in_place_scratch::<usize, T>(m, n, Par::Seq, Default::default());
@@ -91,13 +91,13 @@ pub(super) fn lu<T: Number + Library>(a: &mut [T], m: usize, n: usize, pivots: &
         return small::lu(a, m, n, pivots, permutation);
     }
     store(factors.as_ref(), a);
-    permutation.iter_mut().zip(&order).for_each(|(to, &row)| *to = row as i32);
+    permutation.iter_mut().zip(&order).for_each(|(to, &row)| *to = row as i64);
     // The exchanges that lead to this order, one at each step.
     let mut now: Vec<usize> = (0..m).collect();
     let mut place: Vec<usize> = (0..m).collect();
     for (k, pivot) in pivots.iter_mut().enumerate() {
         let at = place[order[k]];
-        *pivot = at as i32;
+        *pivot = at as i64;
         now.swap(k, at);
         (place[now[k]], place[now[at]]) = (k, at);
     }

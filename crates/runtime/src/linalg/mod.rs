@@ -86,13 +86,13 @@ struct Part<'a> {
 /// The operands for one matrix: those of floats, and that of indices.
 struct Operands<'a, T> {
     real: [&'a [T]; 3],
-    index: &'a [i32],
+    index: &'a [i64],
 }
 
 /// The results for one matrix. What a function has not is empty.
 struct Results<'a, T> {
     real: [&'a mut [T]; 3],
-    index: [&'a mut [i32]; 2],
+    index: [&'a mut [i64]; 2],
 }
 
 impl<T: Number> Results<'_, T> {
@@ -169,13 +169,12 @@ pub(crate) fn call(name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&m
     let Some(entry) = find(name) else { return false };
     let (read, written) = (entry.extents)(ints);
     assert_eq!((inputs.len(), outputs.len()), (read.len(), written.len()), "{name} takes other operands");
-    let align = if name.ends_with("32") { 4 } else { 8 };
     for (extent, x) in read.into_iter().zip(inputs) {
         assert!(extent <= x.len(), "{name} would read {extent} bytes of {}", x.len());
     }
     for (extent, y) in written.into_iter().zip(&*outputs) {
         assert!(extent <= y.len(), "{name} would write {extent} bytes of {}", y.len());
-        assert!((y.as_ptr() as usize).is_multiple_of(align), "an output of {name} is not aligned");
+        assert!((y.as_ptr() as usize).is_multiple_of(8), "an output of {name} is not aligned");
     }
     let read: Vec<*const u8> = inputs.iter().map(|x| x.as_ptr()).collect();
     let written: Vec<*mut u8> = outputs.iter_mut().map(|y| y.as_mut_ptr()).collect();
@@ -195,7 +194,7 @@ fn length(n: i64) -> usize {
 }
 
 fn bytes<T>(kind: Kind) -> usize {
-    if kind == Kind::Index { size_of::<i32>() } else { size_of::<T>() }
+    if kind == Kind::Index { size_of::<i64>() } else { size_of::<T>() }
 }
 
 /// Elements of each operand for one matrix.
@@ -237,7 +236,7 @@ unsafe extern "C" fn enter<K: Kernel, T: Real>(ints: *const i64, inputs: *const 
     let (read, written) = (operand_sizes::<K>(&lengths), K::sizes(&part));
     let (mut copies, mut index_copies) = (Vec::new(), Vec::new());
     let mut real: [(&[T], usize); 3] = [(&[], 0); 3];
-    let mut index: (&[i32], usize) = (&[], 0);
+    let mut index: (&[i64], usize) = (&[], 0);
     // SAFETY: by the same contract there are as many inputs, each good for its extent; those at odd addresses are copied.
     unsafe {
         for (i, (&(kind, _), _)) in K::OPERANDS.iter().zip(&read).enumerate() {
@@ -245,7 +244,7 @@ unsafe extern "C" fn enter<K: Kernel, T: Real>(ints: *const i64, inputs: *const 
             let n = read[i] * parts;
             match kind {
                 Kind::Real => copies.push(aligned(x.cast::<T>(), n)),
-                Kind::Index => index_copies.push(aligned(x.cast::<i32>(), n)),
+                Kind::Index => index_copies.push(aligned(x.cast::<i64>(), n)),
             }
         }
     }
@@ -261,7 +260,7 @@ unsafe extern "C" fn enter<K: Kernel, T: Real>(ints: *const i64, inputs: *const 
         }
     }
     let mut out: [(&mut [T], usize); 3] = [(&mut [], 0), (&mut [], 0), (&mut [], 0)];
-    let mut index_out: [(&mut [i32], usize); 2] = [(&mut [], 0), (&mut [], 0)];
+    let mut index_out: [(&mut [i64], usize); 2] = [(&mut [], 0), (&mut [], 0)];
     let (mut reals, mut indices) = (0, 0);
     for (i, &n) in written.iter().enumerate() {
         // SAFETY: by the same contract there are as many outputs, aligned, each good for its extent, that overlap nothing
@@ -275,8 +274,8 @@ unsafe extern "C" fn enter<K: Kernel, T: Real>(ints: *const i64, inputs: *const 
                     reals += 1;
                 }
                 Kind::Index => {
-                    y.cast::<i32>().write_bytes(0, n * parts);
-                    index_out[indices] = (slice::from_raw_parts_mut(y.cast::<i32>(), n * parts), n);
+                    y.cast::<i64>().write_bytes(0, n * parts);
+                    index_out[indices] = (slice::from_raw_parts_mut(y.cast::<i64>(), n * parts), n);
                     indices += 1;
                 }
             }

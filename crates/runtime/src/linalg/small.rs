@@ -62,8 +62,8 @@ fn two_rows<T>(b: &mut [T], k: usize, i: usize, j: usize) -> [&mut [T]; 2] {
 
 /// Overwrites `a` by its factors, with row exchanges: `pivots[k]` is the row that row `k` was exchanged with at step `k`,
 /// `permutation[i]` the row of `a` that is row `i` of the product of the factors.
-pub(super) fn lu<T: Number>(a: &mut [T], m: usize, n: usize, pivots: &mut [i32], permutation: &mut [i32]) {
-    permutation.iter_mut().enumerate().for_each(|(i, p)| *p = i as i32);
+pub(super) fn lu<T: Number>(a: &mut [T], m: usize, n: usize, pivots: &mut [i64], permutation: &mut [i64]) {
+    permutation.iter_mut().enumerate().for_each(|(i, p)| *p = i as i64);
     for k in 0..m.min(n) {
         let mut best = k;
         for i in k + 1..m {
@@ -71,7 +71,7 @@ pub(super) fn lu<T: Number>(a: &mut [T], m: usize, n: usize, pivots: &mut [i32],
                 best = i;
             }
         }
-        pivots[k] = best as i32;
+        pivots[k] = best as i64;
         permutation.swap(k, best);
         if best != k {
             let [row, other] = two_rows(a, n, k, best);
