@@ -26,7 +26,9 @@ fn cases() -> Vec<Case> {
     let ten_of_rank_1 = arange(1.0, 11.0, 1.0).outer(&arange(2.0, 12.0, 1.0));
     let singular = array![[1.0, 2.0], [2.0, 4.0]];
     let indefinite = array![[1.0, 2.0], [2.0, 1.0]];
-    let (three, seven) = (0.2788387634, 0.1494292454);
+    // Of sqrt(a) + b / sqrt(a) + sqrt(c - b^2 / a) at a = c = 2, b = 1, that of b in halves.
+    let (root, last) = (2f64.sqrt(), 1.5f64.sqrt());
+    let (by_a, by_b, by_c) = (0.25 / root + 0.125 / last, 0.5 / root - 0.25 / last, 0.5 / last);
     vec![
         case("eigh of I, eigenvalues", |a| linalg::eigh(&a).0, eye(2), &[1.0, 1.0], &[1.0, 0.0, 0.0, 1.0]),
         case("eigvalsh of I", |a| linalg::eigvalsh(&a), eye(2), &[1.0, 1.0], &[1.0, 0.0, 0.0, 1.0]),
@@ -48,8 +50,8 @@ fn cases() -> Vec<Case> {
             "cholesky gradient symmetrised",
             |a| linalg::cholesky(&a).sum(),
             array![[2.0, 1.0], [1.0, 2.0]],
-            &[2f64.sqrt() + 0.5f64.sqrt() + 1.5f64.sqrt()],
-            &[three, seven, seven, 0.4082482905],
+            &[root + 1.0 / root + last],
+            &[by_a, by_b, by_b, by_c],
         ),
         case("det at rank 1", |a| linalg::det(&a), ones([3, 3]), &[0.0], &[0.0; 9]),
         case("det at rank 1, other numbers", |a| linalg::det(&a), rank_1, &[0.0], &[0.0; 9]),
@@ -184,6 +186,9 @@ fn what_is_not_finite_gives_nan_and_ends() {
             for dtype in [DType::F64, DType::F32] {
                 let a = full((n, n), bad).convert(dtype);
                 for (name, f) in EVERYTHING {
+                    if (name, n, bad) == ("expm", 1, f64::NEG_INFINITY) {
+                        continue; // It is 0.
+                    }
                     // The sums of infinities of one sign are that.
                     let may_be_infinite = ["matrix_power", "norm", "expm", "det"].contains(&name) && !bad.is_nan();
                     let found = [f(&a), jit(move |a: Array| f(&a))(a.clone())].concat();

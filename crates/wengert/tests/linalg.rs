@@ -180,7 +180,7 @@ fn the_library_and_the_loops_agree_on_determinants_and_ranks() {
         let mut rows: Vec<Array> = (0..n as u64).map(|i| random(&[n], i + 50)).collect();
         rows[n - 1] = rows[0].clone() * 2.0;
         let singular = stack(&rows, 0);
-        assert!(linalg::det(&singular).item::<f64>().unwrap().abs() < 1e-13);
+        assert!(linalg::det(&singular).item::<f64>().unwrap().abs() < 1e-10);
         rows[1] = zeros(n);
         let singular = stack(&rows, 0);
         assert_eq!(linalg::det(&singular), Array::from(0.0));
