@@ -129,7 +129,7 @@ impl Definition for Solve {
     }
 
     fn samples_of_length(n: usize) -> Vec<Sample> {
-        let of = |dtype| sample(n % 2 == 0, matrix::shifted(dtype, &[n, n], 2.0), Sample::numbers(dtype, &[n, 1 + n % 3]));
+        let of = |dtype| sample(n.is_multiple_of(2), matrix::shifted(dtype, &[n, n], 2.0), Sample::numbers(dtype, &[n, 1 + n % 3]));
         vec![of(DType::F64), of(DType::F32)]
     }
 }

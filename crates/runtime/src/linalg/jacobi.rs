@@ -85,7 +85,13 @@ fn sorted(n: usize, less: impl Fn(usize, usize) -> bool) -> Vec<usize> {
 
 /// Singular values of `a`, in descending order, and the vectors when there is room for them: `u` of `u_columns` columns,
 /// `vt` of `v_rows` rows. `a` is finite and scaled.
-pub(super) fn svd<T: Number>(a: &[T], [m, n]: [usize; 2], u: &mut [T], u_columns: usize, s: &mut [T], vt: &mut [T], v_rows: usize) {
+pub(super) fn svd<T: Number>(
+    a: &[T],
+    [m, n]: [usize; 2],
+    (u, u_columns): (&mut [T], usize),
+    s: &mut [T],
+    (vt, v_rows): (&mut [T], usize),
+) {
     // Columns of the taller of the matrix and its transpose, as rows.
     let tall = m >= n;
     let mut columns = if tall { transposed(a, m, n) } else { a.to_vec() };

@@ -8,11 +8,17 @@ use super::{Kernel, Kind, Operands, Part, Real, Results, finite, jacobi, scaled,
 /// Matrices of at most this many rows and columns are served by the plain loops.
 #[cfg(feature = "linalg")]
 const SMALL: usize = 8;
-#[cfg(not(feature = "linalg"))]
-const SMALL: usize = usize::MAX;
 
 /// `A` to the lower triangular `L` with `L L' = (A + A') / 2`, and zeros above; NaN where it has no such factor.
 pub(super) struct Cholesky;
+
+fn root<T: Real>(a: &[T], n: usize, l: &mut [T]) -> bool {
+    #[cfg(feature = "linalg")]
+    if n > SMALL {
+        return finite(a) && large::cholesky(a, n, l);
+    }
+    small::cholesky(a, n, l)
+}
 
 impl Kernel for Cholesky {
     const OPTIONS: usize = 0;
@@ -25,11 +31,7 @@ impl Kernel for Cholesky {
 
     fn run<T: Real>(part: &Part<'_>, x: &Operands<'_, T>, y: &mut Results<'_, T>) {
         let (n, a, l) = (part.lengths[0], x.real[0], &mut *y.real[0]);
-        #[cfg(feature = "linalg")]
-        let done = if n > SMALL { finite(a) && large::cholesky(a, n, l) } else { small::cholesky(a, n, l) };
-        #[cfg(not(feature = "linalg"))]
-        let done = small::cholesky(a, n, l);
-        if !done {
+        if !root(a, n, l) {
             for i in 0..n {
                 let (low, high) = l[i * n..][..n].split_at_mut(i + 1);
                 low.fill(T::NAN);
@@ -158,6 +160,14 @@ impl Kernel for Solve {
 /// `[full]`: `A` to `Q`, `R`; `Q` square when full, else with as many columns as `R` has rows.
 pub(super) struct Qr;
 
+fn orthogonal<T: Real>(a: &mut [T], m: usize, n: usize, q: &mut [T], columns: usize) {
+    #[cfg(feature = "linalg")]
+    if m.max(n) > SMALL {
+        return large::qr(a, m, n, q, columns);
+    }
+    small::qr(a, m, n, q, columns)
+}
+
 impl Kernel for Qr {
     const OPTIONS: usize = 1;
     const OPERANDS: &'static [(Kind, usize)] = &[(Kind::Real, 2)];
@@ -177,20 +187,23 @@ impl Kernel for Qr {
         }
         let mut a = x.real[0].to_vec();
         let scale = scaled(&mut a);
-        #[cfg(feature = "linalg")]
-        if m.max(n) > SMALL {
-            large::qr(&mut a, m, n, y.real[0], columns);
-        } else {
-            small::qr(&mut a, m, n, y.real[0], columns);
-        }
-        #[cfg(not(feature = "linalg"))]
-        small::qr(&mut a, m, n, y.real[0], columns);
+        orthogonal(&mut a, m, n, y.real[0], columns);
         y.real[1].iter_mut().zip(&a).for_each(|(r, &a)| *r = a * scale);
     }
 }
 
 /// `[vectors]`: `A` to the eigenvalues of `(A + A') / 2` in ascending order and, when asked for, their vectors as columns.
 pub(super) struct Eigh;
+
+/// False when the method does not converge.
+fn eigen<T: Real>(a: &mut [T], n: usize, w: &mut [T], v: &mut [T]) -> bool {
+    #[cfg(feature = "linalg")]
+    if n > SMALL {
+        return large::eigh(a, n, w, v);
+    }
+    jacobi::eigh(a, n, w, v);
+    true
+}
 
 impl Kernel for Eigh {
     const OPTIONS: usize = 1;
@@ -211,29 +224,17 @@ impl Kernel for Eigh {
         let mut a: Vec<T> = (0..n * n).map(|k| given[k] * half + given[k % n * n + k / n] * half).collect();
         let scale = scaled(&mut a);
         let [w, v, _] = &mut y.real;
-        #[cfg(feature = "linalg")]
-        let done = if n > SMALL {
-            large::eigh(&a, n, w, v)
-        } else {
-            jacobi::eigh(&mut a, n, w, v);
-            true
-        };
-        #[cfg(not(feature = "linalg"))]
-        let done = {
-            jacobi::eigh(&mut a, n, w, v);
-            true
-        };
-        if !done {
+        if !eigen(&mut a, n, w, v) {
             return y.nan();
         }
-        w.iter_mut().for_each(|w| *w = *w * scale);
+        w.iter_mut().for_each(|w| *w *= scale);
     }
 }
 
 /// `[vectors]` (0 none, 1 reduced, 2 full): `A` to the singular values in descending order, or to `U`, these, `V'`.
 pub(super) struct Svd;
 
-/// The singular values and vectors of a finite matrix; `None` when the method does not converge.
+/// The singular values and vectors of a finite matrix; false when the method does not converge.
 fn singular<T: Real>(
     given: &[T],
     [m, n]: [usize; 2],
@@ -243,20 +244,24 @@ fn singular<T: Real>(
 ) -> bool {
     let mut a = given.to_vec();
     let scale = scaled(&mut a);
-    #[cfg(feature = "linalg")]
-    let done = if m.max(n) > SMALL && a.iter().any(|&x| x != T::ZERO) {
-        large::svd(&a, [m, n], (u, u_columns), s, (vt, v_rows))
-    } else {
-        jacobi::svd(&a, [m, n], u, u_columns, s, vt, v_rows);
-        true
-    };
-    #[cfg(not(feature = "linalg"))]
-    let done = {
-        jacobi::svd(&a, [m, n], u, u_columns, s, vt, v_rows);
-        true
-    };
-    s.iter_mut().for_each(|s| *s = *s * scale);
+    let done = scaled_singular(&a, [m, n], (u, u_columns), s, (vt, v_rows));
+    s.iter_mut().for_each(|s| *s *= scale);
     done
+}
+
+fn scaled_singular<T: Real>(
+    a: &[T],
+    [m, n]: [usize; 2],
+    (u, u_columns): (&mut [T], usize),
+    s: &mut [T],
+    (vt, v_rows): (&mut [T], usize),
+) -> bool {
+    #[cfg(feature = "linalg")]
+    if m.max(n) > SMALL && a.iter().any(|&x| x != T::ZERO) {
+        return large::svd(a, [m, n], (u, u_columns), s, (vt, v_rows));
+    }
+    jacobi::svd(a, [m, n], (u, u_columns), s, (vt, v_rows));
+    true
 }
 
 impl Kernel for Svd {
@@ -304,7 +309,7 @@ fn determinant<T: Real>(a: &[T], n: usize) -> (T, bool) {
     for (i, &pivot) in pivots.iter().enumerate() {
         let u = lu[i * n + i];
         singular |= u == T::ZERO;
-        det = det * if pivot as usize == i { u } else { -u };
+        det *= if pivot as usize == i { u } else { -u };
     }
     (if singular { T::ZERO } else { det }, singular)
 }

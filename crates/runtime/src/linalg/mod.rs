@@ -4,15 +4,15 @@
 //! work; larger ones through `faer`, one thread (`large`). Without the feature `linalg` the loops serve every size.
 //! Nothing here panics or runs for ever on NaN or infinities: what has no answer is NaN.
 
-mod kernels;
 mod jacobi;
+mod kernels;
 #[cfg(feature = "linalg")]
 mod large;
 mod small;
 
 use crate::RuntimeFn;
 use kernels::*;
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 use std::slice;
 use wengert_kernel::Element;
 
@@ -35,6 +35,8 @@ trait Number:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + MulAssign
+    + DivAssign
 {
     const ZERO: Self;
     const ONE: Self;
@@ -124,11 +126,13 @@ trait Kernel {
     fn run<T: Real>(part: &Part<'_>, x: &Operands<'_, T>, y: &mut Results<'_, T>);
 }
 
+/// Bytes of each operand, and of each result.
+type Extents = (Vec<usize>, Vec<usize>);
+
 /// An entry for machine code, and what it touches.
 struct Entry {
     function: RuntimeFn,
-    /// Bytes of each operand and each result.
-    extents: fn(&[i64]) -> (Vec<usize>, Vec<usize>),
+    extents: fn(&[i64]) -> Extents,
 }
 
 fn entry_of<K: Kernel, T: Real>() -> Entry {
@@ -213,7 +217,7 @@ fn result_kind<K: Kernel>(i: usize, results: usize) -> Kind {
     if i >= results - indices { Kind::Index } else { Kind::Real }
 }
 
-fn extents<K: Kernel, T: Real>(ints: &[i64]) -> (Vec<usize>, Vec<usize>) {
+fn extents<K: Kernel, T: Real>(ints: &[i64]) -> Extents {
     assert_eq!(ints.len(), ints_of::<K>(), "it takes {} integers", ints_of::<K>());
     let parts = length(ints[0]);
     let lengths: Vec<usize> = ints[1 + K::OPTIONS..].iter().map(|&n| length(n)).collect();
@@ -333,7 +337,7 @@ fn scaled<T: Number>(x: &mut [T]) -> T {
         return T::ONE;
     }
     let scale = greatest.power_of_two();
-    x.iter_mut().for_each(|x| *x = *x / scale);
+    x.iter_mut().for_each(|x| *x /= scale);
     scale
 }
 

@@ -49,7 +49,7 @@ pub(super) fn triangular_solve<T: Number>(t: &[T], n: usize, b: &mut [T], k: usi
         }
         if !which.unit {
             let pivot = at(i, i);
-            b[i * k..][..k].iter_mut().for_each(|x| *x = *x / pivot);
+            b[i * k..][..k].iter_mut().for_each(|x| *x /= pivot);
         }
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn qr<T: Number>(a: &mut [T], m: usize, n: usize, q: &mut [T], column
         let beta = if alpha < T::ZERO { norm } else { -norm };
         let tau = (beta - alpha) / beta;
         for i in j + 1..m {
-            a[i * n + j] = a[i * n + j] / (alpha - beta);
+            a[i * n + j] /= alpha - beta;
         }
         a[j * n + j] = beta;
         factors[j] = tau;
