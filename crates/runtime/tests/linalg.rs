@@ -68,7 +68,18 @@ fn every_size_is_put_together_again() {
             let values = call("svd_f64", &[1, 0, rows, columns], &[&a], &[k]);
             assert_close(&values[0], &y[1], &what("singular values"));
             let y = call("lu_f64", &[1, rows, columns], &[&a], &[m * n, k, m]);
-            let l: Vec<f64> = (0..m * k).map(|i| (i / k, i % k)).map(|(i, j)| if i == j { 1.0 } else if i > j { y[0][i * n + j] } else { 0.0 }).collect();
+            let l: Vec<f64> = (0..m * k)
+                .map(|i| (i / k, i % k))
+                .map(|(i, j)| {
+                    if i == j {
+                        1.0
+                    } else if i > j {
+                        y[0][i * n + j]
+                    } else {
+                        0.0
+                    }
+                })
+                .collect();
             let u: Vec<f64> = (0..k * n).map(|i| if i / n <= i % n { y[0][i] } else { 0.0 }).collect();
             let order: Vec<usize> = y[2].iter().map(|p| p.to_bits() as usize).collect();
             let wanted: Vec<f64> = order.iter().flat_map(|&row| a[row * n..][..n].to_vec()).collect();
@@ -93,7 +104,8 @@ fn every_size_is_put_together_again() {
             let ints = [1, lower, back, 0, size, size, size, 2];
             let x = call("triangular_solve_f64", &ints, &[&definite, &b], &[n * 2]).remove(0);
             let keep = |i: usize, j: usize| if (lower == 1) == (i >= j) || i == j { definite[i * n + j] } else { 0.0 };
-            let t: Vec<f64> = (0..n * n).map(|i| if back == 1 { keep(i % n, i / n) } else { keep(i / n, i % n) }).collect();
+            let t: Vec<f64> =
+                (0..n * n).map(|i| if back == 1 { keep(i % n, i / n) } else { keep(i / n, i % n) }).collect();
             let found = product(&t, &x, [n, n, 2]);
             let scale = x.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
             for (f, b) in found.iter().zip(&b) {

@@ -145,7 +145,9 @@ fn full_svd_and_qr_of_a_tall_matrix_have_derivatives() {
     let wanted = numbers(&grad(by_projection)(a.clone()));
     let check = |name: &str, f: &dyn Fn(Array) -> Array| {
         let f = |x: Array| f(x);
-        for (form, found) in [("eager", grad(f)(a.clone())), ("compiled", jit(grad(f))(a.clone())), ("forward", jacfwd(f)(a.clone()))] {
+        for (form, found) in
+            [("eager", grad(f)(a.clone())), ("compiled", jit(grad(f))(a.clone())), ("forward", jacfwd(f)(a.clone()))]
+        {
             for (x, y) in numbers(&found).iter().zip(&wanted) {
                 assert!((x - y).abs() < 1e-12, "{name}, {form}: {x}, not {y}");
             }
@@ -196,7 +198,10 @@ fn what_is_not_finite_gives_nan_and_ends() {
                         let y = y.convert(DType::F64).to_vec::<f64>().unwrap();
                         // Triangles keep their zeros.
                         let good = |y: &f64| y.is_nan() || *y == 0.0 || may_be_infinite && !y.is_finite();
-                        assert!(y.iter().all(good) && y.iter().any(|y| *y != 0.0), "{name} of {n} rows of {bad}: {y:?}");
+                        assert!(
+                            y.iter().all(good) && y.iter().any(|y| *y != 0.0),
+                            "{name} of {n} rows of {bad}: {y:?}"
+                        );
                     }
                 }
             }

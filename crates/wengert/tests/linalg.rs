@@ -111,7 +111,9 @@ fn values_and_gradients_of_jax() {
             assert_close(found, wanted, 1e-10, &what);
         }
         let objective = |args: Vec<Array>| weighted(&f(&args));
-        for (form, found) in [("eager", grad(objective)(args.clone())), ("compiled", jit(grad(objective))(args.clone()))] {
+        for (form, found) in
+            [("eager", grad(objective)(args.clone())), ("compiled", jit(grad(objective))(args.clone()))]
+        {
             for (found, wanted) in found.iter().zip(&gradients) {
                 assert_close(found, wanted, 1e-7, &format!("gradient of {what}, {form}"));
             }
@@ -122,7 +124,20 @@ fn values_and_gradients_of_jax() {
 
 #[test]
 fn products_of_the_factors_are_the_matrix() {
-    for shape in [&[1, 1][..], &[2, 2], &[3, 3], &[5, 3], &[3, 5], &[8, 8], &[9, 9], &[20, 7], &[7, 20], &[150, 150], &[3, 4, 4], &[2, 3, 9, 2]] {
+    for shape in [
+        &[1, 1][..],
+        &[2, 2],
+        &[3, 3],
+        &[5, 3],
+        &[3, 5],
+        &[8, 8],
+        &[9, 9],
+        &[20, 7],
+        &[7, 20],
+        &[150, 150],
+        &[3, 4, 4],
+        &[2, 3, 9, 2],
+    ] {
         let (m, n) = (shape[shape.len() - 2], shape[shape.len() - 1]);
         for dtype in [DType::F64, DType::F32] {
             let a = random(shape, 3 + m as u64).convert(dtype);
@@ -206,11 +221,25 @@ fn derivatives_of_first_and_second_order() {
         check("inv", &|x| linalg::inv(&x), a.clone());
         check("det", &|x| linalg::det(&x), a.clone() * 0.8);
         check("slogdet", &|x| linalg::slogdet(&x).1, a.clone());
-        check("eigh", &|x| { let (w, v) = linalg::eigh(&x); (v.square() * w.expand_dims(0)).sin() }, spd.clone());
+        check(
+            "eigh",
+            &|x| {
+                let (w, v) = linalg::eigh(&x);
+                (v.square() * w.expand_dims(0)).sin()
+            },
+            spd.clone(),
+        );
         check("eigvalsh", &|x| linalg::eigvalsh(&x), spd.clone());
         check("svdvals", &|x| linalg::svdvals(&x), spd.clone());
         check("qr", &|x| linalg::qr(&x, false).0.square(), a.clone());
-        check("lu", &|x| { let (_, l, u) = linalg::lu(&x); l + u }, a.clone() + 2.0 * eye(n));
+        check(
+            "lu",
+            &|x| {
+                let (_, l, u) = linalg::lu(&x);
+                l + u
+            },
+            a.clone() + 2.0 * eye(n),
+        );
         check("lu_solve", &|x| linalg::lu_solve(&linalg::lu_factor(&x), &b), a.clone());
         check("cho_solve", &|x| linalg::cho_solve(&linalg::cholesky(&x), &b), spd.clone());
         check("expm", &|x| linalg::expm(&x), a.clone() * 0.7);
@@ -218,9 +247,17 @@ fn derivatives_of_first_and_second_order() {
         check("solve_triangular", &|x| linalg::solve_triangular(&x, &b, Triangle::UPPER.transposed()), a.clone());
     }
     for shape in [[4, 2], [2, 4]] {
-        let a = random(&shape, 21) + Array::iota(DType::F64, &shape, 0).eq(Array::iota(DType::F64, &shape, 1)).convert(DType::F64);
+        let a = random(&shape, 21)
+            + Array::iota(DType::F64, &shape, 0).eq(Array::iota(DType::F64, &shape, 1)).convert(DType::F64);
         check("pinv", &|x| linalg::pinv(&x), a.clone());
-        check("svd", &|x| { let (u, s, vt) = linalg::svd(&x, false); (u.square() * s.expand_dims(0)).sum() + vt.square().sin().sum() }, a.clone());
+        check(
+            "svd",
+            &|x| {
+                let (u, s, vt) = linalg::svd(&x, false);
+                (u.square() * s.expand_dims(0)).sum() + vt.square().sin().sum()
+            },
+            a.clone(),
+        );
         check("wide and tall qr", &|x| linalg::qr(&x, false).1.square(), a.clone());
         check("lstsq", &|x| linalg::lstsq(&x, &random(&[shape[0]], 5)).0, a);
     }

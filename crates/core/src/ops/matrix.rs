@@ -4,6 +4,7 @@
 //! A matrix is in the last two axes; the axes before are a batch. The reference is the function that machine code calls:
 //! what it gives is judged by tests of reconstruction (`A = QR`) and by other libraries' values.
 
+use super::view::blank;
 use super::{Dot, Permute, Sample, Select, rules};
 use crate::array::Array;
 use crate::array::promote::promote_types;
@@ -13,7 +14,6 @@ use crate::refusal::{accept, refuse};
 use crate::trace::apply;
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
-use super::view::blank;
 use smallvec::SmallVec;
 use wengert_kernel::routine::Library;
 use wengert_kernel::{DType, Scalar, ScalarOp};

@@ -51,8 +51,9 @@ fn nothing<T: Real>(t: &[T], b: &[T]) -> bool {
 }
 
 fn triangular<T: Real>(t: &[T], n: usize, x: &mut [T], k: usize, which: Triangle) {
+    // One right side is bound by memory.
     #[cfg(feature = "linalg")]
-    if n > SMALL {
+    if n > SMALL && k > 1 {
         return large::triangular_solve(t, n, x, k, which);
     }
     small::triangular_solve(t, n, x, k, which)

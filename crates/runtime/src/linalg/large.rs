@@ -16,15 +16,27 @@ pub(super) trait Library: RealField {}
 impl Library for f32 {}
 impl Library for f64 {}
 
+/// The indices of a matrix, block by block: rows of one are columns of the other, and either side stays in the cache.
+fn blocks(m: usize, n: usize, mut f: impl FnMut(usize, usize)) {
+    const BLOCK: usize = 16;
+    for i in (0..m).step_by(BLOCK) {
+        for j in (0..n).step_by(BLOCK) {
+            for j in j..n.min(j + BLOCK) {
+                (i..m.min(i + BLOCK)).for_each(|i| f(i, j));
+            }
+        }
+    }
+}
+
 fn load<T: Number + Library>(a: &[T], m: usize, n: usize) -> Mat<T> {
-    Mat::from_fn(m, n, |i, j| a[i * n + j])
+    let mut to = Mat::zeros(m, n);
+    blocks(m, n, |i, j| to[(i, j)] = a[i * n + j]);
+    to
 }
 
 fn store<T: Number + Library>(a: MatRef<'_, T>, to: &mut [T]) {
-    let n = a.ncols();
-    for i in 0..a.nrows() {
-        to[i * n..][..n].iter_mut().enumerate().for_each(|(j, to)| *to = a[(i, j)]);
-    }
+    let (m, n) = a.shape();
+    blocks(m, n, |i, j| to[i * n + j] = a[(i, j)]);
 }
 
 /// Runs it with scratch memory; `None` when it panics.
@@ -35,10 +47,17 @@ fn with_scratch<R>(size: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> Option
 
 pub(super) fn cholesky<T: Number + Library>(a: &[T], n: usize, l: &mut [T]) -> bool {
     let half = T::of(0.5);
-    let mut lower = Mat::from_fn(n, n, |i, j| if i >= j { (a[i * n + j] + a[j * n + i]) * half } else { T::ZERO });
+    let mut lower = Mat::zeros(n, n);
+    blocks(n, n, |i, j| lower[(i, j)] = if i >= j { (a[i * n + j] + a[j * n + i]) * half } else { T::ZERO });
     let size = cholesky::llt::factor::cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default());
     let done = with_scratch(size, |stack| {
-        cholesky::llt::factor::cholesky_in_place(lower.as_mut(), Default::default(), Par::Seq, stack, Default::default())
+        cholesky::llt::factor::cholesky_in_place(
+            lower.as_mut(),
+            Default::default(),
+            Par::Seq,
+            stack,
+            Default::default(),
+        )
     });
     if !matches!(done, Some(Ok(_))) {
         return false;
@@ -53,14 +72,11 @@ pub(super) fn triangular_solve<T: Number + Library>(t: &[T], n: usize, x: &mut [
     // Zeros in the other triangle: the library may multiply by what is there.
     let of_triangle = |i: usize, j: usize| if which.lower { i >= j } else { i <= j };
     let mut triangle = Mat::zeros(n, n);
-    for i in 0..n {
-        for j in 0..n {
-            if of_triangle(i, j) && !(which.unit && i == j) {
-                let (i, j, value) = if which.transposed { (j, i, t[i * n + j]) } else { (i, j, t[i * n + j]) };
-                triangle[(i, j)] = value;
-            }
+    blocks(n, n, |i, j| {
+        if of_triangle(i, j) && !(which.unit && i == j) {
+            triangle[if which.transposed { (j, i) } else { (i, j) }] = t[i * n + j];
         }
-    }
+    });
     let singular = !which.unit && (0..n).any(|i| t[i * n + i] == T::ZERO);
     let mut right = load(x, n, k);
     let done = !singular

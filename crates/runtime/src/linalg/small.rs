@@ -37,6 +37,9 @@ pub(super) struct Triangle {
 
 /// Overwrites `b`, of `n` rows and `k` columns, by the solution of the system with the triangle `t`.
 pub(super) fn triangular_solve<T: Number>(t: &[T], n: usize, b: &mut [T], k: usize, which: Triangle) {
+    if k == 1 {
+        return triangular_solve_vector(t, n, b, which);
+    }
     let forward = which.lower != which.transposed;
     let at = |i: usize, j: usize| if which.transposed { t[j * n + i] } else { t[i * n + j] };
     for step in 0..n {
@@ -52,6 +55,38 @@ pub(super) fn triangular_solve<T: Number>(t: &[T], n: usize, b: &mut [T], k: usi
             b[i * k..][..k].iter_mut().for_each(|x| *x /= pivot);
         }
     }
+}
+
+/// The same of one right side, along the rows of `t`: by products of rows, or by adding multiples of them.
+fn triangular_solve_vector<T: Number>(t: &[T], n: usize, x: &mut [T], which: Triangle) {
+    let forward = which.lower != which.transposed;
+    for step in 0..n {
+        let i = if forward { step } else { n - 1 - step };
+        let row = &t[i * n..][..n];
+        let of_row = if which.lower { 0..i } else { i + 1..n };
+        if !which.transposed {
+            x[i] -= dot(&row[of_row.clone()], &x[of_row.clone()]);
+        }
+        if !which.unit {
+            x[i] /= row[i];
+        }
+        if which.transposed {
+            let by = x[i];
+            x[of_row.clone()].iter_mut().zip(&row[of_row]).for_each(|(x, &t)| *x -= by * t);
+        }
+    }
+}
+
+/// The sum of products in eight sums, which a processor adds side by side.
+fn dot<T: Number>(x: &[T], y: &[T]) -> T {
+    let mut sums = [T::ZERO; 8];
+    let (whole, rest) = x.as_chunks::<8>();
+    let (others, other_rest) = y.as_chunks::<8>();
+    for (x, y) in whole.iter().zip(others) {
+        sums.iter_mut().zip(x.iter().zip(y)).for_each(|(sum, (&x, &y))| *sum += x * y);
+    }
+    let last = rest.iter().zip(other_rest).fold(T::ZERO, |sum, (&x, &y)| sum + x * y);
+    sums.iter().fold(last, |sum, &x| sum + x)
 }
 
 /// Two different rows of `k` elements.

@@ -98,7 +98,11 @@ pub fn expm(a: &Array) -> Array {
     let a6 = product(&a4, &a2);
     let sum = |first: usize| {
         let high = &a6 * PADE[first + 12] + &a4 * PADE[first + 10] + &a2 * PADE[first + 8];
-        product(&a6, &high) + &a6 * PADE[first + 6] + &a4 * PADE[first + 4] + &a2 * PADE[first + 2] + &unit * PADE[first]
+        product(&a6, &high)
+            + &a6 * PADE[first + 6]
+            + &a4 * PADE[first + 4]
+            + &a2 * PADE[first + 2]
+            + &unit * PADE[first]
     };
     let (odd, even) = (product(&a, &sum(1)), sum(0));
     let exponential = solve(&(&even - &odd), &(&even + &odd));

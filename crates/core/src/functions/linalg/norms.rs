@@ -2,8 +2,8 @@
 
 use super::svdvals;
 use crate::array::Array;
-use crate::ops::matrix::{batch, floats, matrix};
 use crate::ops::keepdims;
+use crate::ops::matrix::{batch, floats, matrix};
 use crate::refusal::accept;
 use crate::source::called;
 use wengert_kernel::DType;

@@ -75,7 +75,11 @@ pub fn lstsq(a: &Array, b: &Array) -> (Array, Array, Array, Array) {
     let _called = called("lstsq");
     if a.rank() != 2 || b.rank() == 0 || b.rank() > 2 || b.shape()[0] != a.shape()[0] {
         refuse(
-            format!("{} and {} are not a matrix and right sides with as many rows; batches go by `vmap`", a.ty(), b.ty()),
+            format!(
+                "{} and {} are not a matrix and right sides with as many rows; batches go by `vmap`",
+                a.ty(),
+                b.ty()
+            ),
             &[a, b],
         )
     }

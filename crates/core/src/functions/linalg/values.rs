@@ -148,7 +148,9 @@ fn regular(name: &str, a: &Array) -> Result<(), Error> {
         for (which, a) in matrices {
             let pivots = diagonal(&lu_factor(&a).0).convert(DType::F64).to_vec::<f64>()?;
             if let Some(column) = pivots.iter().position(|&p| p == 0.0) {
-                return Err(failure(format!("{name}: {which} is singular: elimination finds no pivot in column {column}")));
+                return Err(failure(format!(
+                    "{name}: {which} is singular: elimination finds no pivot in column {column}"
+                )));
             }
         }
         Ok(())
