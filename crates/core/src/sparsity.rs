@@ -179,7 +179,8 @@ fn of_one(e: &Equation, lowering: &Lowering, x: &[Value], p: &[Pattern], y: &Arr
             let zeros = Value::Array(ArrayValue::full(&x[0].array().shape, Scalar::zero(DType::F64)));
             added(&p[0], &moved(&e.op, &[zeros, x[1].clone()], &[Pattern::Constant, p[1].clone()])?)
         }
-        Lowering::Accumulate { batch, mode } => accumulated(x, p, *batch, *mode),
+        Lowering::Accumulate { add: false, .. } => moved(&e.op, x, p)?,
+        Lowering::Accumulate { batch, mode, add: true } => accumulated(x, p, *batch, *mode),
         _ => vec![union((0..p.len()).flat_map(|j| (0..elements(&x[j])).filter_map(move |i| p[j].row(i)))); y.size()],
     };
     Ok(Pattern::Of(rows.into()))

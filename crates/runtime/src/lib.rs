@@ -1,4 +1,4 @@
-//! What wengert's machine code calls: matrix product, sorting, and vector maths.
+//! What wengert's machine code calls: matrix product, sorting, decompositions, and vector maths.
 //!
 //! Machine code reaches a function by name through [`lookup`]; the interpreter of routines reaches the same
 //! implementation through [`Host`]. [`tile`], [`tile2`], [`scalar1`] and [`scalar2`] give the elementary functions
@@ -6,6 +6,7 @@
 
 mod cumulative;
 mod dot;
+mod linalg;
 mod parts;
 mod processor;
 mod sort;
@@ -40,8 +41,13 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 /// product, the greater, the less), beginning with `x[p, 0, k]`; in reverse from the other end. `recurrence_*` takes
 /// `[parts, reverse, n, inner, n, inner]` and writes `h[p, i, k] = a[p, i, k] * h[p, i - 1, k] + b[p, i, k]`, beginning with
 /// `b[p, 0, k]`.
+///
+/// # Matrices
+/// `cholesky_*`, `triangular_solve_*`, `lu_*`, `solve_*`, `qr_*`, `eigh_*`, `svd_*`, `det_*`, `cofactors_*` and `pinv_*`, of
+/// `f32` and `f64`, take `[parts, options.., lengths..]`, the lengths of every operand's matrix, row-major and dense, and
+/// as many matrices one after the other in each operand and result.
 pub fn lookup(name: &str) -> Option<RuntimeFn> {
-    dot::entry(name).or_else(|| Some(on_parts(name)?.function))
+    dot::entry(name).or_else(|| Some(on_parts(name)?.function)).or_else(|| linalg::entry(name))
 }
 
 /// The function over dense parts of that name.
@@ -59,6 +65,6 @@ impl Library for Host {
             entry.call(ints, inputs, outputs);
             return true;
         }
-        dot::call(name, ints, inputs, outputs)
+        dot::call(name, ints, inputs, outputs) || linalg::call(name, ints, inputs, outputs)
     }
 }

@@ -7,6 +7,7 @@ mod control;
 mod convolution;
 mod einsum;
 mod indexing;
+pub mod linalg;
 mod loss;
 mod order;
 mod products;
