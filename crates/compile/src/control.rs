@@ -35,6 +35,7 @@ pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
         (Op::Cond(op), _) => cond(&mut at, e, op),
         (Op::Call(op), _) => calls::call(&mut at, e, op),
         (Op::Check(op), _) => check(&mut at, e, op),
+        (Op::HostCall(op), _) => runtime::host(&mut at, e, op),
         (Op::Nil(op), _) => {
             let dest = at.list_dest(e, 0);
             let list = lists::nil(e, &op.ty, &dest);

@@ -7,6 +7,7 @@ use crate::storage::Place;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wengert_core::Program;
+use wengert_core::host::Registered;
 use wengert_core::source::Source;
 use wengert_kernel::routine::{
     Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, Routine, Stmt, Storage, Value,
@@ -23,6 +24,7 @@ pub(crate) struct Emitter {
     pub(crate) function: Function,
     pub(crate) report: Report,
     pub(crate) checks: Vec<CheckSite>,
+    pub(crate) hosts: Vec<Arc<Registered>>,
     pub(crate) fusion: Vec<Fused>,
     /// The programs that have functions.
     pub(crate) functions: HashMap<Arc<Program>, FunctionId>,

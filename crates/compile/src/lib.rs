@@ -32,6 +32,8 @@ mod update;
 pub use pipeline::passes;
 pub use report::{Cost, Fused, Report};
 
+use std::sync::Arc;
+use wengert_core::host::Registered;
 use wengert_core::ops::Check;
 use wengert_core::source::Source;
 use wengert_core::{Error, Program};
@@ -51,6 +53,8 @@ pub struct Compiled {
     pub routine: Routine,
     /// What failed, by the number in [`Status::Check`](wengert_kernel::routine::Status::Check).
     pub checks: Vec<CheckSite>,
+    /// The functions of the host that it calls: they can be called while this lives.
+    pub hosts: Vec<Arc<Registered>>,
     /// In numbers.
     pub report: Report,
     /// The user's lines, by the origins of the routine's values.

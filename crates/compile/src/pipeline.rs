@@ -31,7 +31,14 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
     if options.verify {
         verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
     }
-    Compiled { routine: e.routine, checks: e.checks, report: e.report, lines: e.lines, fusion: e.fusion }
+    Compiled {
+        routine: e.routine,
+        checks: e.checks,
+        hosts: e.hosts,
+        report: e.report,
+        lines: e.lines,
+        fusion: e.fusion,
+    }
 }
 
 /// The program after each pass from programs to programs, with the pass's name.

@@ -6,6 +6,8 @@ use crate::index::{Access, Root, is_dense};
 use crate::lists::dense_type;
 use crate::storage::Place;
 use std::borrow::Cow;
+use wengert_core::ArrayType;
+use wengert_core::ops::HostCall;
 use wengert_kernel::routine::{Span, Stmt};
 
 /// Calls `function` of the dtype of operand 0 once for all parts of the batch.
@@ -19,11 +21,30 @@ pub(crate) fn call(site: &mut Site<'_, '_>, e: &mut Emitter, function: &str, bat
     let mut all = vec![parts as i64];
     all.extend(ints);
     all.extend(args.iter().flat_map(|a| lengths(a)[batch..].iter().map(|&n| n as i64).collect::<Vec<i64>>()));
+    push(site, e, format!("{function}_{}", args[0].dtype).into(), all, &args);
+}
+
+/// Calls a function of the host with everything dense. It runs the operation's own reference on copies of the operands.
+pub(crate) fn host(site: &mut Site<'_, '_>, e: &mut Emitter, op: &HostCall) {
+    let args: Vec<Access> = (0..site.args.len()).map(|i| site.arg(i).clone()).collect();
+    let types = site.equation.args.iter().map(|a| site.block.nodes.program.ty(*a));
+    let types: Vec<ArrayType> = types.map(|ty| dense_type(ty).expect("operands are arrays").clone()).collect();
+    let results: Vec<ArrayType> = site
+        .equation
+        .results()
+        .map(|v| dense_type(site.block.nodes.program.ty(v)).expect("results are arrays").clone())
+        .collect();
+    let registered = op.registered(types, results, site.equation.source.clone());
+    push(site, e, "host".into(), vec![registered.number()], &args);
+    e.hosts.push(registered);
+}
+
+/// The call of a function of the runtime on dense operands and results.
+fn push(site: &mut Site<'_, '_>, e: &mut Emitter, name: Cow<'static, str>, ints: Vec<i64>, args: &[Access]) {
     let inputs = args.iter().map(|a| input(e, a)).collect();
     let places: Vec<(Place, usize)> = (0..site.results.len()).map(|i| output(site, e, i)).collect();
     let outputs = places.iter().map(|(place, len)| Span { buffer: place.buffer, at: place.at.clone(), len: *len });
-    let name = Cow::Owned(format!("{function}_{}", args[0].dtype));
-    e.push(Stmt::Runtime { name, ints: all, inputs, outputs: outputs.collect() });
+    e.push(Stmt::Runtime { name, ints, inputs, outputs: outputs.collect() });
     for (i, (place, _)) in places.into_iter().enumerate() {
         if let Some(id) = site.scalar_result(i) {
             let value = e.load(place.buffer, place.at);

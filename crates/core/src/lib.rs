@@ -5,6 +5,7 @@
 pub mod array;
 pub mod error;
 pub mod functions;
+pub mod host;
 pub mod interpret;
 pub mod lanes;
 pub mod notebook;
@@ -27,10 +28,11 @@ pub use array::{
 pub use error::{Error, ErrorKind};
 pub use functions::{associative_scan, random, switch};
 pub use ops::{
-    Keep, check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_root, custom_vjp, fori_loop,
-    keepdims, linear_solve, scan, scan_reverse, stack, while_loop,
+    Keep, callback, check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_root, custom_vjp,
+    debug_callback, extern_call, fori_loop, io_callback, keepdims, linear_solve, scan, scan_reverse, stack, while_loop,
 };
 pub use program::Program;
 pub use tree::Tree;
 pub use types::{ArrayType, Shape, Type};
 pub use wengert_kernel::{DType, Element, Scalar};
+pub use wengert_runtime::Kernel;

@@ -6,12 +6,14 @@
 
 mod cumulative;
 mod dot;
+mod host;
 mod linalg;
 mod parts;
 mod processor;
 mod sort;
 mod vector;
 
+pub use host::{Kernel, Registered};
 pub use vector::{Tile, Tile2, scalar1, scalar2, tile, tile2};
 
 use wengert_kernel::routine::Library;
@@ -42,11 +44,17 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 /// `[parts, reverse, n, inner, n, inner]` and writes `h[p, i, k] = a[p, i, k] * h[p, i - 1, k] + b[p, i, k]`, beginning with
 /// `b[p, 0, k]`.
 ///
+/// # The host
+/// `host` takes the number of a [`Registered`] closure and calls it.
+///
 /// # Matrices
 /// `cholesky_*`, `triangular_solve_*`, `lu_*`, `solve_*`, `qr_*`, `eigh_*`, `svd_*`, `det_*`, `cofactors_*` and `pinv_*`, of
 /// `f32` and `f64`, take `[parts, options.., lengths..]`, the lengths of every operand's matrix, row-major and dense, and
 /// as many matrices one after the other in each operand and result.
 pub fn lookup(name: &str) -> Option<RuntimeFn> {
+    if name == "host" {
+        return Some(host::enter);
+    }
     dot::entry(name).or_else(|| Some(on_parts(name)?.function)).or_else(|| linalg::entry(name))
 }
 
@@ -61,6 +69,9 @@ pub struct Host;
 
 impl Library for Host {
     fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
+        if name == "host" {
+            return host::call(ints, inputs, outputs);
+        }
         if let Some(entry) = on_parts(name) {
             entry.call(ints, inputs, outputs);
             return true;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wengert_compile::Compiled;
+use wengert_core::host::raise_trouble;
 use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, ArrayType, Error, ErrorKind, Program, Type};
 use wengert_kernel::buffer::Buffer;
@@ -227,8 +228,18 @@ impl Executable {
         }
         let mut results = Results::new();
         match self.code.run(captures.iter().map(|buffer| &**buffer), &mut given, &mut results) {
-            Status::Fine => Ok(finish(&mut Outputs { buffers: results.drain(..), types: self.outputs.iter() })),
-            status => Err(self.error(status)),
+            Status::Fine if self.compiled.hosts.is_empty() => {
+                Ok(finish(&mut Outputs { buffers: results.drain(..), types: self.outputs.iter() }))
+            }
+            Status::Fine => {
+                // What the host did wrong goes on here, a panic too.
+                raise_trouble()?;
+                Ok(finish(&mut Outputs { buffers: results.drain(..), types: self.outputs.iter() }))
+            }
+            status => {
+                raise_trouble()?;
+                Err(self.error(status))
+            }
         }
     }
 

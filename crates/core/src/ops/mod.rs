@@ -45,6 +45,7 @@ pub use call::{call, checkpoint, checkpoint_keeping};
 pub use check::check;
 pub use cond::cond;
 pub use custom::{custom_jvp, custom_vjp};
+pub use host_call::{callback, debug_callback, debug_print, extern_call, io_callback};
 pub use implicit::{custom_root, linear_solve};
 pub use rule::{Backward, Keep, Rule};
 pub use scan::{Bound, fori_loop, scan, scan_reverse};
@@ -358,4 +359,5 @@ primitives! {
     cond: Cond in Arc;
     call: Call in Arc;
     check: Check;
+    host_call: HostCall;
 }

@@ -1,0 +1,228 @@
+//! Functions of the host that programs call: what they are, and how one is called with values.
+
+use crate::array::{Array, Repr};
+use crate::error::Error;
+use crate::trace::{concrete, door};
+use crate::types::{ArrayType, Shape, Type};
+use crate::value::{ArrayValue, Value};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use wengert_kernel::buffer::Buffer;
+use wengert_runtime::Kernel;
+
+pub use wengert_runtime::Registered;
+
+/// A function of the host with the types of its results. Equal when it is the same function; programs print its number, and
+/// read it back while it lives.
+///
+/// ```
+/// use wengert_core::{Array, host::HostFunction};
+///
+/// let f = HostFunction::closure(Vec::new(), |x: Vec<Array>| { println!("{}", x[0]); Vec::new() });
+/// assert_eq!(HostFunction::of_number(f.number()), Some(f.clone()));
+/// ```
+#[derive(Clone)]
+pub struct HostFunction(Arc<Inner>);
+
+struct Inner {
+    number: u64,
+    body: Body,
+    results: Vec<ArrayType>,
+}
+
+enum Body {
+    Plain(fn(&[Array])),
+    Closure(Box<dyn Fn(Vec<Array>) -> Vec<Array> + Send + Sync>),
+    Kernel(Kernel),
+}
+
+/// What tells two functions apart that are no closures.
+#[derive(PartialEq, Eq, Hash, Clone)]
+enum Key {
+    Plain(usize),
+    Kernel(Kernel, Vec<ArrayType>),
+}
+
+#[derive(Default)]
+struct Known {
+    by_number: HashMap<u64, Weak<Inner>>,
+    by_key: HashMap<Key, u64>,
+}
+
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+
+impl HostFunction {
+    /// A function without captures and results, such as `debug_print!` makes: it is the same at every call.
+    ///
+    /// ```
+    /// use wengert_core::{Array, host::HostFunction};
+    ///
+    /// fn show(x: &[Array]) { println!("{}", x[0]) }
+    /// assert_eq!(HostFunction::plain(show), HostFunction::plain(show));
+    /// ```
+    pub fn plain(f: fn(&[Array])) -> HostFunction {
+        HostFunction::new(Some(Key::Plain(f as usize)), Body::Plain(f), Vec::new())
+    }
+
+    /// A closure, whose results have these types. Equal to no other.
+    ///
+    /// ```
+    /// use wengert_core::{Array, host::HostFunction};
+    ///
+    /// let f = || HostFunction::closure(Vec::new(), |_| Vec::new());
+    /// assert_ne!(f(), f());
+    /// ```
+    pub fn closure(
+        results: Vec<ArrayType>,
+        f: impl Fn(Vec<Array>) -> Vec<Array> + Send + Sync + 'static,
+    ) -> HostFunction {
+        HostFunction::new(None, Body::Closure(Box::new(f)), results)
+    }
+
+    /// A kernel, whose results have these types.
+    pub fn kernel(results: Vec<ArrayType>, kernel: Kernel) -> HostFunction {
+        HostFunction::new(Some(Key::Kernel(kernel, results.clone())), Body::Kernel(kernel), results)
+    }
+
+    fn new(key: Option<Key>, body: Body, results: Vec<ArrayType>) -> HostFunction {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_or_insert_default();
+        let same = key.as_ref().and_then(|key| known.by_number.get(known.by_key.get(key)?)?.upgrade());
+        if let Some(same) = same {
+            return HostFunction(same);
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let inner = Arc::new(Inner { number, body, results });
+        known.by_number.retain(|_, inner| inner.strong_count() > 0);
+        let Known { by_number, by_key } = known;
+        by_key.retain(|_, number| by_number.contains_key(number));
+        by_number.insert(number, Arc::downgrade(&inner));
+        if let Some(key) = key {
+            by_key.insert(key, number);
+        }
+        HostFunction(inner)
+    }
+
+    /// By what number programs print it.
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// The function of that number, if it lives.
+    pub fn of_number(number: u64) -> Option<HostFunction> {
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref()?.by_number.get(&number)?.upgrade().map(HostFunction)
+    }
+
+    /// The types of its results.
+    pub fn results(&self) -> &[ArrayType] {
+        &self.0.results
+    }
+
+    /// Calls it outside of all traces.
+    ///
+    /// # Errors
+    /// That which it raises, and when results have other types than they should.
+    pub fn call(&self, args: Vec<ArrayValue>) -> Result<Vec<ArrayValue>, Error> {
+        let arrays = |args: Vec<ArrayValue>| args.into_iter().map(|x| Array(Repr::Value(Value::Array(x)))).collect();
+        let results = match &self.0.body {
+            Body::Plain(f) => {
+                let args: Vec<Array> = arrays(args);
+                door(|| concrete(|| f(&args)))?;
+                Vec::new()
+            }
+            Body::Closure(f) => {
+                let results = door(|| concrete(|| f(arrays(args))))?;
+                let values = results.iter().map(|y| y.value("callback").map(Value::into_array));
+                values.collect::<Result<Vec<ArrayValue>, Error>>()?
+            }
+            Body::Kernel(kernel) => {
+                let mut results: Vec<Buffer> =
+                    self.0.results.iter().map(|ty| Buffer::zeros(ty.dtype, ty.size())).collect();
+                let inputs: Vec<&[u8]> = args.iter().map(|x| x.buffer.bytes()).collect();
+                let mut outputs: Vec<&mut [u8]> = results.iter_mut().map(Buffer::bytes_mut).collect();
+                kernel.call(&inputs, &mut outputs);
+                let value = |(y, ty): (Buffer, &ArrayType)| ArrayValue::in_buffer(&ty.shape, Arc::new(y));
+                results.into_iter().zip(&self.0.results).map(value).collect()
+            }
+        };
+        let found: Vec<ArrayType> = results.iter().map(ArrayValue::ty).collect();
+        if found != self.0.results {
+            let list = |types: &[ArrayType]| types.iter().map(ArrayType::to_string).collect::<Vec<_>>().join(", ");
+            let sentence =
+                format!("callback: the function returned {}, but promised {}", list(&found), list(&self.0.results));
+            return Err(Error::new(crate::ErrorKind::Type, sentence));
+        }
+        Ok(results)
+    }
+}
+
+impl PartialEq for HostFunction {
+    fn eq(&self, other: &HostFunction) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for HostFunction {}
+
+impl Hash for HostFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.number.hash(state);
+    }
+}
+
+impl fmt::Debug for HostFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostFunction({})", self.0.number)
+    }
+}
+
+/// What went wrong in a function that machine code called, on its way to whoever called the machine code.
+enum Trouble {
+    Error(Error),
+    Panic(Box<dyn Any + Send>),
+}
+
+thread_local! {
+    static TROUBLE: RefCell<Option<Trouble>> = const { RefCell::new(None) };
+}
+
+/// Runs what machine code calls: nothing unwinds out of it, and the first trouble is kept for [`raise_trouble`]. After it
+/// nothing runs any more until then.
+pub fn guarded<T>(f: impl FnOnce() -> Result<T, Error>) -> Option<T> {
+    if TROUBLE.with_borrow(Option::is_some) {
+        return None;
+    }
+    let trouble = match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(result)) => return Some(result),
+        Ok(Err(error)) => Trouble::Error(error),
+        Err(payload) => Trouble::Panic(payload),
+    };
+    TROUBLE.set(Some(trouble));
+    None
+}
+
+/// Hands on what went wrong since the last time: an error, or the panic itself.
+///
+/// # Errors
+/// That of a function of the host.
+pub fn raise_trouble() -> Result<(), Error> {
+    match TROUBLE.take() {
+        None => Ok(()),
+        Some(Trouble::Error(error)) => Err(error),
+        Some(Trouble::Panic(payload)) => resume_unwind(payload),
+    }
+}
+
+/// The type of a result for lanes of that shape.
+pub(crate) fn on_lanes(ty: &ArrayType, lanes: &[usize]) -> Type {
+    let shape: Shape = lanes.iter().chain(&ty.shape).copied().collect();
+    Type::Array(ArrayType { dtype: ty.dtype, shape })
+}

@@ -1,0 +1,136 @@
+//! Functions of the host that machine code calls by number: closures over bytes, and kernels of the user's.
+
+use crate::RuntimeFn;
+use std::collections::HashMap;
+use std::slice;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Reads inputs, overwrites outputs.
+type Closure = dyn Fn(&[&[u8]], &mut [&mut [u8]]) + Send + Sync;
+
+struct Entry {
+    /// Bytes of each input and output.
+    extents: [Vec<usize>; 2],
+    closure: Box<Closure>,
+}
+
+static ENTRIES: RwLock<Option<HashMap<i64, Arc<Entry>>>> = RwLock::new(None);
+
+/// A closure that the runtime function `host` calls by its number, while this lives.
+///
+/// ```
+/// use wengert_kernel::routine::Library;
+/// use wengert_runtime::{Host, Registered};
+///
+/// let double = Registered::new([vec![1], vec![1]], |x, y| y[0][0] = 2 * x[0][0]);
+/// let mut y = [0];
+/// assert!(Host.call("host", &[double.number()], &[&[21]], &mut [&mut y]));
+/// assert_eq!(y, [42]);
+/// ```
+#[derive(Debug)]
+pub struct Registered(i64);
+
+impl Registered {
+    /// Registers a closure, given the bytes of each of its inputs and outputs. It must not panic: machine code calls it.
+    pub fn new(
+        extents: [Vec<usize>; 2],
+        closure: impl Fn(&[&[u8]], &mut [&mut [u8]]) + Send + Sync + 'static,
+    ) -> Registered {
+        static NEXT: AtomicI64 = AtomicI64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let entry = Arc::new(Entry { extents, closure: Box::new(closure) });
+        let mut entries = ENTRIES.write().unwrap_or_else(PoisonError::into_inner);
+        entries.get_or_insert_default().insert(number, entry);
+        Registered(number)
+    }
+
+    /// The number by which it is called: the only integer argument.
+    pub fn number(&self) -> i64 {
+        self.0
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut entries = ENTRIES.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.as_mut().and_then(|entries| entries.remove(&self.0));
+        drop(entries);
+        drop(entry);
+    }
+}
+
+fn entry(ints: &[i64]) -> Option<Arc<Entry>> {
+    let entries = ENTRIES.read().unwrap_or_else(PoisonError::into_inner);
+    entries.as_ref()?.get(ints.first()?).cloned()
+}
+
+/// The runtime function `host`: calls the closure of that number, if it is registered.
+pub(crate) unsafe extern "C" fn enter(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
+    // SAFETY: by the contract of `RuntimeFn` there is one integer.
+    let Some(entry) = entry(unsafe { slice::from_raw_parts(ints, 1) }) else { return };
+    let [read, written] = &entry.extents;
+    // SAFETY: by the same contract there are as many inputs, each good for its bytes.
+    let inputs = read.iter().enumerate().map(|(i, &n)| unsafe { slice::from_raw_parts(inputs.add(i).read(), n) });
+    let written = written.iter().enumerate();
+    // SAFETY: and as many outputs, which overlap nothing else.
+    let outputs = written.map(|(i, &n)| unsafe { slice::from_raw_parts_mut(outputs.add(i).read(), n) });
+    (entry.closure)(&inputs.collect::<Vec<_>>(), &mut outputs.collect::<Vec<_>>());
+}
+
+/// The same on slices.
+pub(crate) fn call(ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
+    let Some(entry) = entry(ints) else { return false };
+    let [read, written] = &entry.extents;
+    assert!(read.len() == inputs.len() && written.len() == outputs.len(), "as many spans as were registered");
+    let inputs: Vec<&[u8]> = inputs.iter().zip(read).map(|(x, &n)| &x[..n]).collect();
+    let mut outputs: Vec<&mut [u8]> = outputs.iter_mut().zip(written).map(|(y, &n)| &mut y[..n]).collect();
+    (entry.closure)(&inputs, &mut outputs);
+    true
+}
+
+/// A kernel of the user's, of the form `extern "C" fn(ints, inputs, outputs)` that the runtime's own functions have.
+///
+/// Two kernels are equal when they are one function.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Kernel {
+    address: usize,
+}
+
+impl Kernel {
+    /// The kernel that is this function. It is called with no integers (a null pointer), and with where each operand and each
+    /// result begins; they hold as many elements as their types say, row-major, aligned to 16 bytes.
+    ///
+    /// # Safety
+    /// For the operand and result types that it is used with, the function must read no more than the operands, write
+    /// exactly the results, and neither unwind nor keep a pointer. It may be called from several threads at once.
+    ///
+    /// ```
+    /// use wengert_runtime::Kernel;
+    ///
+    /// unsafe extern "C" fn one(_: *const i64, _: *const *const u8, outputs: *const *mut u8) {
+    ///     // SAFETY: there is one output, of one f64.
+    ///     unsafe { outputs.read().cast::<f64>().write(1.0) }
+    /// }
+    /// // SAFETY: it is used with no operand and one result of f64 below.
+    /// let kernel = unsafe { Kernel::new(one) };
+    /// let mut y = [0u64; 2];
+    /// kernel.call(&[], &mut [bytes_of(&mut y)]);
+    /// assert_eq!(f64::from_bits(y[0]), 1.0);
+    /// # fn bytes_of(y: &mut [u64; 2]) -> &mut [u8] { unsafe { std::slice::from_raw_parts_mut(y.as_mut_ptr().cast(), 8) } }
+    /// ```
+    pub unsafe fn new(function: RuntimeFn) -> Kernel {
+        Kernel { address: function as usize }
+    }
+
+    /// Calls it on spans of as many bytes as it expects.
+    pub fn call(self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+        let read: Vec<*const u8> = inputs.iter().map(|x| x.as_ptr()).collect();
+        let written: Vec<*mut u8> = outputs.iter_mut().map(|y| y.as_mut_ptr()).collect();
+        // SAFETY: the address is that of such a function, and whoever made the kernel answers for what it touches.
+        unsafe {
+            let function = std::mem::transmute::<usize, RuntimeFn>(self.address);
+            function(std::ptr::null(), read.as_ptr(), written.as_ptr());
+        }
+    }
+}
