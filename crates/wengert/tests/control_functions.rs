@@ -100,8 +100,7 @@ fn bounds_of_a_loop_may_be_computed() {
     assert_eq!(jit(vmap(sums))(array![2, 5, -3]), array![1.0, 7.0, -9.0]);
     let second = |x: Array| fori_loop(0, Array::from(3), |_, p: Array| p * &x, Array::from(1.0));
     assert_eq!(jit(grad(grad(second)))(2.0.into()), 12.0.into());
-    let wrong =
-        try_call(|| fori_loop(0, Array::from(1.5), |_, x: Array| x, Array::from(1.0))).unwrap_err().to_string();
+    let wrong = try_call(|| fori_loop(0, Array::from(1.5), |_, x: Array| x, Array::from(1.0))).unwrap_err().to_string();
     assert!(wrong.contains("fori_loop") && wrong.contains("one whole number"), "{wrong}");
 }
 
