@@ -11,7 +11,7 @@ use crate::lists::{self, List, ListDest, dense_type};
 use crate::nodes::Opaque;
 use crate::report::Fused;
 use crate::storage::{Dest, Place};
-use crate::{calls, dot, reduce, update};
+use crate::{calls, dot, reduce, runtime, update};
 use wengert_core::ops::{Check, Cond, Loop, Op, While};
 use wengert_core::primitive::Lowering;
 use wengert_core::program::{Equation, Program, Var};
@@ -63,7 +63,8 @@ pub(crate) fn opaque(block: &mut Block<'_>, e: &mut Emitter, opaque: &Opaque) {
         (_, Lowering::Reduce { op, start, end }) => reduce::rows(&mut at, e, &opaque.work, op, start..end),
         (_, Lowering::ArgReduce { max, axis }) => reduce::arg(&mut at, e, max, axis),
         (_, Lowering::Dot { batch }) => dot::dot(&mut at, e, batch),
-        (_, Lowering::Accumulate { batch, mode }) => update::accumulate(&mut at, e, batch, mode),
+        (_, Lowering::Call { function, batch, ints }) => runtime::call(&mut at, e, function, batch, &ints),
+        (_, Lowering::Accumulate { batch, mode, add }) => update::accumulate(&mut at, e, batch, mode, add),
         (_, Lowering::DynamicUpdate { batch, add }) => update::window(&mut at, e, batch, add),
         (_, Lowering::SliceAdd { start, stride }) => update::slice_add(&mut at, e, &start, &stride),
         (op, lowering) => unreachable!("{op:?} is lowered as {lowering:?}, which the planner knows"),

@@ -25,6 +25,7 @@ mod pipeline;
 mod reduce;
 mod report;
 mod rewrite;
+mod runtime;
 mod storage;
 mod update;
 

@@ -1,7 +1,7 @@
 //! From equations to the nodes and items of a [`Plan`]: what each primitive's `Lowering` means for the loop nests.
 
 use crate::groups::{Clamp, Kind, MOST_MEMBERS, Node, Plan};
-use crate::index::{Access, Dim, Dims, Id, Root, dense};
+use crate::index::{Access, Dim, Dims, Id, Root, dense, is_dense};
 use crate::lists::{self, dense_type};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -101,6 +101,13 @@ impl<'p> Nodes<'p> {
             (Lowering::Iota { axis }, _) => self.alias(y, Access::iota(&self.ty(y).clone(), axis)),
             (Lowering::Map(op), _) => self.map(y, op, (0..e.args.len()).map(|i| self.arg(e, i)).collect()),
             (Lowering::View(view), _) => self.alias(y, self.arg(e, 0).viewed(&view, &self.ty(y).shape)),
+            (Lowering::Windows { axis, stride, dilation }, _) => {
+                let (mut x, shape) = (self.arg(e, 0), &self.ty(y).shape);
+                let step = x.dims[axis].stride;
+                x.dims[axis] = Dim { len: shape[axis], stride: step * stride as i64 };
+                x.dims.insert(axis + 1, Dim { len: shape[axis + 1], stride: step * dilation as i64 });
+                self.alias(y, x);
+            }
             (Lowering::Identity, _) => self.set(y, self.arg(e, 0)),
             (Lowering::Reshape, _) => self.reshape(y, self.arg(e, 0)),
             (Lowering::Concatenate { axis }, _) => self.concatenate(y, e, axis),
@@ -149,6 +156,10 @@ impl<'p> Nodes<'p> {
                 self.reduce(number, e, Binary::Add, axis, axis + 1);
             }
             (Lowering::Dot { batch }, _) => self.dot(number, e, batch),
+            (Lowering::Call { .. }, _) => {
+                let args = (0..e.args.len()).map(|i| Some(self.dense_memory(self.arg(e, i)))).collect();
+                self.opaque_on(number, e, args);
+            }
             _ => self.opaque(number, e),
         }
     }
@@ -343,6 +354,13 @@ impl<'p> Nodes<'p> {
             Some(if memory { x } else { self.plan.materialized(&x) })
         });
         self.opaque_on(number, e, args.into());
+    }
+
+    /// An operand for a function that reads dense memory: stored by a loop nest if it is not there yet. What is one number
+    /// is no work of a nest; the call stores it.
+    fn dense_memory(&mut self, x: Access) -> Access {
+        let there = is_dense(&x.dims) && x.root != Root::Iota;
+        if there || self.plan.is_uniform(&x) || x.size() <= 1 { x } else { self.plan.materialized(&x) }
     }
 
     fn opaque(&mut self, number: usize, e: &Equation) {

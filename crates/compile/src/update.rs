@@ -9,8 +9,8 @@ use wengert_core::primitive::IndexMode;
 use wengert_kernel::routine::Affine;
 use wengert_kernel::{Binary, Comparison, DType, ScalarOp};
 
-/// `c[b, i[b, k], ..] += u[b, k, ..]`, in row-major order of `u`.
-pub(crate) fn accumulate(site: &mut Site<'_, '_>, e: &mut Emitter, batch: usize, mode: IndexMode) {
+/// `c[b, i[b, k], ..] += u[b, k, ..]`, or `=`, in row-major order of `u`.
+pub(crate) fn accumulate(site: &mut Site<'_, '_>, e: &mut Emitter, batch: usize, mode: IndexMode, adds: bool) {
     let (index, u) = (site.arg(1).clone(), site.arg(2).clone());
     updating(site, e, |e, to, steps| {
         let axis = steps[batch];
@@ -29,21 +29,28 @@ pub(crate) fn accumulate(site: &mut Site<'_, '_>, e: &mut Emitter, batch: usize,
         let to_at = moved(&to.at, &counters, &strides[2]);
         let (from, rest) = (Access { at: u_at, dims: u.dims[rank..].into(), ..u.clone() }, &steps[batch + 1..]);
         let last = axis.len as i64 - 1;
+        let write = |e: &mut Emitter, to: &Place| {
+            if adds {
+                add(e, &from, to, rest);
+            } else {
+                e.transfer_to(&from, to, rest);
+            }
+        };
         match mode {
             IndexMode::Clamp => {
                 let i = clamp_index(e, i, last);
-                add(e, &from, &Place { buffer: to.buffer, at: to_at.plus(i, axis.stride) }, rest);
+                write(e, &Place { buffer: to.buffer, at: to_at.plus(i, axis.stride) });
             }
             IndexMode::Drop => {
                 let (zero, n) = (e.int(0), e.int(last + 1));
                 let [from_zero, to_n] = [(Comparison::Ge, zero), (Comparison::Lt, n)]
                     .map(|(comparison, bound)| e.apply(ScalarOp::Compare(comparison), &[i, bound]));
                 let inside = e.binary(Binary::And, from_zero, to_n);
-                let write = |e: &mut Emitter| {
-                    add(e, &from, &Place { buffer: to.buffer, at: to_at.plus(i, axis.stride) }, rest);
+                let update = |e: &mut Emitter| {
+                    write(e, &Place { buffer: to.buffer, at: to_at.plus(i, axis.stride) });
                     Vec::new()
                 };
-                e.branch(inside, write, |_| Vec::new());
+                e.branch(inside, update, |_| Vec::new());
             }
         }
         e.end_nest(&axes, &counters);

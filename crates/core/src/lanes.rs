@@ -354,7 +354,7 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Lanes of the one result of an operation that lowers so.
+    /// Lanes of the result of an operation that lowers so; of every result, when there are several.
     pub fn through(&self, lowering: &Lowering) -> Lanes {
         let mut y = Lanes::shared(self.mask);
         for (j, x) in self.x.iter().enumerate() {
@@ -394,6 +394,11 @@ impl Places<'_> {
                 (2, a) if a >= index_rank() => a + batch + 1 - index_rank(),
                 _ => a,
             },
+            Lowering::Windows { axis, .. } => match a {
+                a if a == *axis => return None,
+                a => a + (a > *axis) as usize,
+            },
+            Lowering::Call { batch, .. } => (a < *batch).then_some(a)?,
             Lowering::Concatenate { .. }
             | Lowering::Pad { .. }
             | Lowering::DynamicSlice { .. }

@@ -13,6 +13,7 @@ pub mod primitive;
 pub mod program;
 pub mod refusal;
 pub mod source;
+pub mod sparsity;
 pub mod trace;
 pub mod transform;
 pub mod tree;
@@ -26,8 +27,8 @@ pub use array::{
 pub use error::{Error, ErrorKind};
 pub use functions::{associative_scan, random, switch};
 pub use ops::{
-    Keep, check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_vjp, fori_loop, keepdims, scan,
-    scan_reverse, stack, while_loop,
+    Keep, check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_root, custom_vjp, fori_loop,
+    keepdims, linear_solve, scan, scan_reverse, stack, while_loop,
 };
 pub use program::Program;
 pub use tree::Tree;

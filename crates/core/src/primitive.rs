@@ -62,7 +62,7 @@ pub trait Primitive {
 
     /// Where the results have the lanes that the operands have. Told by how it lowers, where that is not [`Lowering::Structural`].
     fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
-        vec![at.through(&self.lower())]
+        vec![at.through(&self.lower()); at.results.len()]
     }
 
     /// Whether running it has an effect besides its results.
@@ -331,6 +331,15 @@ pub enum Lowering {
     Map(ScalarOp),
     /// Element `i` is `x[view(i)]`.
     View(View),
+    /// Axis `axis` of the operand becomes two: element `i, k` of these is element `stride i + dilation k` of it.
+    Windows {
+        /// The axis.
+        axis: usize,
+        /// How far one window begins after the one before.
+        stride: usize,
+        /// How far apart the elements of a window are.
+        dilation: usize,
+    },
     /// The elements in row-major order under another shape.
     Reshape,
     /// The operands one after the other along an axis.
@@ -369,12 +378,14 @@ pub enum Lowering {
         /// Number of leading batch axes.
         batch: usize,
     },
-    /// `c, i, u`: `c[b, i[b, k], ..] += u[b, k, ..]` in row-major order of `u`; in place when `c` dies here.
+    /// `c, i, u`: `c[b, i[b, k], ..] += u[b, k, ..]`, or `=`, in row-major order of `u`; in place when `c` dies here.
     Accumulate {
         /// Number of leading batch axes.
         batch: usize,
         /// What becomes of indices outside `0..n`.
         mode: IndexMode,
+        /// Add rather than replace.
+        add: bool,
     },
     /// `x, start_0, ...`: a window of `sizes` at starts clamped so that it fits; starts have the batch shape.
     DynamicSlice {
@@ -396,6 +407,17 @@ pub enum Lowering {
         start: SmallVec<[usize; 4]>,
         /// Step by axis.
         stride: SmallVec<[usize; 4]>,
+    },
+    /// A function of the runtime over a batch: every operand and result is handed to it dense, as one part for each element
+    /// of the leading `batch` axes. It gets the integers `[parts, ints.., lengths..]`, the lengths being those of every
+    /// operand's axes after the batch, one operand after the other.
+    Call {
+        /// Its name in the runtime, without `_` and the dtype of operand 0.
+        function: &'static str,
+        /// Number of leading batch axes, of every operand and result.
+        batch: usize,
+        /// What else it is told.
+        ints: SmallVec<[i64; 4]>,
     },
     /// The operand itself. It still means something to transforms, so simplification keeps it.
     Identity,

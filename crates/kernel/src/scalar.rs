@@ -475,6 +475,7 @@ macro_rules! integers {
                 })
             }
 
+            #[inline]
             fn binary(op: Binary) -> Option<fn($t, $t) -> $t> {
                 Some(match op {
                     Binary::Add => $t::wrapping_add,
@@ -570,6 +571,7 @@ macro_rules! floats {
                 })
             }
 
+            #[inline]
             fn binary(op: Binary) -> Option<fn($t, $t) -> $t> {
                 Some(match op {
                     Binary::Add => |x, y| x + y,

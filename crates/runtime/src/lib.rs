@@ -1,11 +1,15 @@
-//! What wengert's machine code calls: matrix product and vector maths.
+//! What wengert's machine code calls: matrix product, sorting, decompositions, and vector maths.
 //!
 //! Machine code reaches a function by name through [`lookup`]; the interpreter of routines reaches the same
 //! implementation through [`Host`]. [`tile`], [`tile2`], [`scalar1`] and [`scalar2`] give the elementary functions
 //! of `kernel::math`, bit for bit, compiled for the vectors of the processor that runs them.
 
+mod cumulative;
 mod dot;
+mod linalg;
+mod parts;
 mod processor;
+mod sort;
 mod vector;
 
 pub use vector::{Tile, Tile2, scalar1, scalar2, tile, tile2};
@@ -19,15 +23,36 @@ use wengert_kernel::routine::Library;
 /// alignment; outputs are aligned to their element type and overlap nothing else.
 pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8);
 
-/// The function of that name: `dot_f32`, `dot_f64`, `dot_i32`, `dot_i64`, `dot_u32`, `dot_u64`.
+/// The function of that name: `dot_f32`, `dot_f64`, `dot_i32`, `dot_i64`, `dot_u32`, `dot_u64`; `argsort_*` for every
+/// dtype; `cumsum_*`, `cumprod_*`, `cummax_*`, `cummin_*` and `recurrence_*` for all numbers.
 ///
 /// # Matrix product
 /// `dot_*` takes 13 integers `[batch, m, k, n, lhs_batch, lhs_row, lhs_col, rhs_batch, rhs_row, rhs_col, out_batch,
 /// out_row, out_col]`, sizes and then strides in elements, none negative, and overwrites
 /// `out[b, i, j] = sum over p of lhs[b, i, p] * rhs[b, p, j]`. A stride may be 0 in an input (a shared batch) but
 /// not in the output. `k = 0` gives zeros. Integers wrap.
+///
+/// # Positions in ascending order
+/// `argsort_*` takes `[parts, n]` and for each row of `n` elements writes their positions, as `i64`, in ascending order of
+/// the elements. Equal elements keep their order, `-0` and `0` are equal, NaNs are equal and come last.
+///
+/// # Along an axis
+/// `cumsum_*` and its sisters take `[parts, reverse, n, inner]` and write `y[p, i, k] = y[p, i - 1, k] + x[p, i, k]` (or the
+/// product, the greater, the less), beginning with `x[p, 0, k]`; in reverse from the other end. `recurrence_*` takes
+/// `[parts, reverse, n, inner, n, inner]` and writes `h[p, i, k] = a[p, i, k] * h[p, i - 1, k] + b[p, i, k]`, beginning with
+/// `b[p, 0, k]`.
+///
+/// # Matrices
+/// `cholesky_*`, `triangular_solve_*`, `lu_*`, `solve_*`, `qr_*`, `eigh_*`, `svd_*`, `det_*`, `cofactors_*` and `pinv_*`, of
+/// `f32` and `f64`, take `[parts, options.., lengths..]`, the lengths of every operand's matrix, row-major and dense, and
+/// as many matrices one after the other in each operand and result.
 pub fn lookup(name: &str) -> Option<RuntimeFn> {
-    dot::entry(name)
+    dot::entry(name).or_else(|| Some(on_parts(name)?.function)).or_else(|| linalg::entry(name))
+}
+
+/// The function over dense parts of that name.
+fn on_parts(name: &str) -> Option<parts::Entry> {
+    sort::entry(name).or_else(|| cumulative::entry(name))
 }
 
 /// The runtime for the interpreter of routines: [`lookup`]'s functions on slices, with every span checked.
@@ -36,6 +61,10 @@ pub struct Host;
 
 impl Library for Host {
     fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
-        dot::call(name, ints, inputs, outputs)
+        if let Some(entry) = on_parts(name) {
+            entry.call(ints, inputs, outputs);
+            return true;
+        }
+        dot::call(name, ints, inputs, outputs) || linalg::call(name, ints, inputs, outputs)
     }
 }

@@ -38,6 +38,7 @@ mod objective;
 pub mod prelude;
 mod profile;
 mod report;
+mod sparse;
 mod taylor;
 mod traced;
 mod user_source;
@@ -54,18 +55,19 @@ pub use nan::{NanReport, Sweep, find_nan};
 pub use objective::Objective;
 pub use profile::{Activity, Event, Profile, profile};
 pub use report::{Report, compilations_of_this_thread, report};
+pub use sparse::{Csr, Sparsity, sparse_hessian, sparse_jacobian};
 pub use taylor::{jet, nth_derivative};
 pub use vectorize::{MapAxes, vmap, vmap_axes};
 pub use wengert_compile::{Cost, Fused};
 pub use wengert_core::functions::*;
-pub use wengert_core::ops::{Axes, Index, Integers, KeepDims, Span, Spans};
+pub use wengert_core::ops::{Axes, Index, Indices, Integers, KeepDims, Span, Spans, sort_together};
 pub use wengert_core::program::parse;
 pub use wengert_core::trace::concrete;
 pub use wengert_core::{
     Array, ArrayType, DType, Element, Error, ErrorKind, Keep, Program, Scalar, Shape, Term, Tree, Type, arange, array,
-    check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_vjp, eye, fori_loop, full, full_like,
-    keepdims, linspace, ones, ones_like, ones_of, promote_types, random, scan, scan_reverse, stack, tree, while_loop,
-    zeros, zeros_like, zeros_of,
+    check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_root, custom_vjp, eye, fori_loop,
+    full, full_like, keepdims, linear_solve, linspace, ones, ones_like, ones_of, promote_types, random, scan,
+    scan_reverse, stack, tree, while_loop, zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
 pub use wengert_view::{Graph, Table};

@@ -96,7 +96,7 @@ fn every_primitive_has_samples_of_every_length() {
             let has = samples.iter().any(|s| s.op.name() == name);
             let none = without.contains(&name) || name.starts_with("list_");
             // Nothing is greatest of nothing.
-            let refused = n == 0 && (name.starts_with("arg") || name == "reduce_max" || name == "reduce_min");
+            let refused = n == 0 && (name.starts_with("argm") || name == "reduce_max" || name == "reduce_min");
             assert_eq!(has, !none && !refused, "{name} at length {n}");
         }
     }
@@ -306,9 +306,9 @@ fn a_batch_is_a_loop_over_its_lanes() {
     assert!(checked > 300, "{checked} results");
 }
 
-/// Whether native code sums in another order than the reference, within a bound.
-fn tolerance(op: &Op) -> f64 {
-    if op.name() == "dot" { 1e-5 } else { 0.0 }
+/// Whether native code sums in another order than the reference, within a bound: where there are products.
+fn tolerance(p: &Program) -> f64 {
+    if p.equations().iter().any(|e| e.op.name() == "dot") { 1e-5 } else { 0.0 }
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn agree(p: &Program, args: Vec<Value>, sample: &Sample) {
         (Ok(found), Ok(wanted)) => {
             for (found, wanted) in found.iter().zip(&wanted) {
                 let found = found.value("comparing").unwrap();
-                assert_same(&found, wanted, tolerance(&sample.op), &|| format!("{}\n{p}", describe(sample)));
+                assert_same(&found, wanted, tolerance(p), &|| format!("{}\n{p}", describe(sample)));
             }
         }
         (found, wanted) => {
@@ -403,7 +403,7 @@ fn derivatives_in_machine_code_agree_with_the_reference() {
         let code = Executable::new(&whole).unwrap_or_else(|e| panic!("{}: {e}", describe(&sample)));
         for (found, wanted) in code.run(&[], &mut args, |y| Vec::from_iter(y)).unwrap().iter().zip(&wanted) {
             let found = found.value("comparing").unwrap();
-            assert_same(&found, wanted, tolerance(&sample.op), &|| format!("vjp of {}", describe(&sample)));
+            assert_same(&found, wanted, tolerance(&whole), &|| format!("vjp of {}", describe(&sample)));
         }
         ran += 1;
     }

@@ -4,14 +4,25 @@
 mod activation;
 mod arithmetic;
 mod control;
+mod convolution;
+mod einsum;
+mod indexing;
+pub mod linalg;
 mod loss;
+mod order;
+mod products;
 pub mod random;
 mod softmax;
 mod special;
 mod statistics;
+mod structure;
 
 pub use control::{associative_scan, map, scan_unrolled, switch};
+pub use convolution::{Convolution, Padding};
+pub use einsum::einsum;
 pub use loss::{cross_entropy, mean_squared_error};
+pub use products::Contracted;
+pub use structure::{PadMode, broadcast_arrays, hstack, meshgrid, vstack};
 
 use crate::array::{Array, Term};
 use crate::ops::Axes;

@@ -4,8 +4,8 @@
 //! arithmetic.
 
 use super::float;
-use crate::array::{Array, full};
-use crate::ops::{Axes, keepdims};
+use crate::array::{Array, full, zeros_like};
+use crate::ops::{Axes, Integers, concatenate, keepdims, one_axis};
 use crate::refusal::accept;
 use crate::source::called;
 use wengert_kernel::{DType, Scalar};
@@ -86,6 +86,51 @@ impl Array {
             (x - &shift).exp().sum_axis(keepdims(&axes)).log() + shift
         };
         if keep { y } else { y.squeeze(&axes) }
+    }
+
+    /// `log(sum(exp(x)))` of the elements along an axis up to each, itself among them, without overflow.
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// let y = array![f64::NEG_INFINITY, 1000.0, 1000.0].cumlogsumexp(0);
+    /// assert_eq!(y, array![f64::NEG_INFINITY, 1000.0, 1000.0 + 2f64.ln()]);
+    /// ```
+    #[track_caller]
+    pub fn cumlogsumexp(&self, axis: impl Integers) -> Array {
+        let _called = called("cumlogsumexp");
+        let x = &float(self);
+        let axis = accept(one_axis(&axis, x.rank()), &[self]);
+        let n = x.shape()[axis];
+        if x.size() == 0 {
+            return x.clone();
+        }
+        // The sum so far, relative to the greatest so far: s[i] = s[i - 1] exp(m[i - 1] - m[i]) + exp(x[i] - m[i]).
+        let max = x.stop_gradient().cummax(axis);
+        let shift = max.is_finite().select(&max, 0.0);
+        let (before, here) = (shift.slice_axis(axis, ..n - 1), shift.slice_axis(axis, 1..));
+        // A sum of nothing stays nothing, whatever the shift.
+        let nothing = max.slice_axis(axis, ..n - 1).eq(f64::NEG_INFINITY);
+        let stays = nothing.select(0.0, (before - here).exp());
+        let stays = concatenate(&[zeros_like(&x.slice_axis(axis, ..1)), stays], axis);
+        let sum = stays.linear_recurrence(&(x - &shift).exp(), axis);
+        // Where there is nothing yet, the logarithm and its infinite derivative are kept away.
+        let none = max.eq(f64::NEG_INFINITY);
+        none.select(x, none.select(1.0, sum).log() + shift)
+    }
+
+    /// The same from each element to the last. See [`Array::cumlogsumexp`].
+    ///
+    /// ```
+    /// use wengert_core::array;
+    ///
+    /// assert_eq!(array![0.0, 1000.0, -1000.0].cumlogsumexp_reverse(0), array![1000.0, 1000.0, -1000.0]);
+    /// ```
+    #[track_caller]
+    pub fn cumlogsumexp_reverse(&self, axis: impl Integers) -> Array {
+        let _called = called("cumlogsumexp_reverse");
+        let axis = accept(one_axis(&axis, self.rank()), &[self]);
+        self.flip(axis).cumlogsumexp(axis).flip(axis)
     }
 }
 

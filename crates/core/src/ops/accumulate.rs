@@ -131,7 +131,7 @@ impl Primitive for Accumulate {
     }
 
     fn lower(&self) -> Lowering {
-        Lowering::Accumulate { batch: self.batch, mode: self.mode }
+        Lowering::Accumulate { batch: self.batch, mode: self.mode, add: true }
     }
 }
 

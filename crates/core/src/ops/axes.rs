@@ -176,7 +176,7 @@ pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, TypeError> {
 }
 
 /// Axes counted from the front, in the order given.
-pub(super) fn distinct_axes(axes: &(impl Integers + ?Sized), rank: usize) -> Result<SmallVec<[usize; 4]>, TypeError> {
+pub(crate) fn distinct_axes(axes: &(impl Integers + ?Sized), rank: usize) -> Result<SmallVec<[usize; 4]>, TypeError> {
     let mut counted: SmallVec<[usize; 4]> = SmallVec::new();
     for n in axes.integers() {
         let a = axis(n, rank)?;
@@ -192,7 +192,7 @@ pub(super) fn distinct_axes(axes: &(impl Integers + ?Sized), rank: usize) -> Res
 }
 
 /// The one axis of a method that takes no more.
-pub(super) fn one_axis(axes: &(impl Integers + ?Sized), rank: usize) -> Result<usize, TypeError> {
+pub(crate) fn one_axis(axes: &(impl Integers + ?Sized), rank: usize) -> Result<usize, TypeError> {
     match axes.integers()[..] {
         [n] => axis(n, rank),
         ref all => Err(TypeError::new(format!("it takes one axis, not {all:?}"))),

@@ -101,7 +101,7 @@ impl Primitive for Call {
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
-        if let Rule::Transpose(backward) = &self.rule {
+        if let Rule::Linear { backward, .. } = &self.rule {
             return backward.transpose(ct, x, into);
         }
         // Arrays with axes accumulate in place; a scalar's cotangent is cheaper returned.
@@ -152,7 +152,7 @@ impl Primitive for Call {
     }
 
     fn split(&self, unknown: &[bool]) -> Option<SplitEquation> {
-        if matches!(self.rule, Rule::Transpose(_)) {
+        if matches!(self.rule, Rule::Linear { .. }) {
             return None;
         }
         let split = transform::split(&self.program, unknown, &vec![false; self.program.outputs().len()]);

@@ -15,6 +15,7 @@ use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
 use crate::refusal::accept;
 use crate::source::called;
+use smallvec::SmallVec;
 use wengert_kernel::reduce::identity;
 use wengert_kernel::{Binary, DType, Scalar};
 
@@ -53,7 +54,7 @@ pub(super) fn check_indices(x: &ArrayType, i: &ArrayType, batch: usize) -> Resul
 
 /// Which indices are within an axis of length `n`.
 #[track_caller]
-pub(super) fn inside(indices: &Array, n: usize) -> Array {
+pub(crate) fn inside(indices: &Array, n: usize) -> Array {
     indices.ge(0) & indices.lt(rules::literal(Scalar::new(n as i64)))
 }
 
@@ -222,7 +223,7 @@ impl From<usize> for Index {
 impl Index {
     /// As `i64`, counted from the front of an axis of length `n`. What is outside stays outside.
     #[track_caller]
-    pub(super) fn resolved(&self, n: usize) -> Array {
+    pub(crate) fn resolved(&self, n: usize) -> Array {
         match self {
             Index::Fixed(i) => rules::literal(Scalar::new(counted(*i, n))),
             Index::Computed(i) => {
@@ -234,6 +235,43 @@ impl Index {
             }
         }
     }
+}
+
+/// What [`Array::at`] takes: a position along the first axis, or a tuple of one for each of several leading axes.
+///
+/// ```
+/// use wengert_core::{Array, array};
+///
+/// let x = array![[1, 2], [3, 4]];
+/// assert_eq!((x.at(1), x.at((1, 0))), (array![3, 4], Array::from(3)));
+/// ```
+pub trait Indices {
+    /// One for each leading axis.
+    fn indices(self) -> SmallVec<[Index; 2]>;
+}
+
+impl<I: Into<Index>> Indices for I {
+    fn indices(self) -> SmallVec<[Index; 2]> {
+        SmallVec::from_iter([self.into()])
+    }
+}
+
+macro_rules! index_tuples {
+    ($(($($t:ident $i:tt),+);)*) => {$(
+        impl<$($t: Into<Index>),+> Indices for ($($t,)+) {
+            fn indices(self) -> SmallVec<[Index; 2]> {
+                let mut all = SmallVec::new();
+                $(all.push(self.$i.into());)+
+                all
+            }
+        }
+    )*};
+}
+
+index_tuples! {
+    (A 0, B 1);
+    (A 0, B 1, C 2);
+    (A 0, B 1, C 2, D 3);
 }
 
 /// A position counted from the front.
@@ -257,14 +295,46 @@ impl Array {
     /// assert_eq!(x.at(-1), Array::from([5, 6]));
     /// assert_eq!(x.at(Array::from([2, 0, 9])), Array::from([[5, 6], [1, 2], [5, 6]]));
     /// ```
+    ///
+    /// A tuple indexes several leading axes at once; arrays in it broadcast against each other:
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let x = Array::from([[1, 2], [3, 4], [5, 6]]);
+    /// assert_eq!(x.at((Array::from([0, 2]), Array::from([1, 0]))), Array::from([2, 5]));
+    /// assert_eq!(x.at((Array::from([0, 2]), 1)), Array::from([2, 6]));
+    /// ```
     #[track_caller]
-    pub fn at(&self, index: impl Into<Index>) -> Array {
+    pub fn at(&self, index: impl Indices) -> Array {
         let _called = called("at");
+        let indices = index.indices();
         let n = accept(rows(&self.array_type()), &[self]);
-        match index.into() {
-            Index::Fixed(i) if n > 0 => self.slice(counted(i, n).clamp(0, n as i64 - 1)),
-            index => apply(Gather { batch: 0 }, &[self, &index.resolved(n)]),
+        match &indices[..] {
+            [Index::Fixed(i)] if n > 0 => self.slice(counted(*i, n).clamp(0, n as i64 - 1)),
+            [index] => apply(Gather { batch: 0 }, &[self, &index.resolved(n)]),
+            several => self.at_several(several),
         }
+    }
+
+    /// The leading axes as one, indexed by positions in it.
+    #[track_caller]
+    fn at_several(&self, indices: &[Index]) -> Array {
+        let shape = self.shape();
+        let count = indices.len();
+        let refusal = || TypeError::new(format!("{} has {} axes, {count} are indexed", self.ty(), shape.len()));
+        accept(if count <= shape.len() { Ok(()) } else { Err(refusal()) }, &[self]);
+        let mut place: Option<Array> = None;
+        for (index, &n) in indices.iter().zip(&shape) {
+            let last = rules::literal(Scalar::new(n as i64 - 1));
+            let i = index.resolved(n).minimum(last).maximum(0);
+            place = Some(match place {
+                None => i,
+                Some(before) => before * rules::literal(Scalar::new(n as i64)) + i,
+            });
+        }
+        let merged: Shape =
+            [shape[..count].iter().product()].into_iter().chain(shape[count..].iter().copied()).collect();
+        apply(Gather { batch: 0 }, &[&self.with_shape(&merged), &place.expect("there is an index")])
     }
 
     /// As [`Array::at`], with rows of `fill` where the index is outside; these have no derivative with respect to the
@@ -305,16 +375,61 @@ impl Array {
     pub fn take(&self, indices: impl Into<Index>, axis: impl Integers) -> Array {
         let _called = called("take");
         let axis = accept(one_axis(&axis, self.rank()), &[self]);
-        let fill = match self.dtype() {
-            DType::Bool => Scalar::new(true),
-            DType::F32 => Scalar::new(f32::NAN),
-            DType::F64 => Scalar::new(f64::NAN),
-            dtype => identity(if dtype.is_signed() { Binary::Max } else { Binary::Min }, dtype),
-        };
-        let rows = self.move_axis(axis, 0).get_or(indices, rules::literal(fill));
+        let rows = self.move_axis(axis, 0).get_or(indices, rules::literal(outside(self.dtype())));
         let index = rows.rank() + 1 - self.rank();
         let order: Vec<usize> = (index..index + axis).chain(0..index).chain(index + axis..rows.rank()).collect();
         rows.permute(order)
+    }
+
+    /// Along an axis the elements at `indices`, which have this array's rank and differ in length along that axis only; the
+    /// other axes broadcast. As [`Array::sort`] is of [`Array::argsort`]. What is outside is treated as [`Array::take`]
+    /// does.
+    ///
+    /// # Panics
+    /// When the axis does not exist, or the shapes do not fit.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let x = Array::from([[3.0, 1.0], [5.0, 7.0]]);
+    /// assert_eq!(x.take_along_axis(&x.argsort(1), 1), Array::from([[1.0, 3.0], [5.0, 7.0]]));
+    /// ```
+    #[track_caller]
+    pub fn take_along_axis(&self, indices: &Array, axis: impl Integers) -> Array {
+        let _called = called("take_along_axis");
+        let axis = accept(one_axis(&axis, self.rank()), &[self, indices]);
+        let (own, at) = (self.shape(), indices.shape());
+        let common = |(a, (&m, &n)): (usize, (&usize, &usize))| match (m, n) {
+            _ if a == axis => Some(n),
+            (1, n) => Some(n),
+            (m, 1) => Some(m),
+            (m, n) => (m == n).then_some(m),
+        };
+        let shape: Option<Shape> = own.iter().zip(&at).enumerate().map(common).collect();
+        let refusal = || TypeError::new(format!("the indices {} do not fit {}: they have its rank, and its lengths but along axis {axis}; `expand_dims` or `broadcast_to` them", indices.ty(), self.ty()));
+        let fits = shape.filter(|_| own.len() == at.len()).ok_or_else(refusal);
+        let shape = accept(fits, &[self, indices]);
+        let n = own[axis];
+        let index = Index::from(indices).resolved(n).broadcast_to(&shape);
+        let fill = rules::literal(outside(self.dtype()));
+        if n == 0 {
+            return fill.broadcast_to(shape);
+        }
+        let mut whole = shape.clone();
+        whole[axis] = n;
+        let last = own.len() - 1;
+        let [x, i] = [self.broadcast_to(whole), index.clone()].map(|x| x.move_axis(axis, last));
+        let read = apply(Gather { batch: last }, &[&x, &i]).move_axis(last, axis);
+        inside(&index, n).select(read, fill)
+    }
+}
+
+/// What [`Array::take`] gives outside.
+fn outside(dtype: DType) -> Scalar {
+    match dtype {
+        DType::Bool => Scalar::new(true),
+        DType::F32 => Scalar::new(f32::NAN),
+        DType::F64 => Scalar::new(f64::NAN),
+        dtype => identity(if dtype.is_signed() { Binary::Max } else { Binary::Min }, dtype),
     }
 }
 

@@ -241,7 +241,7 @@ fn reduced(op: Binary, x: &Array, axes: impl Axes) -> Array {
 
 /// As NumPy adds up integers: in 64 bits.
 #[track_caller]
-fn widened(x: &Array) -> Array {
+pub(super) fn widened(x: &Array) -> Array {
     x.convert(match x.dtype() {
         DType::Bool | DType::I32 => DType::I64,
         DType::U8 | DType::U32 => DType::U64,

@@ -36,15 +36,20 @@ pub enum Rule {
         /// Operands after the mask that have no derivative.
         captures: usize,
     },
-    /// Two programs: from operands to results, then residuals; and what [`Rule::Transpose`] holds.
+    /// Two programs: from operands to results, then residuals; and what the transpose of a [`Rule::Linear`] is.
     Vjp {
         /// The first.
         forward: Arc<Program>,
         /// The second.
         backward: Backward,
     },
-    /// The call is linear in its last operands, and this is its transpose.
-    Transpose(Backward),
+    /// The call is linear in its last operands.
+    Linear {
+        /// Its transpose.
+        backward: Backward,
+        /// As of [`Rule::Jvp`], for when other operands move too; without it that is as the program is.
+        jvp: Option<Arc<Program>>,
+    },
 }
 
 /// A program from residuals, then cotangents of the float results, to cotangents of the float operands.
@@ -177,7 +182,10 @@ impl Rule {
                     captures(&backward.captures),
                 ]
             }
-            Rule::Transpose(backward) => vec![("transposed", program(&backward.program)), captures(&backward.captures)],
+            Rule::Linear { backward, jvp } => {
+                let jvp = jvp.iter().map(|jvp| ("jvp", program(jvp)));
+                jvp.chain([("transposed", program(&backward.program)), captures(&backward.captures)]).collect()
+            }
         }
     }
 
@@ -195,13 +203,17 @@ impl Rule {
             return Ok(Rule::Recompute(keep));
         }
         let backward = |key: &str| Ok(Backward { program: a.program(key)?, captures: a.size("captures")? });
+        if a.has("transposed") {
+            let jvp = if a.has("jvp") { Some(a.program("jvp")?) } else { None };
+            return Ok(Rule::Linear { backward: backward("transposed")?, jvp });
+        }
         if a.has("jvp") {
             return Ok(Rule::Jvp { jvp: a.program("jvp")?, captures: a.size("captures")? });
         }
         if a.has("forward") {
             return Ok(Rule::Vjp { forward: a.program("forward")?, backward: backward("backward")? });
         }
-        if a.has("transposed") { backward("transposed").map(Rule::Transpose) } else { Ok(Rule::Program) }
+        Ok(Rule::Program)
     }
 
     /// The rule's own programs.
@@ -210,7 +222,7 @@ impl Rule {
             Rule::Program | Rule::Recompute(_) => Vec::new(),
             Rule::Jvp { jvp, .. } => vec![jvp],
             Rule::Vjp { forward, backward } => vec![forward, &backward.program],
-            Rule::Transpose(backward) => vec![&backward.program],
+            Rule::Linear { backward, jvp } => [&backward.program].into_iter().chain(jvp).collect(),
         }
     }
 
@@ -224,15 +236,16 @@ impl Rule {
             rest.ok_or_else(|| TypeError::new("a rule has more captures than there are operands"))
         };
         let same = |what: &str, found: Vec<Type>, wanted: Vec<Type>| same_types(what, found.iter(), wanted.iter());
+        let pushes = |jvp: &Program, captures: usize| {
+            let (_, args) = known(captures)?;
+            let takes = [operands.to_vec(), floats(args.to_vec())].concat();
+            same("operand of the rule", jvp.input_types().to_vec(), takes)?;
+            let gives = [results.clone(), floats(results.clone())].concat();
+            same("result of the rule", jvp.output_types().cloned().collect(), gives)
+        };
         match self {
             Rule::Program | Rule::Recompute(_) => Ok(()),
-            Rule::Jvp { jvp, captures } => {
-                let (_, args) = known(*captures)?;
-                let takes = [operands.to_vec(), floats(args.to_vec())].concat();
-                same("operand of the rule", jvp.input_types().to_vec(), takes)?;
-                let gives = [results.clone(), floats(results)].concat();
-                same("result of the rule", jvp.output_types().cloned().collect(), gives)
-            }
+            Rule::Jvp { jvp, captures } => pushes(jvp, *captures),
             Rule::Vjp { forward, backward } => {
                 let (captured, args) = known(backward.captures)?;
                 same("operand of the rule", forward.input_types().to_vec(), operands.to_vec())?;
@@ -244,7 +257,8 @@ impl Rule {
                 let gives = backward.program.output_types().cloned().collect();
                 same("result of the backward rule", gives, floats(args.to_vec()))
             }
-            Rule::Transpose(backward) => {
+            Rule::Linear { backward, jvp } => {
+                jvp.iter().try_for_each(|jvp| pushes(jvp, backward.captures))?;
                 let tangents = backward.program.outputs().len();
                 let fixed = operands.len().checked_sub(tangents).filter(|&fixed| fixed > backward.captures);
                 let fixed =
@@ -269,27 +283,31 @@ impl Rule {
             program.output_types().map(|ty| if is_float(ty) { dy.next() } else { None }).collect()
         };
         let results = program.outputs().len();
+        let pushed = |jvp: &Arc<Program>, captures: usize| {
+            let dx = tangents("custom_jvp", captures, x, dx);
+            let mut y = call(Call::of(jvp.clone()), [x, &dx].concat());
+            let dy = y.split_off(results);
+            (y, floats(dy))
+        };
         match self {
             Rule::Program | Rule::Recompute(_) => Call::of(program.clone()).jvp(x, dx),
-            Rule::Jvp { jvp, captures } => {
-                let dx = tangents("custom_jvp", *captures, x, dx);
-                let mut y = call(Call::of(jvp.clone()), [x, &dx].concat());
-                let dy = y.split_off(results);
-                (y, floats(dy))
-            }
+            Rule::Jvp { jvp, captures } => pushed(jvp, *captures),
             Rule::Vjp { forward, backward } => {
                 let dx = tangents("custom_vjp", backward.captures, x, dx);
                 let mut y = call(Call::of(forward.clone()), x.to_vec());
                 let residuals = y.split_off(results);
                 let linear = backward.transposed(&x[0].ty(), program.output_types().filter(|ty| is_float(ty)).count());
-                let linear = Call { program: linear, rule: Rule::Transpose(backward.clone()) };
+                let linear = Call { program: linear, rule: Rule::Linear { backward: backward.clone(), jvp: None } };
                 (y, floats(call(linear, [&x[..1 + backward.captures], &residuals, &dx].concat())))
             }
             // It keeps its transpose while nothing but its linear operands moves.
-            Rule::Transpose(backward) => {
+            Rule::Linear { backward, jvp } => {
                 let fixed = x.len() - backward.program.outputs().len();
                 if dx[..fixed].iter().any(Option::is_some) {
-                    return Call::of(program.clone()).jvp(x, dx);
+                    return match jvp {
+                        Some(jvp) => pushed(jvp, backward.captures),
+                        None => Call::of(program.clone()).jvp(x, dx),
+                    };
                 }
                 let dx = filled(&dx[fixed..], &x[fixed..], &vec![true; x.len() - fixed]);
                 let again = || Call { program: program.clone(), rule: self.clone() };
@@ -302,7 +320,7 @@ impl Rule {
     pub(super) fn batch(&self, program: &Arc<Program>, x: &[Batched], size: usize) -> Vec<Batched> {
         let captures = match self {
             Rule::Jvp { captures, .. } => *captures,
-            Rule::Vjp { backward, .. } | Rule::Transpose(backward) => backward.captures,
+            Rule::Vjp { backward, .. } | Rule::Linear { backward, .. } => backward.captures,
             Rule::Program | Rule::Recompute(_) => 0,
         };
         let (captured, args) = x.split_at(1 + captures);
@@ -316,7 +334,9 @@ impl Rule {
             Rule::Program | Rule::Recompute(_) => self.clone(),
             Rule::Jvp { jvp, .. } => Rule::Jvp { jvp: lanes(jvp), captures },
             Rule::Vjp { forward, backward } => Rule::Vjp { forward: lanes(forward), backward: backwards(backward) },
-            Rule::Transpose(backward) => Rule::Transpose(backwards(backward)),
+            Rule::Linear { backward, jvp } => {
+                Rule::Linear { backward: backwards(backward), jvp: jvp.as_ref().map(lanes) }
+            }
         };
         let operands = captured.iter().map(|x| x.array.clone()).chain(args.iter().map(|x| x.spread(size)));
         let y = call(Call { program: lanes(program), rule }, operands.collect());

@@ -510,6 +510,32 @@ impl Array {
     }
 }
 
+impl Array {
+    /// The array cut along an axis at places, in ascending order; what lies between two equal ones is empty.
+    ///
+    /// # Panics
+    /// When a place is less than the one before, or outside.
+    ///
+    /// ```
+    /// # use wengert_core::Array;
+    /// let parts = Array::from([1, 2, 3, 4]).split_at(&[1, 3], 0);
+    /// assert_eq!(parts, [Array::from([1]), Array::from([2, 3]), Array::from([4])]);
+    /// ```
+    #[track_caller]
+    pub fn split_at(&self, places: &[usize], axis: impl super::Integers) -> Vec<Array> {
+        let _called = called("split_at");
+        let axis = accept(super::axes::one_axis(&axis, self.rank()), &[self]);
+        let n = self.shape()[axis];
+        let mut all = Vec::with_capacity(places.len() + 1);
+        let mut start = 0;
+        for &stop in places.iter().chain([&n]) {
+            all.push(self.slice_axis(axis, start..stop));
+            start = stop;
+        }
+        all
+    }
+}
+
 /// The box that spans describe, and its shape without the axes of single positions.
 fn boxed(x: &ArrayType, spans: &[Span]) -> Result<(Slice, Shape), TypeError> {
     if spans.len() > x.rank() {

@@ -362,7 +362,46 @@ impl Step<'_> {
                 let y = self.partner(x).broadcast_to(shape);
                 stack(&[x, &y], self.r.below(rank + 1))
             }
-            _ => x.flip(axis),
+            _ => match self.r.below(5) {
+                0 => x.flip(axis),
+                1 => x.roll(self.r.below(7) as i64 - 3, axis),
+                2 => x.windows(1 + self.r.below(3), 1 + self.r.below(2), axis),
+                // Where elements change places nothing is smooth.
+                3 if !self.smooth() => x.sort(axis),
+                4 if !self.smooth() => x.argsort(axis),
+                _ => self.cumulative(x, axis),
+            },
+        }
+    }
+
+    /// What comes together along an axis.
+    fn cumulative(&mut self, x: &Array, axis: usize) -> Array {
+        let reverse = self.r.below(2) == 0;
+        match self.r.below(3) {
+            0 if self.smooth() => x.tanh().cumprod(axis),
+            1 if self.smooth() => x.tanh().linear_recurrence(&x.sin(), axis) * 0.5,
+            _ if self.smooth() => (if reverse { x.cumsum_reverse(axis) } else { x.cumsum(axis) }).sin(),
+            0 if x.dtype() != DType::Bool => {
+                if reverse {
+                    x.cummax_reverse(axis)
+                } else {
+                    x.cummin(axis)
+                }
+            }
+            1 => {
+                if reverse {
+                    x.cumprod_reverse(axis)
+                } else {
+                    x.cumprod(axis)
+                }
+            }
+            _ => {
+                if reverse {
+                    x.cumsum_reverse(axis)
+                } else {
+                    x.cumsum(axis)
+                }
+            }
         }
     }
 
@@ -499,7 +538,7 @@ impl Step<'_> {
                 let (i, y) = (self.positions(n, 9), self.partner(x));
                 let rows = [&[i.size()][..], &shape[1..]].concat();
                 let update = self.fitted(&y, x.dtype(), &rows);
-                x.scatter_add(i, &update)
+                if self.r.below(2) == 0 { x.scatter_add(i, &update) } else { x.scatter_set(i, &update) }
             }
             6 => {
                 let starts: Vec<Index> = shape.iter().map(|&n| self.position(n)).collect();
