@@ -156,7 +156,8 @@ fn tiles_and_scalar_entries_give_the_bits_of_the_kernel() {
 
 fn pairs_agree<T: Real>() {
     let (x, y): (Vec<T>, Vec<T>) = (inputs(1001), inputs::<T>(1501)[500..].to_vec());
-    let functions: [(Binary, fn(T, T) -> T); 5] = [
+    type Row2<T> = (Binary, fn(T, T) -> T);
+    let functions: [Row2<T>; 5] = [
         (Binary::Pow, T::pow),
         (Binary::Atan2, T::atan2),
         (Binary::Hypot, T::hypot),

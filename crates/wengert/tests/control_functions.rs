@@ -98,10 +98,9 @@ fn bounds_of_a_loop_may_be_computed() {
     // Rounds by lane, the index counted from the lower bound.
     let sums = |to: Array| fori_loop(&to - 2, &to, |i, s: Array| s + i.convert(DType::F64), Array::from(0.0));
     assert_eq!(jit(vmap(sums))(array![2, 5, -3]), array![1.0, 7.0, -9.0]);
-    let second = |x: Array| fori_loop(0, &Array::from(3), |_, p: Array| p * &x, Array::from(1.0));
+    let second = |x: Array| fori_loop(0, Array::from(3), |_, p: Array| p * &x, Array::from(1.0));
     assert_eq!(jit(grad(grad(second)))(2.0.into()), 12.0.into());
-    let wrong =
-        try_call(|| fori_loop(0, &Array::from(1.5), |_, x: Array| x, Array::from(1.0))).unwrap_err().to_string();
+    let wrong = try_call(|| fori_loop(0, Array::from(1.5), |_, x: Array| x, Array::from(1.0))).unwrap_err().to_string();
     assert!(wrong.contains("fori_loop") && wrong.contains("one whole number"), "{wrong}");
 }
 
@@ -124,6 +123,6 @@ fn trees_ravel_and_come_back() {
     let loss = |(m, v): (Array, Vec<Array>)| (m.sum() * &v[0]).square() + v[1].square().sum();
     let whole = hessian(|x: Array| loss(back(x)))(vector);
     assert_eq!((whole.shape().as_slice(), whole.at(6).at(6)), ([7, 7].as_slice(), 2.0.into()));
-    let wrong = try_call(|| back(zeros(3))).err().expect("it has another length").to_string();
+    let wrong = try_call(|| back(zeros(3))).expect_err("it has another length").to_string();
     assert!(wrong.contains("7 elements"), "{wrong}");
 }

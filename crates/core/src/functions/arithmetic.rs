@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(x.remainder(&y), array![1.0, 1.0, -1.0, -1.0, 5.0, INF, 0.0]);
         assert_eq!(array![7.0, -7.0].floor_divide(0.0), array![INF, -INF]);
         assert_eq!(array![0.0, INF].floor_divide(array![0.0, 1.0]).is_nan(), array![true, true]);
-        assert_eq!(array![7u8, 7].floor_divide(&array![2u8, 0]), array![3u8, 255]);
+        assert_eq!(array![7u8, 7].floor_divide(array![2u8, 0]), array![3u8, 255]);
         assert_eq!(array![i32::MIN, i32::MIN].floor_divide(array![-1, 2]), array![i32::MIN, i32::MIN / 2]);
     }
 
@@ -240,9 +240,9 @@ mod tests {
         assert_eq!(x.shift_right_logical(1), array![i32::MAX - 2, 2, 1 << 30]);
         assert_eq!(x.shift_right_logical(array![32, -1, 31]), array![0, 0, 1]);
         assert_eq!(x.shift_right_arithmetic(array![33, 1, 31]), array![-1, 2, -1]);
-        assert_eq!(array![200u8, 100].shift_right_arithmetic(&array![3u8, 9]), array![249u8, 0]);
-        assert_eq!(array![200u8].shift_right_arithmetic(&array![200u8]), array![255u8]);
-        assert_eq!(array![u64::MAX].shift_right_arithmetic(&array![70u64]), array![u64::MAX]);
+        assert_eq!(array![200u8, 100].shift_right_arithmetic(array![3u8, 9]), array![249u8, 0]);
+        assert_eq!(array![200u8].shift_right_arithmetic(array![200u8]), array![255u8]);
+        assert_eq!(array![u64::MAX].shift_right_arithmetic(array![70u64]), array![u64::MAX]);
         assert!(
             door(|| array![1.0].shift_right_logical(1.0)).unwrap_err().message.starts_with("shift_right_logical: ")
         );
