@@ -87,9 +87,8 @@ fn steps<T: Copy>(reverse: bool, n: usize, inner: usize, output: &mut [T], step:
     for (part, y) in output.chunks_exact_mut(n * inner).enumerate() {
         let start = part * n * inner;
         let first = if reverse { n - 1 } else { 0 };
-        for k in first * inner..(first + 1) * inner {
-            y[k] = step(start + k, None);
-        }
+        let row = first * inner..(first + 1) * inner;
+        y[row.clone()].iter_mut().zip(row).for_each(|(y, k)| *y = step(start + k, None));
         if inner == 1 {
             let mut before = y[first];
             let mut next = |i: usize, y: &mut T| {

@@ -24,8 +24,11 @@ pub(crate) trait Parts {
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) function: RuntimeFn,
-    check: fn(&[i64], &[&[u8]], &[&mut [u8]]),
+    check: Check,
 }
+
+/// Panics when the spans do not hold what the function touches.
+type Check = fn(&[i64], &[&[u8]], &[&mut [u8]]);
 
 impl Entry {
     pub(crate) fn of<P: Parts>() -> Entry {

@@ -126,7 +126,7 @@ impl Array {
             }
         };
         let strides = ones("strides", &how.strides);
-        let apart = [ones("dilations", &how.lhs_dilation), ones("dilations", &how.rhs_dilation)];
+        let [x_apart, k_apart] = [&how.lhs_dilation, &how.rhs_dilation].map(|all| ones("dilations", all));
         let sizes = &k_shape[2..];
         if sizes.contains(&0) {
             error(format!("the kernel {} is empty", kernel.ty()))
@@ -134,15 +134,15 @@ impl Array {
         let dtype = promote_types(self.dtype(), kernel.dtype());
         let zero = rules::literal(Scalar::zero(dtype));
         let mut x = self.convert(dtype);
-        for axis in 0..spatial {
-            x = dilated(&x, axis + 2, apart[0][axis] - 1, &zero);
+        for (axis, by) in x_apart.iter().enumerate() {
+            x = dilated(&x, axis + 2, by - 1, &zero);
         }
-        let extents: Vec<usize> = sizes.iter().zip(&apart[1]).map(|(&n, &by)| (n - 1) * by + 1).collect();
+        let extents: Vec<usize> = sizes.iter().zip(&k_apart).map(|(&n, &by)| (n - 1) * by + 1).collect();
         let amounts = how.padding.amounts(&x.shape()[2..], &extents, &strides).unwrap_or_else(|why| error(why));
         x = around(&x, &amounts, zero);
         // [lanes, channels, o1, k1, o2, k2, ..]
         for axis in 0..spatial {
-            let op = Windows { axis: 2 + 2 * axis, size: sizes[axis], stride: strides[axis], dilation: apart[1][axis] };
+            let op = Windows { axis: 2 + 2 * axis, size: sizes[axis], stride: strides[axis], dilation: k_apart[axis] };
             x = apply(op, &[&x]);
         }
         let out: Shape = (0..spatial).map(|axis| x.shape()[2 + 2 * axis]).collect();
