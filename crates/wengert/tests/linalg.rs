@@ -338,6 +338,29 @@ fn idle_lanes_solve_nothing() {
     }
 }
 
+/// The same where all lanes share the matrix, so that lanes are columns of the right sides.
+#[test]
+fn idle_lanes_of_one_matrix() {
+    let a = array![[2.0, 0.5], [0.3, 3.0]];
+    let f = |x: Array, rounds: Array, a: Array| {
+        let round = |(i, x): (Array, Array)| {
+            let y = linalg::solve(&a, &(&x * array![1.0, 2.0]));
+            let z = linalg::solve_triangular(&a, &(y + 1.0), Triangle::LOWER);
+            (i + 1, z.square().sum().sin())
+        };
+        while_loop(|(i, _): (Array, Array)| i.lt(&rounds), round, (Array::from(0i64), x)).1
+    };
+    let (xs, rounds) = (array![0.3, 0.5], array![1i64, 3]);
+    let batch = |(xs, a): (Array, Array)| vmap(|(x, k)| f(x, k, a.clone()))((xs, rounds.clone())).sum();
+    let alone = |(xs, a): (Array, Array)| f(xs.at(0), rounds.at(0), a.clone()) + f(xs.at(1), rounds.at(1), a);
+    let args = (xs, a);
+    let wanted = grad(alone)(args.clone());
+    for found in [grad(batch)(args.clone()), jit(grad(batch))(args.clone())] {
+        assert_close(&found.0, &wanted.0, 1e-12, "by lane");
+        assert_close(&found.1, &wanted.1, 1e-12, "shared");
+    }
+}
+
 #[test]
 fn right_sides_of_one_matrix_are_columns() {
     let (a, b) = (random(&[9, 9], 1) + 3.0 * eye(9), random(&[5, 9], 2));

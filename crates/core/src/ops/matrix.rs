@@ -9,6 +9,7 @@ use super::{Dot, Permute, Sample, Select, rules};
 use crate::array::Array;
 use crate::array::promote::promote_types;
 use crate::error::{Error, TypeError};
+use crate::lanes::{Lanes, Places, axis_of, leaf};
 use crate::primitive::{Batched, Lowering, Primitive};
 use crate::refusal::{accept, refuse};
 use crate::trace::apply;
@@ -86,6 +87,14 @@ pub(super) fn lanes_as_columns(op: impl Into<super::Op>, x: &[Batched]) -> Batch
     let columns = x[last].array.permute([1, 0, 2]).with_shape(&[n, lanes * k]);
     let args: Vec<&Array> = x[..last].iter().map(|x| &x.array).chain([&columns]).collect();
     Batched::mapped(apply(op, &args).with_shape(&[n, lanes, k]).permute([1, 0, 2]))
+}
+
+/// Lanes of the solutions of equations whose right sides, the last operand, may have lanes in their columns.
+pub(super) fn lanes_of_solutions(at: &Places<'_>, lowering: &Lowering, batch: usize) -> Vec<Lanes> {
+    let (right, ty) = (&at.x[at.x.len() - 1], leaf(at.types[at.x.len() - 1]));
+    let not_in_rows = |place: usize, n: usize| axis_of(&ty.shape, place, n).is_some_and(|(axis, _)| axis != batch);
+    let kept = right.0.iter().zip(at.mask).map(|(place, &n)| place.filter(|&place| not_in_rows(place, n)));
+    vec![at.through(lowering).or(&Lanes(kept.collect()))]
 }
 
 /// The last two axes exchanged.

@@ -5,6 +5,7 @@ use super::operands::{arrays, same_dtype};
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
+use crate::lanes::{Lanes, Places};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::source::called;
 use crate::trace::{apply, record};
@@ -93,6 +94,10 @@ impl Primitive for Solve {
             return vec![matrix::lanes_as_columns(self.clone(), x)];
         }
         rules::batch_all(Solve { batch: self.batch + 1, ..self.clone() }, x, size)
+    }
+
+    fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        matrix::lanes_of_solutions(at, &self.lower(), self.batch)
     }
 
     fn lower(&self) -> Lowering {
