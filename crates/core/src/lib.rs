@@ -3,6 +3,7 @@
 //! This crate knows nothing of how loops or machine code are made.
 
 pub mod array;
+mod complex;
 pub mod error;
 pub mod functions;
 pub mod host;
@@ -25,6 +26,7 @@ pub use array::{
     Array, Term, arange, eye, full, full_like, linspace, ones, ones_like, ones_of, promote_types, zeros, zeros_like,
     zeros_of,
 };
+pub use complex::complex;
 pub use error::{Error, ErrorKind};
 pub use functions::{associative_scan, random, switch};
 pub use ops::{

@@ -75,6 +75,13 @@ pub trait Primitive {
         SmallVec::new()
     }
 
+    /// The results on complex operands, each a pair of real arrays, in the user's operations on these. `None`: if it only
+    /// moves or adds up elements (which its lowering says) it is done to each part, else it is refused.
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        let _ = x;
+        None
+    }
+
     /// Whether it is a product: one result, linear in each of its two operands while the other stays.
     fn is_bilinear(&self) -> bool {
         false

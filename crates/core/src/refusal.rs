@@ -55,7 +55,7 @@ fn error<'a>(name: Option<&str>, sentence: impl Display, operands: impl Iterator
         match &x.0 {
             Repr::Variable(v) => message += &format!(", {}", v.made),
             Repr::Value(_) if is_tracing() => message += ", a value (not traced)",
-            Repr::Value(_) => {}
+            Repr::Value(_) | Repr::Complex(_) => {}
         }
     }
     Error::new(ErrorKind::Type, message)

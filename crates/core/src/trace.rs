@@ -228,6 +228,7 @@ fn resolve(x: &Array, operation: &str) -> Result<Var, Error> {
                 Key::Variable(v.trace, v.var)
             }
             Repr::Value(value) => Key::Value(address(value), value.ty()),
+            Repr::Complex(_) => return Err(crate::complex::two_values(x, operation)),
         };
         if let Some(&var) = top.captured.get(&key) {
             return Ok(var);
@@ -301,6 +302,9 @@ pub(crate) fn apply(op: impl Into<Op>, args: &[&Array]) -> Array {
 }
 
 fn try_record(op: Op, args: &[&Array], source: &Source) -> Result<Vec<Array>, Error> {
+    if args.iter().any(|x| matches!(x.0, Repr::Complex(_))) {
+        return crate::complex::record(op, args);
+    }
     let types: Vec<Type> = args.iter().map(|x| x.ty()).collect();
     let results = op.infer(&types).map_err(|e| refused(&op, &e, args))?;
     if !is_tracing() {
@@ -309,6 +313,7 @@ fn try_record(op: Op, args: &[&Array], source: &Source) -> Result<Vec<Array>, Er
             match &x.0 {
                 Repr::Value(v) => values.push(v.clone()),
                 Repr::Variable(v) => return Err(no_value(v, op.name())),
+                Repr::Complex(_) => unreachable!("complex operands were taken apart"),
             }
         }
         let results = op.eval(values)?;

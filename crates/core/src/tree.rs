@@ -276,17 +276,18 @@ pub fn fingerprint<T: Tree>(tree: &T, state: &mut impl Hasher) {
             list => list.hash(state),
         },
         Repr::Value(list) => list.ty().hash(state),
+        Repr::Complex(_) => unreachable!("its parts are the leaves"),
     });
 }
 
 /// Whether a tree has this definition and leaves of these types, without allocating.
 ///
 /// ```
-/// use wengert_core::{Array, tree::{fits, leaf_types}};
+/// use wengert_core::{Array, tree::{Kind, fits, leaf_types}};
 ///
 /// let types = leaf_types(&Array::from(1.0));
-/// assert!(fits(&Array::from(2.0), &(), &types));
-/// assert!(!fits(&Array::from(2), &(), &types));
+/// assert!(fits(&Array::from(2.0), &Kind::Real, &types));
+/// assert!(!fits(&Array::from(2), &Kind::Real, &types));
 /// ```
 #[inline]
 pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
@@ -301,40 +302,114 @@ pub fn fits<T: Tree>(tree: &T, def: &T::Def, types: &[Type]) -> bool {
                 (Some(Type::Array(ty)), Repr::Value(Value::Array(a))) => ty.dtype == a.dtype() && ty.shape == a.shape,
                 (Some(ty), Repr::Variable(v)) => *ty == v.ty,
                 (Some(ty), Repr::Value(list)) => *ty == list.ty(),
-                (None, _) => false,
+                (None, _) | (_, Repr::Complex(_)) => false,
             };
     });
     same && types.next().is_none()
 }
 
 impl Tree for Array {
-    type Def = ();
+    type Def = Kind;
 
     #[inline]
-    fn into_leaves(self, leaves: &mut Vec<Array>) {
-        leaves.push(self);
+    fn into_leaves(self, leaves: &mut Vec<Array>) -> Kind {
+        match self.complex_parts() {
+            None => {
+                leaves.push(self);
+                Kind::Real
+            }
+            Some([re, im]) => {
+                leaves.extend([re.clone(), im.clone()]);
+                Kind::Complex
+            }
+        }
     }
 
     #[inline]
-    fn from_leaves(_: &(), leaves: &mut impl Iterator<Item = Array>) -> Self {
-        leaves.next().expect("a leaf for each array of the tree")
+    fn from_leaves(def: &Kind, leaves: &mut impl Iterator<Item = Array>) -> Self {
+        let mut next = || leaves.next().expect("a leaf for each array of the tree");
+        match def {
+            Kind::Real => next(),
+            Kind::Complex => {
+                let re = next();
+                Array::of_parts(re, next())
+            }
+        }
     }
 
     #[inline]
     fn visit(&self, f: &mut impl FnMut(&Array)) {
-        f(self);
+        match self.complex_parts() {
+            None => f(self),
+            Some(parts) => parts.iter().for_each(f),
+        }
     }
 
     #[inline]
-    fn fingerprint(&self, _: &mut impl Hasher) {}
-
-    #[inline]
-    fn matches(&self, _: &()) -> bool {
-        true
+    fn fingerprint(&self, state: &mut impl Hasher) {
+        if self.complex_parts().is_some() {
+            Kind::Complex.hash(state);
+        }
     }
 
-    fn paths(_: &(), prefix: &mut String, out: &mut Vec<String>) {
-        out.push(prefix.clone());
+    #[inline]
+    fn matches(&self, def: &Kind) -> bool {
+        self.complex_parts().is_some() == (*def == Kind::Complex)
+    }
+
+    fn paths(def: &Kind, prefix: &mut String, out: &mut Vec<String>) {
+        match def {
+            Kind::Real => out.push(prefix.clone()),
+            Kind::Complex => out.extend([format!("{prefix}.real()"), format!("{prefix}{IMAGINARY}")]),
+        }
+    }
+}
+
+/// How a path to an imaginary part ends. No field has such a name.
+const IMAGINARY: &str = ".imag()";
+
+/// The definition of an array as a tree: a complex one has two leaves.
+///
+/// ```
+/// use wengert_core::{Array, complex, tree};
+///
+/// let (leaves, kind) = tree::flatten(complex(&Array::from(1.0), &Array::from(2.0)));
+/// assert_eq!((leaves.len(), kind), (2, tree::Kind::Complex));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// One leaf.
+    Real,
+    /// Two leaves: real part, imaginary part.
+    Complex,
+}
+
+/// The tree with the complex conjugates of its complex arrays; all else is as it was.
+///
+/// A cotangent of a complex array is the conjugate of the pair of cotangents of its parts (JAX's convention), so this
+/// leads from one to the other.
+///
+/// ```
+/// use wengert_core::{Array, complex, tree};
+///
+/// let [one, two] = [1.0, 2.0].map(Array::from);
+/// let (x, y) = tree::conjugate((complex(&one, &two), two.clone()));
+/// assert_eq!((x, y), (complex(&one, &-&two), two));
+/// ```
+#[track_caller]
+pub fn conjugate<T: Tree>(tree: T) -> T {
+    let (mut leaves, def) = flatten(tree);
+    conjugate_leaves::<T>(&def, &mut leaves);
+    T::from_leaves(&def, &mut leaves.into_iter())
+}
+
+/// The same of leaves.
+#[track_caller]
+pub fn conjugate_leaves<T: Tree>(def: &T::Def, leaves: &mut [Array]) {
+    for (leaf, path) in leaves.iter_mut().zip(leaf_paths::<T>(def, "")) {
+        if path.ends_with(IMAGINARY) {
+            *leaf = -&*leaf;
+        }
     }
 }
 

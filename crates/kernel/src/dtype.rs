@@ -29,16 +29,69 @@ pub enum DType {
     F32,
     /// IEEE 754 binary64.
     F64,
+    /// Complex, two `f32`. Of arrays only: programs and routines hold its two parts.
+    C64,
+    /// Complex, two `f64`, likewise.
+    C128,
 }
 
 impl DType {
-    /// Every element type, in order.
+    /// Every element type of buffers, programs and routines, in order. The complex ones are pairs of arrays of these.
     ///
     /// ```
     /// assert_eq!(wengert_kernel::DType::ALL.len(), 8);
     /// ```
     pub const ALL: [DType; 8] =
         [DType::Bool, DType::U8, DType::I32, DType::I64, DType::U32, DType::U64, DType::F32, DType::F64];
+
+    /// The complex types, whose arrays are pairs of arrays of [`DType::real`].
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::COMPLEX.iter().all(|d| d.is_complex() && d.real().complex() == *d));
+    /// ```
+    pub const COMPLEX: [DType; 2] = [DType::C64, DType::C128];
+
+    /// `c64` or `c128`.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::C64.is_complex() && !DType::F32.is_complex());
+    /// ```
+    pub const fn is_complex(self) -> bool {
+        matches!(self, DType::C64 | DType::C128)
+    }
+
+    /// The dtype of the parts of complex numbers; of all others the dtype itself.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert_eq!((DType::C64.real(), DType::C128.real(), DType::I32.real()), (DType::F32, DType::F64, DType::I32));
+    /// ```
+    pub const fn real(self) -> DType {
+        match self {
+            DType::C64 => DType::F32,
+            DType::C128 => DType::F64,
+            other => other,
+        }
+    }
+
+    /// The dtype of complex numbers that holds these: `c64` for `f32` and `c64`, `c128` for all others.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert_eq!((DType::F32.complex(), DType::I32.complex()), (DType::C64, DType::C128));
+    /// ```
+    pub const fn complex(self) -> DType {
+        match self {
+            DType::F32 | DType::C64 => DType::C64,
+            _ => DType::C128,
+        }
+    }
 
     /// Bytes of one element.
     ///
@@ -51,7 +104,8 @@ impl DType {
         match self {
             DType::Bool | DType::U8 => 1,
             DType::I32 | DType::U32 | DType::F32 => 4,
-            DType::I64 | DType::U64 | DType::F64 => 8,
+            DType::I64 | DType::U64 | DType::F64 | DType::C64 => 8,
+            DType::C128 => 16,
         }
     }
 
@@ -64,6 +118,17 @@ impl DType {
     /// ```
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)
+    }
+
+    /// A type that numbers are rounded to: float or complex.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::F32.is_inexact() && DType::C64.is_inexact() && !DType::I32.is_inexact());
+    /// ```
+    pub const fn is_inexact(self) -> bool {
+        self.is_float() || self.is_complex()
     }
 
     /// An integer type; `bool` is not one.
@@ -85,7 +150,7 @@ impl DType {
     /// assert!(DType::I32.is_signed() && !DType::U32.is_signed());
     /// ```
     pub const fn is_signed(self) -> bool {
-        matches!(self, DType::I32 | DType::I64 | DType::F32 | DType::F64)
+        matches!(self, DType::I32 | DType::I64 | DType::F32 | DType::F64 | DType::C64 | DType::C128)
     }
 
     /// The name users write: `f64`, `bool`, ...
@@ -103,10 +168,12 @@ impl DType {
             DType::U64 => "u64",
             DType::F32 => "f32",
             DType::F64 => "f64",
+            DType::C64 => "c64",
+            DType::C128 => "c128",
         }
     }
 
-    /// The dtype of that name.
+    /// The dtype of that name, which programs and routines may hold.
     ///
     /// ```
     /// use wengert_kernel::DType;
@@ -207,11 +274,20 @@ macro_rules! with_element {
                 type $T = f64;
                 $body
             }
+            $crate::DType::C64 | $crate::DType::C128 => $crate::dtype::no_element(),
         }
     };
 }
 
+/// Complex numbers are pairs of arrays before anything is computed with their elements.
+#[doc(hidden)]
+#[cold]
+pub fn no_element() -> ! {
+    unreachable!("complex numbers are taken apart before they are stored")
+}
+
 /// One element with its dtype; equal by bits, so `-0.0 != 0.0` and NaN equals itself.
+/// That of a complex dtype is a real number: its bits are those of the real part, and the imaginary part is 0.
 ///
 /// ```
 /// use wengert_kernel::Scalar;
@@ -270,7 +346,7 @@ impl Scalar {
     /// assert_eq!(Scalar::one(DType::F32), Scalar::new(1f32));
     /// ```
     pub fn one(dtype: DType) -> Self {
-        let bits = match dtype {
+        let bits = match dtype.real() {
             DType::F32 => 1f32.to_bits() as u64,
             DType::F64 => 1f64.to_bits(),
             _ => 1,
@@ -288,7 +364,7 @@ impl<T: Element> From<T> for Scalar {
 /// The shortest text that reads back to the same value: `2.0`, `-7`, `true`, `nan`, `inf`.
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.dtype {
+        match self.dtype.real() {
             DType::F32 => {
                 let x = f32::from_bits(self.bits as u32);
                 if x.is_nan() { float_nan(f, self.bits, f32::NAN.to_bits() as u64) } else { write!(f, "{x:?}") }
@@ -301,6 +377,7 @@ impl fmt::Display for Scalar {
             DType::I32 => write!(f, "{}", self.bits as i32),
             DType::I64 => write!(f, "{}", self.bits as i64),
             DType::U8 | DType::U32 | DType::U64 => write!(f, "{}", self.bits),
+            DType::C64 | DType::C128 => no_element(),
         }
     }
 }
@@ -329,7 +406,7 @@ impl Scalar {
             Some(hex) => u64::from_str_radix(hex, 16).ok(),
             None => (text == "nan" || text == "NaN").then_some(canonical),
         };
-        let bits = match dtype {
+        let bits = match dtype.real() {
             DType::Bool => match text {
                 "true" => 1,
                 "false" => 0,
@@ -348,6 +425,7 @@ impl Scalar {
                 Some(bits) => bits,
                 None => text.parse::<f64>().ok()?.to_bits(),
             },
+            DType::C64 | DType::C128 => no_element(),
         };
         Some(Scalar { dtype, bits })
     }

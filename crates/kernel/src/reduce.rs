@@ -78,6 +78,7 @@ fn least(dtype: DType) -> Scalar {
         DType::I32 => Scalar::new(i32::MIN),
         DType::I64 => Scalar::new(i64::MIN),
         DType::Bool | DType::U8 | DType::U32 | DType::U64 => Scalar::zero(dtype),
+        DType::C64 | DType::C128 => crate::dtype::no_element(),
     }
 }
 
@@ -88,6 +89,7 @@ fn greatest(dtype: DType) -> Scalar {
         DType::I32 => Scalar::new(i32::MAX),
         DType::I64 => Scalar::new(i64::MAX),
         DType::Bool | DType::U8 | DType::U32 | DType::U64 => all_ones(dtype),
+        DType::C64 | DType::C128 => crate::dtype::no_element(),
     }
 }
 

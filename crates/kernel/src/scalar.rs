@@ -240,6 +240,10 @@ impl ScalarOp {
     /// assert_eq!(ScalarOp::Binary(Binary::Add).infer(&[DType::F32, DType::F64]), None);
     /// ```
     pub fn infer(self, args: &[DType]) -> Option<DType> {
+        let complex = |dtype: &DType| dtype.is_complex();
+        if args.iter().any(complex) || matches!(self, ScalarOp::Convert(to) | ScalarOp::Bitcast(to) if complex(&to)) {
+            return None;
+        }
         match (self, args) {
             (ScalarOp::Unary(op), &[d]) => {
                 let taken = match op {
@@ -286,6 +290,8 @@ impl ScalarOp {
     }
 
     fn try_eval(self, args: &[Scalar]) -> Option<Scalar> {
+        let dtypes: [DType; 3] = std::array::from_fn(|i| args.get(i).map_or(DType::Bool, |x| x.dtype));
+        self.infer(dtypes.get(..args.len())?)?;
         match (self, args) {
             (ScalarOp::Unary(Unary::IsFinite), &[x]) => with_element!(x.dtype, T => {
                 Some(Scalar::new(test_fn::<T>(Unary::IsFinite)?(x.get::<T>()?)))

@@ -54,6 +54,7 @@ pub(crate) fn vector_type(dtype: DType) -> Type {
         DType::I64 | DType::U64 => types::I64X2,
         DType::F32 => types::F32X4,
         DType::F64 => types::F64X2,
+        DType::C64 | DType::C128 => unreachable!("routines hold the parts of complex numbers"),
     }
 }
 

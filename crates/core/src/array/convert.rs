@@ -80,6 +80,7 @@ impl Array {
     fn elements<T: Element>(&self, method: &str) -> Result<&ArrayValue, Error> {
         match &self.0 {
             Repr::Variable(v) => Err(trace::no_value(v, method).at(source_here())),
+            Repr::Complex(_) => Err(crate::complex::two_values(self, method).at(source_here())),
             Repr::Value(Value::Array(value)) if value.dtype() == T::DTYPE => Ok(value),
             Repr::Value(Value::Array(value)) => {
                 let (is, asked) = (value.dtype(), T::DTYPE);

@@ -327,7 +327,7 @@ pub fn ones_like(x: &Array) -> Array {
 #[track_caller]
 pub fn full_like(x: &Array, value: impl Into<Scalar>) -> Array {
     let _called = called("full_like");
-    full(x.shape(), ScalarOp::Convert(x.dtype()).eval(&[value.into()]))
+    full(x.shape(), super::promote::number(value.into(), x.dtype()))
 }
 
 /// The identity matrix of `n` rows, `f64`; of another dtype by [`Array::convert`].

@@ -8,7 +8,7 @@
 use super::{Array, Repr};
 use crate::value::{ArrayValue, Value};
 use std::fmt;
-use wengert_kernel::{DType, Scalar};
+use wengert_kernel::{DType, Scalar, ScalarOp, Unary};
 
 /// An array of more elements is summarised.
 const THRESHOLD: usize = 1000;
@@ -33,6 +33,10 @@ impl fmt::Display for Array {
         let digits = f.precision().map_or(Digits::AtMost(PRECISION), Digits::Exactly);
         match &self.0 {
             Repr::Variable(v) => write!(f, "traced {}", v.ty),
+            Repr::Complex(parts) => match values(parts) {
+                Some(parts) => f.write_str(&layout_complex(parts, digits, 0)),
+                None => write!(f, "traced {}", self.ty()),
+            },
             Repr::Value(Value::Array(value)) => f.write_str(&layout(value, digits, 0)),
             Repr::Value(list) => write!(f, "{}", list.ty()),
         }
@@ -45,6 +49,13 @@ impl fmt::Debug for Array {
         let digits = f.precision().map_or(Digits::AtMost(usize::MAX), Digits::Exactly);
         match &self.0 {
             Repr::Variable(v) => write!(f, "Array(traced {})", v.ty),
+            Repr::Complex(parts) => match values(parts) {
+                Some(parts) => {
+                    let head = format!("Array({}, ", self.ty());
+                    write!(f, "{head}{})", layout_complex(parts, digits, head.len()))
+                }
+                None => write!(f, "Array(traced {})", self.ty()),
+            },
             Repr::Value(Value::Array(value)) => {
                 let head = format!("Array({}, ", value.ty());
                 write!(f, "{head}{})", layout(value, digits, head.len()))
@@ -92,16 +103,63 @@ fn layout(value: &ArrayValue, digits: Digits, column: usize) -> String {
     if value.shape.is_empty() {
         return scalar(value.get(0), digits);
     }
-    if value.size() == 0 {
+    let words = |shown: &[usize]| {
+        let shown: Vec<Scalar> = shown.iter().map(|&i| value.get(i)).collect();
+        words(value.dtype(), &shown, digits)
+    };
+    arranged(&value.shape, column, words)
+}
+
+/// The brackets and lines around the words of the elements that are shown.
+fn arranged(shape: &[usize], column: usize, words: impl FnOnce(&[usize]) -> Vec<String>) -> String {
+    let size = shape.iter().product::<usize>();
+    if size == 0 {
         return "[]".to_owned();
     }
-    let summary = value.size() > THRESHOLD;
+    let summary = size > THRESHOLD;
     let mut shown = Vec::new();
-    each_shown(&value.shape, summary, 0, &mut |i| shown.push(value.get(i)));
-    let words = words(value.dtype(), &shown, digits);
-    let mut writer = Writer { words: words.iter(), shape: &value.shape, summary, out: String::new() };
+    each_shown(shape, summary, 0, &mut |i| shown.push(i));
+    let words = words(&shown);
+    let mut writer = Writer { words: words.iter(), shape, summary, out: String::new() };
     writer.axis(0, column + 1, WIDTH);
     writer.out
+}
+
+/// The values of the parts of a complex array; `None` when one is traced.
+fn values(parts: &[Array; 2]) -> Option<[&ArrayValue; 2]> {
+    let [Repr::Value(Value::Array(re)), Repr::Value(Value::Array(im))] = parts.each_ref().map(|part| &part.0) else {
+        return None;
+    };
+    Some([re, im])
+}
+
+/// Complex numbers: both parts in a layout of their own, the imaginary one with its sign and `j`.
+fn layout_complex([re, im]: [&ArrayValue; 2], digits: Digits, column: usize) -> String {
+    if re.shape.is_empty() {
+        let (x, y) = (re.get(0), im.get(0));
+        return format!("{}{}{}j", scalar(x, digits), sign_of(y), scalar(magnitude(y), digits));
+    }
+    let words = |shown: &[usize]| {
+        let part = |value: &ArrayValue| -> Vec<Scalar> { shown.iter().map(|&i| value.get(i)).collect() };
+        let (x, y) = (part(re), part(im));
+        let sizes: Vec<Scalar> = y.iter().map(|&y| magnitude(y)).collect();
+        let (left, right) = (words(re.dtype(), &x, digits), words(im.dtype(), &sizes, digits));
+        let one = |((left, right), y): ((String, String), &Scalar)| {
+            let (number, spaces) = (right.trim_start().trim_end(), right.len() - right.trim_end().len());
+            let signed = format!("{}{number}j{:spaces$}", sign_of(*y), "");
+            format!("{left}{signed:>width$}", width = right.len() + 2)
+        };
+        left.into_iter().zip(right).zip(&y).map(one).collect()
+    };
+    arranged(&re.shape, column, words)
+}
+
+fn sign_of(x: Scalar) -> char {
+    if !to_f64(x).is_nan() && to_f64(x).is_sign_negative() { '-' } else { '+' }
+}
+
+fn magnitude(x: Scalar) -> Scalar {
+    ScalarOp::Unary(Unary::Abs).eval(&[x])
 }
 
 /// The positions along an axis that are shown, and where the dots go.

@@ -13,6 +13,7 @@ pub use create::{
 };
 pub use promote::{Term, promote_types};
 
+use crate::complex;
 use crate::error::Error;
 use crate::program::Var;
 use crate::source::Origin;
@@ -43,6 +44,8 @@ pub(crate) enum Repr {
     Value(Value),
     /// Behind a pointer, so that values are small: every call of compiled code moves them.
     Variable(Arc<Variable>),
+    /// Real and imaginary part, of one shape and float dtype, each a value or a variable.
+    Complex(Arc<[Array; 2]>),
 }
 
 /// A variable of an open trace.
@@ -85,6 +88,7 @@ impl Array {
         match &self.0 {
             Repr::Value(value) => Ok(value.clone()),
             Repr::Variable(v) => Err(trace::no_value(v, what)),
+            Repr::Complex(_) => Err(complex::two_values(self, what)),
         }
     }
 
@@ -103,6 +107,7 @@ impl Array {
         match self.0 {
             Repr::Value(value) => Ok(value),
             Repr::Variable(v) => Err(trace::no_value(&v, what)),
+            Repr::Complex(_) => Err(complex::two_values(&self, what)),
         }
     }
 
@@ -122,6 +127,7 @@ impl Array {
         match self.0 {
             Repr::Value(value) => Ok(value.into_array().buffer),
             Repr::Variable(v) => Err(trace::no_value(&v, what)),
+            Repr::Complex(_) => Err(complex::two_values(&self, what)),
         }
     }
 
@@ -135,7 +141,11 @@ impl Array {
     /// cond(&x.gt(0.0), || { let y = &x + 1.0; assert!(y.is_traced()); y }, || x.clone());
     /// ```
     pub fn is_traced(&self) -> bool {
-        matches!(self.0, Repr::Variable(_))
+        match &self.0 {
+            Repr::Value(_) => false,
+            Repr::Variable(_) => true,
+            Repr::Complex(parts) => parts.iter().any(Array::is_traced),
+        }
     }
 
     /// Whether it is the same value or variable, not merely an equal one.
@@ -143,6 +153,7 @@ impl Array {
         match (&self.0, &other.0) {
             (Repr::Value(a), Repr::Value(b)) => trace::address(a) == trace::address(b) && a.ty() == b.ty(),
             (Repr::Variable(a), Repr::Variable(b)) => a.trace == b.trace && a.var == b.var,
+            (Repr::Complex(a), Repr::Complex(b)) => a[0].is_same(&b[0]) && a[1].is_same(&b[1]),
             _ => false,
         }
     }
@@ -158,6 +169,7 @@ impl Array {
         match &self.0 {
             Repr::Value(value) => value.ty(),
             Repr::Variable(v) => v.ty.clone(),
+            Repr::Complex(parts) => complex::type_of(parts).into(),
         }
     }
 
@@ -191,6 +203,7 @@ impl Array {
             Repr::Value(Value::Array(a)) => a.dtype(),
             Repr::Value(Value::List(l)) => l.element.dtype(),
             Repr::Variable(v) => v.ty.dtype(),
+            Repr::Complex(parts) => parts[0].dtype().complex(),
         }
     }
 

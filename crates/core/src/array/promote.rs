@@ -56,7 +56,7 @@ impl From<i32> for Term {
 
 /// The dtype in which elements of two dtypes meet: JAX's table, with 64-bit types.
 ///
-/// `bool` gives way to all; floats to none, the wider of two wins; an unsigned and a signed integer meet in the signed
+/// `bool` gives way to all; floats to none but complex numbers, the wider of two wins (`c64` beside `f64` is `c128`); an unsigned and a signed integer meet in the signed
 /// type that holds both, and `u64` with a signed one in `f64`, as there is no such type.
 ///
 /// ```
@@ -68,6 +68,8 @@ pub fn promote_types(a: DType, b: DType) -> DType {
     use DType::*;
     match (a, b) {
         (Bool, other) | (other, Bool) => other,
+        (C128, _) | (_, C128) | (C64, F64) | (F64, C64) => C128,
+        (C64, _) | (_, C64) => C64,
         (F64, _) | (_, F64) => F64,
         (F32, _) | (_, F32) => F32,
         (U8, other) | (other, U8) => other,
@@ -99,7 +101,7 @@ pub(crate) fn common_dtype(terms: &[Term]) -> DType {
     });
     // A number raises the kind of `bool` below it, and never the width.
     let kind = |dtype: DType, term: &Term| match term {
-        Term::Float(_) if !dtype.is_float() => DType::F64,
+        Term::Float(_) if !dtype.is_inexact() => DType::F64,
         Term::Int(_) if dtype == DType::Bool => DType::I32,
         _ => dtype,
     };
@@ -153,8 +155,10 @@ pub(crate) fn fit(term: &Term, dtype: DType, shape: &[usize]) -> Array {
     }
 }
 
-fn number(x: Scalar, dtype: DType) -> Scalar {
-    if x.dtype == dtype { x } else { ScalarOp::Convert(dtype).eval(&[x]) }
+pub(crate) fn number(x: Scalar, dtype: DType) -> Scalar {
+    let real = dtype.real();
+    let bits = if x.dtype == real { x.bits } else { ScalarOp::Convert(real).eval(&[x]).bits };
+    Scalar { dtype, bits }
 }
 
 /// Repeats an array to a shape that its own broadcasts to: axes of length 1 are dropped, then made anew.

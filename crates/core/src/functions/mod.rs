@@ -3,6 +3,7 @@
 
 mod activation;
 mod arithmetic;
+mod complex;
 mod control;
 mod convolution;
 mod einsum;
@@ -131,5 +132,5 @@ fn sqrt_flat_at_zero(x: &Array) -> Array {
 /// Integers as `f64`, floats as they are.
 #[track_caller]
 fn float(x: &Array) -> Array {
-    if x.dtype().is_float() { x.clone() } else { x.convert(DType::F64) }
+    if x.dtype().is_inexact() { x.clone() } else { x.convert(DType::F64) }
 }

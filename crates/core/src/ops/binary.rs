@@ -5,6 +5,7 @@
 
 use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
+use crate::complex;
 use crate::array::operators::combine;
 use crate::array::promote::Term;
 use crate::error::{Error, TypeError};
@@ -226,7 +227,7 @@ impl Array {
     #[track_caller]
     pub fn powi(&self, n: i32) -> Array {
         let _called = called("powi");
-        if !self.dtype().is_float() {
+        if !self.dtype().is_inexact() {
             return combine(Binary::Pow, self, n);
         }
         if n == 0 {
@@ -335,6 +336,10 @@ impl Primitive for BinaryOp {
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         rules::batch_all(*self, x, size)
+    }
+
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        complex::binary(self.0, x[0], x[1]).map(|y| vec![y])
     }
 
     fn lower(&self) -> Lowering {

@@ -2,6 +2,7 @@
 
 use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
+use crate::complex;
 use crate::array::promote::{Term, promote};
 use crate::error::{Error, TypeError};
 use crate::primitive::{Batched, Lowering, Primitive};
@@ -128,6 +129,10 @@ impl Primitive for CompareOp {
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         rules::batch_all(*self, x, size)
+    }
+
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        complex::compare(self.0, x[0], x[1]).map(|y| vec![y])
     }
 
     fn lower(&self) -> Lowering {

@@ -31,7 +31,7 @@ pub struct Convert {
 impl Array {
     /// The elements in another dtype, as Rust's `as` converts them: integers wrap, floats are rounded to nearest on the
     /// way to floats and truncated on the way to integers, where NaN becomes 0 and what is too large the largest value.
-    /// To `bool`: whether the element is not 0.
+    /// To `bool`: whether the element is not 0. Complex numbers lose their imaginary part on the way to real ones.
     ///
     /// Between floats it is differentiable; integers have no derivative.
     ///
@@ -42,7 +42,22 @@ impl Array {
     /// ```
     #[track_caller]
     pub fn convert(&self, dtype: DType) -> Array {
-        if self.dtype() == dtype { self.clone() } else { apply(Convert { dtype }, &[self]) }
+        if self.dtype() == dtype {
+            return self.clone();
+        }
+        match self.complex_parts() {
+            None if dtype.is_complex() => {
+                let re = self.convert(dtype.real());
+                let im = crate::zeros_like(&re);
+                Array::of_parts(re, im)
+            }
+            None => apply(Convert { dtype }, &[self]),
+            Some([re, im]) if dtype.is_complex() => {
+                Array::of_parts(re.convert(dtype.real()), im.convert(dtype.real()))
+            }
+            Some([re, im]) if dtype == DType::Bool => re.convert(dtype) | im.convert(dtype),
+            Some([re, _]) => re.convert(dtype),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::recurrence::{Along, check_parts, each};
 use super::view::{blank, elements};
 use super::{Attributes, Definition, Recurrence, Sample, rules, samples};
 use crate::array::Array;
+use crate::complex;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::refusal::{accept, not_linear};
@@ -125,6 +126,14 @@ impl Primitive for Cumulative {
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         rules::batch_all(Cumulative { batch: self.batch + 1, ..self.clone() }, x, size)
+    }
+
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        match self.op {
+            Binary::Add => Some(complex::each_part(&self.clone().into(), x)),
+            Binary::Mul => Some(vec![complex::products_along(x[0], self.batch, self.reverse)]),
+            _ => None,
+        }
     }
 
     fn lower(&self) -> Lowering {

@@ -4,6 +4,7 @@ use super::operands::{arrays, result, same_dtype};
 use super::view::{blank, elements};
 use super::{Attributes, Definition, Permute, Sample, rules, samples};
 use crate::array::Array;
+use crate::complex;
 use crate::array::promote::promote_types;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
@@ -101,7 +102,7 @@ impl Primitive for Dot {
             DType::I64 => product::<i64>(x, y, &mut z, |z, x, y| z.wrapping_add(x.wrapping_mul(y))),
             DType::U32 => product::<u32>(x, y, &mut z, |z, x, y| z.wrapping_add(x.wrapping_mul(y))),
             DType::U64 => product::<u64>(x, y, &mut z, |z, x, y| z.wrapping_add(x.wrapping_mul(y))),
-            DType::Bool | DType::U8 => unreachable!("infer refuses them"),
+            DType::Bool | DType::U8 | DType::C64 | DType::C128 => unreachable!("infer refuses them"),
         }
         Ok(vec![z.into()])
     }
@@ -151,6 +152,10 @@ impl Primitive for Dot {
             _ => return rules::batch_all(Dot { batch: self.batch + 1 }, x, size),
         };
         vec![Batched::mapped(y)]
+    }
+
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        Some(vec![complex::product(x[0], x[1], |a, b| apply(self.clone(), &[a, b]))])
     }
 
     fn lower(&self) -> Lowering {

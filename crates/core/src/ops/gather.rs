@@ -427,6 +427,7 @@ impl Array {
 fn outside(dtype: DType) -> Scalar {
     match dtype {
         DType::Bool => Scalar::new(true),
+        DType::C64 | DType::C128 => Scalar { dtype, ..outside(dtype.real()) },
         DType::F32 => Scalar::new(f32::NAN),
         DType::F64 => Scalar::new(f64::NAN),
         dtype => identity(if dtype.is_signed() { Binary::Max } else { Binary::Min }, dtype),

@@ -226,7 +226,7 @@ pub(super) fn hard(dtype: DType, n: usize) -> Vec<Value> {
 /// What a user's function is given, as floats: integers become `f64`.
 #[track_caller]
 pub(crate) fn floats(x: &Array) -> Array {
-    if x.dtype().is_float() { x.clone() } else { x.convert(DType::F64) }
+    if x.dtype().is_inexact() { x.clone() } else { x.convert(DType::F64) }
 }
 
 /// Axes before the matrix.
@@ -239,7 +239,7 @@ pub(crate) fn batch(x: &Array) -> usize {
 #[track_caller]
 pub(crate) fn together(a: &Array, b: &Array) -> (Array, Array, bool) {
     let dtype = promote_types(a.dtype(), b.dtype());
-    let dtype = if dtype.is_float() { dtype } else { DType::F64 };
+    let dtype = if dtype.is_inexact() { dtype } else { DType::F64 };
     let (x, y) = (a.convert(dtype), b.convert(dtype));
     accept(matrix(&x.array_type(), batch(&x)), &[a, b]);
     let vector = y.rank() == 1;

@@ -5,6 +5,7 @@ use super::operands::{arrays, result};
 use super::view::{blank, elements};
 use super::{Attributes, Broadcast, Definition, Sample, rules, samples};
 use crate::array::Array;
+use crate::complex;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Attribute, Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::apply;
@@ -159,6 +160,10 @@ impl Primitive for Reduce {
     fn batch(&self, x: &[Batched], _: usize) -> Vec<Batched> {
         let op = Reduce { op: self.op, start: self.start + 1, end: self.end + 1 };
         vec![Batched::mapped(apply(op, &[&x[0].array]))]
+    }
+
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        (self.op == Binary::Mul).then(|| vec![complex::product_over(x[0], self.start..self.end)])
     }
 
     fn lower(&self) -> Lowering {
@@ -431,7 +436,7 @@ impl Array {
     pub fn mean_axis(&self, axes: impl Axes) -> Array {
         let _called = called("mean_axis");
         let (axes, keep) = accept(axes.axes(self.rank()), &[self]);
-        let x = if self.dtype().is_float() { self.clone() } else { self.convert(DType::F64) };
+        let x = if self.dtype().is_inexact() { self.clone() } else { self.convert(DType::F64) };
         let shape = x.shape();
         let count: usize = axes.iter().map(|&a| shape[a]).product();
         sum_over(&x, &axes).with_shape(&shape_without(&shape, &axes, keep)) / count as f64

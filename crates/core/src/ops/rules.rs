@@ -9,6 +9,10 @@ use wengert_kernel::Scalar;
 /// A scalar literal of the open trace.
 #[track_caller]
 pub(crate) fn literal(value: Scalar) -> Array {
+    if value.dtype.is_complex() {
+        let dtype = value.dtype.real();
+        return Array::of_parts(literal(Scalar { dtype, ..value }), literal(Scalar::zero(dtype)));
+    }
     apply(Literal(value), &[])
 }
 

@@ -53,6 +53,7 @@ impl Sample {
             DType::U8 => Scalar::new(whole(k) as u8),
             DType::U32 => Scalar::new(whole(k) as u32),
             DType::U64 => Scalar::new(whole(k) as u64),
+            DType::C64 | DType::C128 => wengert_kernel::dtype::no_element(),
         };
         let mut x = ArrayValue::full(shape, Scalar::zero(dtype));
         for k in 0..n {
@@ -134,6 +135,7 @@ pub(super) fn hard_values(dtype: DType) -> Value {
         DType::U64 => array([0, 1, 2, 7, 63, 64, (1 << 53) + 1, 1 << 63, u64::MAX]),
         DType::F32 => floats!(f32, 1e-45),
         DType::F64 => floats!(f64, 5e-324),
+        DType::C64 | DType::C128 => wengert_kernel::dtype::no_element(),
     }
 }
 

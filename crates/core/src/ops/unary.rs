@@ -5,6 +5,7 @@
 
 use super::{Attributes, Definition, Sample, elementwise, rules, samples};
 use crate::array::Array;
+use crate::complex;
 use crate::error::{Error, TypeError};
 use crate::primitive::{Batched, Cotangents, Lowering, Operand, Primitive};
 use crate::trace::apply;
@@ -348,6 +349,9 @@ impl Array {
     #[track_caller]
     pub fn is_inf(&self) -> Array {
         let _called = called("is_inf");
+        if let Some([re, im]) = self.complex_parts() {
+            return re.is_inf() | im.is_inf();
+        }
         if !self.dtype().is_float() {
             return rules::constant(Scalar::new(false), &self.shape());
         }
@@ -465,6 +469,10 @@ impl Primitive for UnaryOp {
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
         rules::batch_all(*self, x, size)
+    }
+
+    fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
+        complex::unary(self.0, x[0]).map(|y| vec![y])
     }
 
     fn lower(&self) -> Lowering {
