@@ -384,6 +384,24 @@ pub enum Kind {
     Complex,
 }
 
+/// For each leaf the place of its array among the arrays of the tree: both leaves of a complex array have the same.
+///
+/// ```
+/// use wengert_core::{Array, complex, tree};
+///
+/// let x = Array::from(1.0);
+/// let (_, def) = tree::flatten((complex(&x, &x), x.clone()));
+/// assert_eq!(tree::arrays_of_leaves::<(Array, Array)>(&def), [0, 0, 1]);
+/// ```
+pub fn arrays_of_leaves<T: Tree>(def: &T::Def) -> Vec<usize> {
+    let mut arrays = 0;
+    let place = |path: String| {
+        arrays += usize::from(!path.ends_with(IMAGINARY));
+        arrays - 1
+    };
+    leaf_paths::<T>(def, "").into_iter().map(place).collect()
+}
+
 /// The tree with the complex conjugates of its complex arrays; all else is as it was.
 ///
 /// A cotangent of a complex array is the conjugate of the pair of cotangents of its parts (JAX's convention), so this

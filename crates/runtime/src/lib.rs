@@ -6,6 +6,7 @@
 
 mod cumulative;
 mod dot;
+mod fft;
 mod host;
 mod linalg;
 mod parts;
@@ -48,9 +49,12 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 /// `host` takes the number of a [`Registered`] closure and calls it.
 ///
 /// # Matrices
-/// `cholesky_*`, `triangular_solve_*`, `lu_*`, `solve_*`, `qr_*`, `eigh_*`, `svd_*`, `det_*`, `cofactors_*` and `pinv_*`, of
+/// `cholesky_*`, `triangular_solve_*`, `lu_*`, `solve_*`, `qr_*`, `eigh_*`, `svd_*`, `det_*`, `cofactors_*`, `pinv_*` and `eig_*`, of
 /// `f32` and `f64`, take `[parts, options.., lengths..]`, the lengths of every operand's matrix, row-major and dense, and
 /// as many matrices one after the other in each operand and result.
+///
+/// # Transforms of rows
+/// `fft_*` (option: inverse), `rfft_*` and `irfft_*` (option: length of the result) likewise, over rows.
 pub fn lookup(name: &str) -> Option<RuntimeFn> {
     if name == "host" {
         return Some(host::enter);

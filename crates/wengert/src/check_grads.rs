@@ -2,13 +2,13 @@
 
 use crate::gradient::{jvp, vjp};
 use wengert_core::source::UserCall;
-use wengert_core::{Array, Error, ErrorKind, Tree};
+use wengert_core::{Array, Error, ErrorKind, Tree, tree};
 
 /// Compares forward and reverse mode with central differences along fixed pseudo-random directions.
 ///
 /// `f` takes and returns any trees of `f64` arrays (other arrays are held fixed). The forward derivative is compared with
 /// `(f(x + h v) - f(x - h v)) / 2h`, extrapolated from two step sizes, and the reverse one with the forward one through
-/// `<w, J v> = <J^T w, v>`.
+/// `<w, J v> = <J^T w, v>`; of complex arrays the real part of these.
 ///
 /// # Errors
 /// Names the mode and both numbers when they differ by more than `tolerance`, relative to the larger of 1 and their size.
@@ -29,7 +29,7 @@ pub fn check_grads<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, x: A, tolerance
             jvp(&f)(x.clone(), v.clone())
         };
         let w = directions(y, direction + 100);
-        let weight = flat(w);
+        let weight = flat(tree::conjugate(w));
         let forward = inner(&weight, &flat(dy));
         let scale = flat(x.clone()).iter().fold(1.0, |m: f64, x| m.max(x.abs()));
         let quotient = |h: f64| {
@@ -47,7 +47,7 @@ pub fn check_grads<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, x: A, tolerance
             vjp(&f, x.clone())
         };
         let ct = pullback(directions(y, direction + 100));
-        let reverse = inner(&flat(ct), &flat(v));
+        let reverse = inner(&flat(tree::conjugate(ct)), &flat(v));
         compare("reverse mode", reverse, "forward mode", forward, tolerance).map_err(place)?;
     }
     Ok(())

@@ -13,7 +13,8 @@ use wengert_core::{Array, Program, Tree, Type, tree};
 /// The gradient of a function with a scalar result, with respect to all float arrays of its argument.
 ///
 /// The argument may be an [`Array`] or any [`Tree`]; the gradient has its structure and shapes. What the closure captures
-/// is constant. Integer arrays have zeros of their own type as gradient. The function may return `(value, aux)`; then
+/// is constant. Integer arrays have zeros of their own type as gradient. That by a complex `z = x + iy` is `df/dx - i df/dy`,
+/// as JAX has it: to descend, follow the conjugate of its negative. The function may return `(value, aux)`; then
 /// `aux` is left out here and returned by [`value_and_grad`]. By reverse mode: the cost is a few times that of the function.
 ///
 /// # Panics
@@ -53,7 +54,18 @@ pub fn value_and_grad<A: Tree, R: Objective>(f: impl Fn(A) -> R) -> impl Fn(A) -
 
 fn objective_and_gradient<A: Tree, R: Objective>(call: &UserCall, f: &impl Fn(A) -> R, args: A) -> (R, A) {
     let _called = call.enter();
-    let function = Function::<A, (Array, R::Aux)>::trace(|a| f(a).into_parts(), args);
+    let objective = |a: A| {
+        let (value, aux) = f(a).into_parts();
+        if value.dtype().is_complex() {
+            let _called = call.enter();
+            refuse(
+                "the function returns complex numbers, but only a real scalar has a gradient; take `.real()` or `.abs()` of the result",
+                &[&value],
+            );
+        }
+        (value, aux)
+    };
+    let function = Function::<A, (Array, R::Aux)>::trace(objective, args);
     let float = float_leaves(&function);
     let value = function.program.output_types().next().expect("the value is the first output").clone();
     let repair = match &value {
@@ -80,7 +92,7 @@ fn objective_and_gradient<A: Tree, R: Objective>(call: &UserCall, f: &impl Fn(A)
     let mut results = apply_program(&wengert_core::program::simplify(&program), &function.operands());
     let gradient = with_zeros(&function.leaves, &float, results.split_off(outputs));
     let (value, aux) = function.result(results);
-    (R::from_parts(value, aux), function.arguments(gradient))
+    (R::from_parts(value, aux), tree::conjugate(function.arguments(gradient)))
 }
 
 /// Which leaves have a derivative; there has to be one.
@@ -167,7 +179,8 @@ fn record_tape<A: Tree, R: Tree>(function: &Function<A, R>, float: &[bool]) -> T
 
 /// Value and pullback: `vjp(f, x)` is `(f(x), |ct| f'(x)^T ct)`. The function is evaluated once, the pullback as often as called.
 ///
-/// The cotangent has the structure, shapes and dtypes of the result.
+/// The cotangent has the structure, shapes and dtypes of the result. For complex arrays the pullback is the transpose, without
+/// conjugates: `Re sum(ct * dy) = Re sum(pullback(ct) * dx)`.
 ///
 /// ```
 /// use wengert::prelude::*;
@@ -194,8 +207,9 @@ pub fn vjp<A: Tree, R: Tree>(f: impl Fn(A) -> R, args: A) -> (R, impl Fn(R) -> A
             refuse(another_structure("cotangent", "result"), &[]);
         }
         check_like("cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &tape.output_types);
+        tree::conjugate_leaves::<R>(&def, &mut leaves);
         let cts = apply_program(&pullback, &[&tape.residuals[..], &leaves].concat());
-        function.arguments(with_zeros(&function.leaves, &float, cts))
+        tree::conjugate(function.arguments(with_zeros(&function.leaves, &float, cts)))
     };
     (result, pull)
 }
@@ -258,9 +272,10 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
         let mut leaves = Vec::new();
         let def = ct.into_leaves(&mut leaves);
         check_like("cotangent", &tree::leaf_paths::<R>(&def, "result"), &leaves, &types);
+        tree::conjugate_leaves::<R>(&def, &mut leaves);
         let coefficients = [function.captures.clone(), chosen(&function.leaves, &integers)].concat();
         let cts = apply_program(&transposed, &[coefficients, leaves].concat());
-        function.arguments(with_zeros(&function.leaves, &float, cts))
+        tree::conjugate(function.arguments(with_zeros(&function.leaves, &float, cts)))
     }
 }
 
@@ -296,6 +311,12 @@ pub fn jacrev(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
 fn jacobian(call: &UserCall, f: &impl Fn(Array) -> Array, x: Array, forward: bool) -> Array {
     let _called = call.enter();
     let function = Function::<Array, Array>::trace(f, x);
+    if [function.arguments, function.result].contains(&tree::Kind::Complex) {
+        refuse(
+            "its argument and result are real arrays; take `.real()` and `.imag()` in the function, or use `jvp` and `vjp`, which take complex ones",
+            &[],
+        );
+    }
     let float = float_leaves(&function);
     let y = function.program.output_types().next().expect("there is one output").clone();
     let Type::Array(y) = y else { unreachable!("a result is an array") };

@@ -87,7 +87,7 @@ fn mapped<A: Tree, R: Tree>(
     let _called = call.enter();
     let mut leaves = Vec::new();
     let def = args.into_leaves(&mut leaves);
-    let axes: Vec<Option<usize>> = (0..leaves.len()).map(|i| axis_of(inputs, i, leaves.len(), "argument")).collect();
+    let axes = leaf_axes(inputs, &tree::arrays_of_leaves::<A>(&def), "argument");
     let mut size: Option<(usize, String)> = None;
     let names = tree::leaf_paths::<A>(&def, "argument");
     for ((leaf, axis), name) in leaves.iter_mut().zip(&axes).zip(names) {
@@ -122,8 +122,7 @@ fn mapped<A: Tree, R: Tree>(
     };
     let types: Vec<Type> = leaves.iter().zip(&axes).map(row).collect();
     let (program, captures, result) = trace_types::<A, R>(f, &types, &def, Surroundings::Inherit);
-    let n = program.outputs().len();
-    let wanted: Vec<Option<usize>> = (0..n).map(|i| axis_of(outputs, i, n, "result")).collect();
+    let wanted = leaf_axes(outputs, &tree::arrays_of_leaves::<R>(&result), "result");
     let force: Vec<bool> = wanted.iter().map(Option::is_some).collect();
     let flags: Vec<bool> = captures.iter().map(|_| false).chain(axes.iter().map(Option::is_some)).collect();
     let batch = transform::batch(&program, &flags, size, &force);
@@ -138,6 +137,13 @@ fn mapped<A: Tree, R: Tree>(
         }
     }
     assemble::<R>(&result, results)
+}
+
+/// The axis of each leaf, given of which array it is.
+#[track_caller]
+fn leaf_axes(axes: &impl MapAxes, arrays: &[usize], what: &str) -> Vec<Option<usize>> {
+    let n = arrays.last().map_or(0, |last| last + 1);
+    arrays.iter().map(|&i| axis_of(axes, i, n, what)).collect()
 }
 
 #[track_caller]

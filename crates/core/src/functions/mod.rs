@@ -7,6 +7,7 @@ mod complex;
 mod control;
 mod convolution;
 mod einsum;
+pub mod fft;
 mod indexing;
 pub mod linalg;
 mod loss;

@@ -22,7 +22,7 @@ use wengert_runtime::Host;
 
 /// The axes of the batch, and the lengths of the matrix, of an operand that holds floats.
 pub(crate) fn matrix(x: &ArrayType, batch: usize) -> Result<(Shape, [usize; 2]), TypeError> {
-    if !x.dtype.is_float() {
+    if !x.dtype.is_inexact() {
         return Err(TypeError::new(format!("{x} holds no floats; `convert` it to f64 or f32")));
     }
     if x.rank() < 2 {

@@ -2,7 +2,7 @@
 
 use super::matrix::{self, product, t};
 use super::operands::{arrays, same_dtype};
-use super::{Attributes, Definition, Sample, rules};
+use super::{Attributes, Definition, Sample, concatenate, rules};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::lanes::{Lanes, Places};
@@ -150,7 +150,7 @@ fn sample(transposed: bool, a: Value, b: Value) -> Sample {
 /// The solutions `x` of `a x = b`: `a` is `[.., n, n]`, `b` is `[.., n, k]`, or one vector `[n]`. Batch axes broadcast, dtypes
 /// promote. NaN where `a` is singular or not finite; [`try_solve`](crate::functions::linalg::try_solve) says which.
 ///
-/// `a` is factorized once; derivatives of all orders, in `a` and `b`, use the same factors.
+/// Complex ones are solved as real equations of twice the size. `a` is factorized once; derivatives of all orders, in `a` and `b`, use the same factors.
 ///
 /// # Panics
 /// When `a` is not square or `b` has not as many rows.
@@ -164,6 +164,9 @@ fn sample(transposed: bool, a: Value, b: Value) -> Sample {
 #[track_caller]
 pub fn solve(a: &Array, b: &Array) -> Array {
     let _called = called("solve");
+    if a.dtype().is_complex() || b.dtype().is_complex() {
+        return complex_solve(a, b);
+    }
     let shared = a.rank() == 2 && b.rank() > 2;
     // Of one matrix a batch of right sides is more columns.
     let columns = shared.then(|| {
@@ -182,6 +185,18 @@ pub fn solve(a: &Array, b: &Array) -> Array {
         shape.insert(0, n);
         return x.with_shape(&shape).move_axis(0, -2);
     }
+    if vector { x.squeeze(-1) } else { x }
+}
+
+/// By the real equations of the parts: `[[A, -B], [B, A]] [X; Y] = [C; D]`.
+#[track_caller]
+fn complex_solve(a: &Array, b: &Array) -> Array {
+    let (a, b, vector) = matrix::together(a, b);
+    let ([re, im], [above, below]) = (a.parts(), b.parts());
+    let rows = [concatenate(&[&re, &-&im], -1), concatenate(&[&im, &re], -1)];
+    let x = solve(&concatenate(&rows, -2), &concatenate(&[above, below], -2));
+    let n = b.shape()[b.rank() - 2] as i64;
+    let x = Array::of_parts(x.slice_axis(-2, 0..n), x.slice_axis(-2, n..));
     if vector { x.squeeze(-1) } else { x }
 }
 

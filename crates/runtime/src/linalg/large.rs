@@ -9,10 +9,11 @@ use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::{cholesky, evd, householder, lu, qr, svd, triangular_solve};
 use faer::traits::RealField;
 use faer::{Conj, Mat, MatRef, Par};
+use num_complex::Complex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What the library asks of an element.
-pub(super) trait Library: RealField {}
+pub(crate) trait Library: RealField {}
 impl Library for f32 {}
 impl Library for f64 {}
 
@@ -174,6 +175,63 @@ pub(super) fn eigh<T: Number + Library>(a: &[T], n: usize, w: &mut [T], v: &mut 
         store(columns.as_ref(), v);
     }
     matches!(done, Some(Ok(()))) && finite(w) && finite(v)
+}
+
+/// Eigenvalues and columns of eigenvectors. Real matrices go a way of their own, on which values that are no real numbers come
+/// in conjugate pairs.
+pub(super) fn eig<T: Number + Library>(
+    re: &[T],
+    im: &[T],
+    n: usize,
+    vectors: bool,
+) -> Option<(Vec<Complex<T>>, Vec<Complex<f64>>)> {
+    let wanted = if vectors { evd::ComputeEigenvectors::Yes } else { evd::ComputeEigenvectors::No };
+    let side = if vectors { n } else { 0 };
+    let wide = |x: T| wengert_kernel::scalar::convert::<T, f64>(x);
+    let mut columns = vec![Complex::new(0.0, 0.0); side * side];
+    if im.iter().all(|&x| x == T::ZERO) {
+        let a = load(re, n, n);
+        let (mut s_re, mut s_im, mut u) = (Mat::zeros(n, 1), Mat::zeros(n, 1), Mat::zeros(side, side));
+        let size = evd::evd_scratch::<T>(n, evd::ComputeEigenvectors::No, wanted, Par::Seq, Default::default());
+        let done = with_scratch(size, |stack| {
+            let (s_re, s_im) = (s_re.as_mut().col_mut(0).as_diagonal_mut(), s_im.as_mut().col_mut(0).as_diagonal_mut());
+            let u = vectors.then(|| u.as_mut());
+            evd::evd_real(a.as_ref(), s_re, s_im, None, u, Par::Seq, stack, Default::default())
+        });
+        let values: Vec<Complex<T>> = (0..n).map(|i| Complex { re: s_re[(i, 0)], im: s_im[(i, 0)] }).collect();
+        let mut j = 0;
+        while j < side {
+            // Of a pair the real parts are one column and the imaginary parts the next.
+            let pair = values[j].im != T::ZERO && j + 1 < n;
+            for i in 0..n {
+                let z = Complex::new(wide(u[(i, j)]), if pair { wide(u[(i, j + 1)]) } else { 0.0 });
+                columns[i * n + j] = z;
+                if pair {
+                    columns[i * n + j + 1] = z.conj();
+                }
+            }
+            j += 1 + usize::from(pair);
+        }
+        return (matches!(done, Some(Ok(()))) && whole(&values, &columns)).then_some((values, columns));
+    }
+    let a = Mat::from_fn(n, n, |i, j| Complex { re: re[i * n + j], im: im[i * n + j] });
+    let zero = Complex { re: T::ZERO, im: T::ZERO };
+    let (mut s, mut u) = (Mat::from_fn(n, 1, |_, _| zero), Mat::from_fn(side, side, |_, _| zero));
+    let none = evd::ComputeEigenvectors::No;
+    let size = evd::evd_scratch::<Complex<T>>(n, none, wanted, Par::Seq, Default::default());
+    let done = with_scratch(size, |stack| {
+        let s = s.as_mut().col_mut(0).as_diagonal_mut();
+        evd::evd_cplx(a.as_ref(), s, None, vectors.then(|| u.as_mut()), Par::Seq, stack, Default::default())
+    });
+    let values: Vec<Complex<T>> = (0..n).map(|i| s[(i, 0)]).collect();
+    for i in 0..side {
+        (0..side).for_each(|j| columns[i * n + j] = Complex::new(wide(u[(i, j)].re), wide(u[(i, j)].im)));
+    }
+    (matches!(done, Some(Ok(()))) && whole(&values, &columns)).then_some((values, columns))
+}
+
+fn whole<T: Number>(values: &[Complex<T>], columns: &[Complex<f64>]) -> bool {
+    values.iter().all(|z| z.re.is_finite() && z.im.is_finite()) && columns.iter().all(|z| z.is_finite())
 }
 
 pub(super) fn svd<T: Number + Library>(

@@ -4,6 +4,7 @@
 //! work; larger ones through `faer`, one thread (`large`). Without the feature `linalg` the loops serve every size.
 //! Nothing here panics or runs for ever on NaN or infinities: what has no answer is NaN.
 
+mod eig;
 mod jacobi;
 mod kernels;
 #[cfg(feature = "linalg")]
@@ -11,6 +12,7 @@ mod large;
 mod small;
 
 use crate::RuntimeFn;
+use crate::fft::{self, Transform};
 use kernels::*;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 use std::slice;
@@ -18,14 +20,14 @@ use wengert_kernel::Element;
 
 /// `f32` or `f64`.
 #[cfg(feature = "linalg")]
-trait Real: Number + large::Library {}
+pub(crate) trait Real: Number + large::Library + Transform {}
 #[cfg(not(feature = "linalg"))]
-trait Real: Number {}
+pub(crate) trait Real: Number + Transform {}
 impl Real for f32 {}
 impl Real for f64 {}
 
 /// What the loops ask of an element.
-trait Number:
+pub(crate) trait Number:
     Element
     + PartialOrd
     + Add<Output = Self>
@@ -80,20 +82,20 @@ macro_rules! numbers {
 numbers! { f32: 23 f64: 52 }
 
 /// The part of a call that belongs to one matrix: options and lengths.
-struct Part<'a> {
-    options: &'a [i64],
-    lengths: &'a [usize],
+pub(crate) struct Part<'a> {
+    pub(crate) options: &'a [i64],
+    pub(crate) lengths: &'a [usize],
 }
 
 /// The operands for one matrix: those of floats, and that of indices.
-struct Operands<'a, T> {
-    real: [&'a [T]; 3],
+pub(crate) struct Operands<'a, T> {
+    pub(crate) real: [&'a [T]; 3],
     index: &'a [i64],
 }
 
 /// The results for one matrix. What a function has not is empty.
-struct Results<'a, T> {
-    real: [&'a mut [T]; 3],
+pub(crate) struct Results<'a, T> {
+    pub(crate) real: [&'a mut [T]; 3],
     index: [&'a mut [i64]; 2],
 }
 
@@ -106,13 +108,13 @@ impl<T: Number> Results<'_, T> {
 
 /// Whether an operand or result holds indices.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     Real,
     Index,
 }
 
 /// A function over matrices.
-trait Kernel {
+pub(crate) trait Kernel {
     /// Options before the lengths.
     const OPTIONS: usize;
     /// Operands: what they hold, and how many axes.
@@ -159,6 +161,10 @@ fn find(name: &str) -> Option<Entry> {
         "det" => of::<Det>(dtype),
         "cofactors" => of::<Cofactors>(dtype),
         "pinv" => of::<Pinv>(dtype),
+        "eig" => of::<eig::Eig>(dtype),
+        "fft" => of::<fft::Fft>(dtype),
+        "rfft" => of::<fft::Rfft>(dtype),
+        "irfft" => of::<fft::Irfft>(dtype),
         _ => None,
     }
 }

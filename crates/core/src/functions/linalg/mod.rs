@@ -18,7 +18,7 @@ mod solvers;
 mod values;
 
 pub use crate::ops::{
-    Triangle, cholesky, det, eigh, eigvalsh, inv, lu, lu_factor, pinv, pinv_rtol, qr, solve, solve_triangular, svd,
+    Triangle, cholesky, det, eig, eigh, eigvals, eigvalsh, inv, lu, lu_factor, pinv, pinv_rtol, qr, solve, solve_triangular, svd,
     svdvals,
 };
 pub use exponential::{expm, matrix_power};
