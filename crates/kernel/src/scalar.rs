@@ -290,8 +290,12 @@ impl ScalarOp {
     }
 
     fn try_eval(self, args: &[Scalar]) -> Option<Scalar> {
-        let dtypes: [DType; 3] = std::array::from_fn(|i| args.get(i).map_or(DType::Bool, |x| x.dtype));
-        self.infer(dtypes.get(..args.len())?)?;
+        let complex = |dtype: &DType| dtype.is_complex();
+        if args.iter().any(|x| complex(&x.dtype))
+            || matches!(self, ScalarOp::Convert(to) | ScalarOp::Bitcast(to) if complex(&to))
+        {
+            return None;
+        }
         match (self, args) {
             (ScalarOp::Unary(Unary::IsFinite), &[x]) => with_element!(x.dtype, T => {
                 Some(Scalar::new(test_fn::<T>(Unary::IsFinite)?(x.get::<T>()?)))

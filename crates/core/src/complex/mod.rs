@@ -105,8 +105,9 @@ pub(crate) fn record(op: Op, args: &[&Array]) -> Result<Vec<Array>, Error> {
         };
     }
     let dtype = args.iter().map(|x| x.dtype()).find(|dtype| dtype.is_complex()).expect("one is complex");
-    let reason =
-        format!("it is not defined for {dtype}; take `.abs()`, `.real()` or `.imag()`, or write it with operations that are");
+    let reason = format!(
+        "it is not defined for {dtype}; take `.abs()`, `.real()` or `.imag()`, or write it with operations that are"
+    );
     Err(refused(&op, &TypeError::new(reason), args))
 }
 
@@ -117,10 +118,9 @@ fn on_parts(lowering: &Lowering) -> bool {
         Lowering::Pad { .. } | Lowering::Gather { .. } | Lowering::Accumulate { .. } | Lowering::Identity => true,
         Lowering::DynamicSlice { .. } | Lowering::DynamicUpdate { .. } | Lowering::SliceAdd { .. } => true,
         Lowering::Reduce { op, .. } => *op == Binary::Add,
-        Lowering::Map(op) => matches!(
-            op,
-            ScalarOp::Select | ScalarOp::Unary(Unary::Neg) | ScalarOp::Binary(Binary::Add | Binary::Sub)
-        ),
+        Lowering::Map(op) => {
+            matches!(op, ScalarOp::Select | ScalarOp::Unary(Unary::Neg) | ScalarOp::Binary(Binary::Add | Binary::Sub))
+        }
         _ => false,
     }
 }

@@ -353,7 +353,11 @@ mod tests {
     fn refusals() {
         let message = |f: &dyn Fn() -> Array| door(f).unwrap_err().message;
         let empty = || crate::zeros((2, 0));
-        assert!(message(&|| fft(&empty())).starts_with("fft: there is no transform of no numbers"), "{}", message(&|| fft(&empty())));
+        assert!(
+            message(&|| fft(&empty())).starts_with("fft: there is no transform of no numbers"),
+            "{}",
+            message(&|| fft(&empty()))
+        );
         assert!(message(&|| irfft(&array![1.0])).starts_with("irfft: axis 0 of f64[1] is half of no numbers"));
         assert!(message(&|| fft2(&array![1.0])).contains("it transforms 2 axes, and f64[1] has 1"));
         assert!(message(&|| rfft(&fft(&array![1.0]))).contains("it transforms real numbers"));

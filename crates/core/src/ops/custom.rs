@@ -134,7 +134,8 @@ fn with_vjp<A: Tree, R: Tree, S: Tree>(
     let mut found = None;
     let (backward, _) = traced_body(&[kept, &floats].concat(), |mut x| {
         let ct = all_leaves(&results, x.split_off(kept.len()));
-        let (ct, ct_def) = flattened(conjugate(backward(assembled::<S>(&kept_def, x), conjugate(assembled::<R>(&result, ct)))));
+        let (ct, ct_def) =
+            flattened(conjugate(backward(assembled::<S>(&kept_def, x), conjugate(assembled::<R>(&result, ct)))));
         found = Some(ct_def);
         ct.into_iter().zip(&types).filter(|(_, ty)| is_float(ty)).map(|(ct, _)| ct).collect::<Vec<Array>>()
     });

@@ -18,8 +18,8 @@ mod solvers;
 mod values;
 
 pub use crate::ops::{
-    Triangle, cholesky, det, eig, eigh, eigvals, eigvalsh, inv, lu, lu_factor, pinv, pinv_rtol, qr, solve, solve_triangular, svd,
-    svdvals,
+    Triangle, cholesky, det, eig, eigh, eigvals, eigvalsh, inv, lu, lu_factor, pinv, pinv_rtol, qr, solve,
+    solve_triangular, svd, svdvals,
 };
 pub use exponential::{expm, matrix_power};
 pub use norms::{Norm, cond, matrix_rank, norm};
