@@ -11,7 +11,7 @@ use wengert_core::program::{Equation, Var, simplify};
 use wengert_core::refusal::refuse;
 use wengert_core::source::{Source, UserCall};
 use wengert_core::trace::{concrete, record, trace_closed};
-use wengert_core::{Array, Program, Tree, Type};
+use wengert_core::{Array, Program, Tree, Type, tree};
 use wengert_view::{Graph, Table, escape, formula};
 
 /// One line of an evaluation trace: an input, or the result of one operation.
@@ -117,6 +117,9 @@ pub fn explain<A: Tree>(f: impl Fn(A) -> Array, x: A) -> Explanation {
     let function = Function::<A, Array>::trace(f, x);
     if function.operands().iter().any(Array::is_traced) {
         refuse("it shows values, which are not known while tracing; call it outside of `jit`", &[]);
+    }
+    if function.result == tree::Kind::Complex {
+        refuse("the function returns complex numbers, which have two derivatives; take `.real()` or `.imag()`", &[]);
     }
     concrete(|| explained(&function))
 }

@@ -13,7 +13,7 @@ use wengert_core::program::Equation;
 use wengert_core::refusal::refuse;
 use wengert_core::source::{Source, UserCall};
 use wengert_core::value::Value;
-use wengert_core::{Array, Program, Tree, Type};
+use wengert_core::{Array, Program, Tree, Type, tree};
 use wengert_kernel::DType;
 
 /// Which sweep made it.
@@ -91,10 +91,12 @@ pub fn find_nan<A: Tree + Clone>(f: impl Fn(A) -> Array, x: A) -> Option<NanRepo
     if function.operands().iter().any(Array::is_traced) {
         refuse("it looks at values, which are not known while tracing; call it outside of `jit`", &[]);
     }
-    let scalar = matches!(
-        function.program.output_types().next(),
-        Some(Type::Array(a)) if a.rank() == 0 && a.dtype.is_float()
-    );
+    let real = function.result == tree::Kind::Real;
+    let scalar = real
+        && matches!(
+            function.program.output_types().next(),
+            Some(Type::Array(a)) if a.rank() == 0 && a.dtype.is_float()
+        );
     let forward = Run::of(&function.program, &function.operands());
     let backward = || {
         let differentiable = scalar && function.float_leaves().contains(&true);

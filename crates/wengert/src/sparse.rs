@@ -9,7 +9,7 @@ use wengert_core::refusal::refuse;
 use wengert_core::source::{UserCall, called};
 use wengert_core::sparsity::pattern;
 use wengert_core::value::Value;
-use wengert_core::{Array, DType, Error};
+use wengert_core::{Array, DType, Error, tree};
 
 /// A sparse matrix by rows: row `i` has `values[k]` in column `indices[k]` for `k` in `indptr[i]..indptr[i + 1]`, columns
 /// ascending. The form of SciPy's `csr_matrix`.
@@ -123,8 +123,10 @@ impl Sparsity {
         let _called = called("Sparsity::of_jacobian");
         let function = Function::<Array, Array>::trace(f, x.clone());
         let result = function.program.output_types().next().expect("it returns an array").clone();
-        if !(x.dtype().is_float() && result.dtype().is_float()) {
-            refuse(format!("the function maps {} to {result}, but only floats have derivatives", x.ty()), &[x]);
+        let complex = function.result == tree::Kind::Complex;
+        if complex || !(x.dtype().is_float() && result.dtype().is_float()) {
+            let result = if complex { "complex numbers".to_owned() } else { result.to_string() };
+            refuse(format!("the function maps {} to {result}, but only floats have derivatives here", x.ty()), &[x]);
         }
         let operands: Result<Vec<Value>, Error> = function.operands().iter().map(|x| x.value("its pattern")).collect();
         let rows = operands.and_then(|operands| {
