@@ -18,7 +18,7 @@ pub(crate) fn unary(op: Unary, z: &Array) -> Option<Array> {
     let [x, y] = z.complex_parts()?;
     Some(match op {
         Unary::Abs => magnitude(x, y),
-        Unary::Sign => sign(z, x, y),
+        Unary::Sign => sign(&z.stop_gradient()),
         Unary::Sqrt => sqrt(x, y),
         Unary::Exp => pair(x.exp() * y.cos(), x.exp() * y.sin()),
         // cos y - 1 = -2 sin(y / 2)^2, without the subtraction.
@@ -74,8 +74,10 @@ fn magnitude(x: &Array, y: &Array) -> Array {
     zero.select(0.0, zero.select(1.0, x).hypot(y))
 }
 
+/// `z / |z|`, 0 at 0. Its derivative counts as 0, as that of real numbers does (JAX).
 #[track_caller]
-fn sign(z: &Array, x: &Array, y: &Array) -> Array {
+fn sign(z: &Array) -> Array {
+    let [x, y] = &z.parts();
     let zero = x.eq(0.0) & y.eq(0.0);
     zero.select(z, z * (1.0 / zero.select(1.0, x).hypot(y)))
 }
