@@ -140,6 +140,9 @@ impl Primitive for Call {
     }
 
     fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        if self.rule.is_custom() {
+            return self.rule.lanes(&self.program, at);
+        }
         of_outputs(&self.program, at.x, at.mask)
     }
 

@@ -4,6 +4,7 @@ use super::bodies::*;
 use super::{Attributes, Call, Check, Op, rules, zeros_any};
 use crate::array::Array;
 use crate::error::TypeError;
+use crate::lanes::{Lanes, Places};
 use crate::primitive::{Attribute, Batched, Cotangents, Operand, Primitive};
 use crate::program::{Builder, Equation, Program, Var, simplify};
 use crate::refusal::refuse;
@@ -316,13 +317,25 @@ impl Rule {
         }
     }
 
-    /// The call on lanes: all of them are mapped but what is captured, so that the programs of the rule fit each other.
-    pub(super) fn batch(&self, program: &Arc<Program>, x: &[Batched], size: usize) -> Vec<Batched> {
-        let captures = match self {
+    /// Where results have lanes: as [`Rule::batch`] leaves them, where any operand has.
+    pub(super) fn lanes(&self, program: &Program, at: &Places<'_>) -> Vec<Lanes> {
+        let args = &at.x[1 + self.captures()..];
+        let all = args.iter().fold(at.x[0].clone(), |all, x| all.or(x));
+        vec![all; program.outputs().len()]
+    }
+
+    /// Operands after the mask that have no derivative.
+    fn captures(&self) -> usize {
+        match self {
             Rule::Jvp { captures, .. } => *captures,
             Rule::Vjp { backward, .. } | Rule::Linear { backward, .. } => backward.captures,
             Rule::Program | Rule::Recompute(_) => 0,
-        };
+        }
+    }
+
+    /// The call on lanes: all of them are mapped but what is captured, so that the programs of the rule fit each other.
+    pub(super) fn batch(&self, program: &Arc<Program>, x: &[Batched], size: usize) -> Vec<Batched> {
+        let captures = self.captures();
         let (captured, args) = x.split_at(1 + captures);
         let lanes = |program: &Arc<Program>| {
             let mut flags = mapped(captured);
