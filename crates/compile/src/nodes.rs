@@ -188,10 +188,8 @@ impl<'p> Nodes<'p> {
         let uniform = args.iter().all(|a| self.plan.is_uniform(a));
         if let Some(reduction) = self.inside[v.index()].filter(|_| !uniform) {
             let work = self.work.entry(reduction).or_default();
-            if work.len() < MOST_MEMBERS {
-                work.push(Node { id: v.index(), kind: Kind::Map(op), args: args.into_iter().collect() });
-                return self.set(v, self.plan.whole(v.index()));
-            }
+            work.push(Node { id: v.index(), kind: Kind::Map(op), args: args.into_iter().collect() });
+            return self.set(v, self.plan.whole(v.index()));
         }
         let y = self.elementwise(v.index(), op, args);
         self.set(v, y);
@@ -387,7 +385,7 @@ impl<'p> Nodes<'p> {
 }
 
 /// The variables whose only use, through elementwise operations with only that use, is a reduction that is a sweep over
-/// rows: it computes them as it goes, so that they are never stored.
+/// rows: it computes them as it goes, so that they are never stored. Of too many the last ones, which read the others.
 fn inside(program: &Program, live: &[bool]) -> Vec<Option<usize>> {
     /// By whom a variable is read.
     #[derive(Clone, Copy, PartialEq)]
@@ -399,14 +397,21 @@ fn inside(program: &Program, live: &[bool]) -> Vec<Option<usize>> {
     let mut readers = vec![Readers::None; program.vars()];
     program.outputs().iter().for_each(|v| readers[v.index()] = Readers::Others);
     let mut inside = vec![None; program.vars()];
+    let mut members: HashMap<usize, usize> = HashMap::new();
     for (i, e) in program.equations().iter().enumerate().rev().filter(|(i, _)| live[*i]) {
         let reader = match (e.op.lower(), readers.get(e.first.index())) {
             (Lowering::Reduce { end, .. }, _) if program.ty(e.args[0]).as_array().is_some_and(|x| end < x.rank()) => {
                 Readers::Inside(i)
             }
             (Lowering::Map(_), Some(&Readers::Inside(reduction))) => {
-                inside[e.first.index()] = Some(reduction);
-                Readers::Inside(reduction)
+                let members = members.entry(reduction).or_default();
+                *members += 1;
+                if *members <= MOST_MEMBERS {
+                    inside[e.first.index()] = Some(reduction);
+                    Readers::Inside(reduction)
+                } else {
+                    Readers::Others
+                }
             }
             _ => Readers::Others,
         };

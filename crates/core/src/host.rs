@@ -2,6 +2,7 @@
 
 use crate::array::{Array, Repr};
 use crate::error::Error;
+use crate::numbered::{find, register};
 use crate::trace::{concrete, door};
 use crate::types::{ArrayType, Shape, Type};
 use crate::value::{ArrayValue, Value};
@@ -11,7 +12,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wengert_kernel::buffer::Buffer;
 use wengert_runtime::Kernel;
@@ -49,13 +49,8 @@ enum Key {
     Kernel(Kernel, Vec<ArrayType>),
 }
 
-#[derive(Default)]
-struct Known {
-    by_number: HashMap<u64, Weak<Inner>>,
-    by_key: HashMap<Key, u64>,
-}
-
-static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+/// The functions that are no closures, by what they are.
+static KEYS: Mutex<Option<HashMap<Key, Weak<Inner>>>> = Mutex::new(None);
 
 impl HostFunction {
     /// A function without captures and results, such as `debug_print!` makes: it is the same at every call.
@@ -91,22 +86,16 @@ impl HostFunction {
     }
 
     fn new(key: Option<Key>, body: Body, results: Vec<ArrayType>) -> HostFunction {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_default();
-        let same = key.as_ref().and_then(|key| known.by_number.get(known.by_key.get(key)?)?.upgrade());
-        if let Some(same) = same {
+        let made = || register(|number| Inner { number, body, results });
+        let Some(key) = key else { return HostFunction(made()) };
+        let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = keys.get_or_insert_default();
+        if let Some(same) = keys.get(&key).and_then(Weak::upgrade) {
             return HostFunction(same);
         }
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let inner = Arc::new(Inner { number, body, results });
-        known.by_number.retain(|_, inner| inner.strong_count() > 0);
-        let Known { by_number, by_key } = known;
-        by_key.retain(|_, number| by_number.contains_key(number));
-        by_number.insert(number, Arc::downgrade(&inner));
-        if let Some(key) = key {
-            by_key.insert(key, number);
-        }
+        keys.retain(|_, inner| inner.strong_count() > 0);
+        let inner = made();
+        keys.insert(key, Arc::downgrade(&inner));
         HostFunction(inner)
     }
 
@@ -117,8 +106,7 @@ impl HostFunction {
 
     /// The function of that number, if it lives.
     pub fn of_number(number: u64) -> Option<HostFunction> {
-        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref()?.by_number.get(&number)?.upgrade().map(HostFunction)
+        find(number).map(HostFunction)
     }
 
     /// The types of its results.

@@ -10,6 +10,7 @@ pub mod host;
 pub mod interpret;
 pub mod lanes;
 pub mod notebook;
+mod numbered;
 pub mod ops;
 pub mod primitive;
 pub mod program;
@@ -31,7 +32,8 @@ pub use error::{Error, ErrorKind};
 pub use functions::{associative_scan, random, switch};
 pub use ops::{
     Keep, callback, check, checkpoint, checkpoint_keeping, concatenate, cond, custom_jvp, custom_root, custom_vjp,
-    debug_callback, extern_call, fori_loop, io_callback, keepdims, linear_solve, scan, scan_reverse, stack, while_loop,
+    custom_vmap, debug_callback, extern_call, fori_loop, io_callback, keepdims, linear_solve, scan, scan_reverse,
+    stack, while_loop,
 };
 pub use program::Program;
 pub use tree::Tree;

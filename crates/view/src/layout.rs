@@ -7,7 +7,7 @@
 use crate::graph::{Graph, Kind};
 
 /// Width of a letter, and heights of lines, in pixels.
-const LETTER: f64 = 7.2;
+const LETTER: f64 = 8.2;
 const LINE: f64 = 16.0;
 const PADDING: f64 = 10.0;
 /// Room between points of a layer, and between layers.

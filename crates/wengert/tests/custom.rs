@@ -132,6 +132,43 @@ fn mistakes_in_rules_are_named() {
 }
 
 #[test]
+fn a_batch_is_made_by_the_rule() {
+    // Marked by a factor: 10 where the rule worked.
+    let f = || {
+        custom_vmap(
+            |(x, n): (Array, Array)| (x.sin() * n.convert(DType::F64), n),
+            |(x, n): (Array, Array)| (10.0 * x.sin() * n.convert(DType::F64), n),
+        )
+    };
+    let own = f();
+    let xs = array![0.5, 1.0, 1.5];
+    let shared = |x: Array| own((x, 2.into())).0;
+    assert_eq!(own((0.5.into(), 2.into())).0, jit(&own)((0.5.into(), 2.into())).0);
+    assert_eq!(vmap(shared)(xs.clone()), 20.0 * xs.sin());
+    assert_eq!(jit(vmap(shared))(xs.clone()), 20.0 * xs.sin());
+    let (y, n) = jit(vmap(&own))((xs.clone(), array![1, 2, 3]));
+    assert_eq!((y, n), (10.0 * xs.sin() * array![1.0, 2.0, 3.0], array![1, 2, 3]));
+    // A batch of batches: the inner one by the rule, the outer one as usual.
+    let twice = jit(vmap(vmap(shared)))(stack(&[&xs, &(2.0 * &xs)], 0));
+    assert_eq!(twice.at(1), 20.0 * (2.0 * &xs).sin());
+    // Derivatives are those of the function.
+    approx::assert_relative_eq!(jit(vmap(grad(shared)))(xs.clone()), 2.0 * xs.cos(), max_relative = 1e-15);
+    approx::assert_relative_eq!(
+        grad(|x: Array| vmap(shared)(x).sum())(xs.clone()),
+        20.0 * xs.cos(),
+        max_relative = 1e-15
+    );
+    let text = trace(shared, &1.0.into()).to_string();
+    assert_eq!(parse(&text).map(|program| program.to_string()), Ok(text));
+    let wrong = custom_vmap(|x: Array| x.sum(), |x: Array| x);
+    let error = try_call(|| vmap(&wrong)(ones((3, 2)))).unwrap_err().to_string();
+    assert!(error.contains("the rule returned f64[3,2], but for 3 lanes it must return f64[3]"), "{error}");
+    let error = try_call(|| vmap(|s: Array| custom_vmap(|x: Array| x * &s, |x: Array| x)(ones(2)))(xs.clone()));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("differs by lane"), "{error}");
+}
+
+#[test]
 fn programs_with_rules_print_and_parse_back() {
     for f in marked() {
         for program in [

@@ -121,6 +121,90 @@ fn distributions_have_their_moments() {
 }
 
 #[test]
+fn shaped_distributions_have_their_moments() {
+    let n = 20_000;
+    let key = |i: i32| random::key(77).fold_in(i);
+    moments(&random::normal(&key(0), DType::F64, 200_000), 0.0, 1.0, 3.0);
+    moments(&random::normal(&key(1), DType::F32, 200_000).convert(DType::F64), 0.0, 1.0, 3.0);
+    // Gamma: variance a, fourth central moment 3 a² + 6 a.
+    let gamma = jit(|(key, a): (Key, Array)| random::gamma(&key, &a, 20_000));
+    for (i, a) in [0.05, 0.6, 1.0, 4.5, 120.0].into_iter().enumerate() {
+        moments(&gamma((key(2 + i as i32), a.into())), a, a, 3.0 * a * a + 6.0 * a);
+    }
+    let beta = random::beta(&key(8), &Array::from(2.0), &Array::from(3.0), n);
+    moments(&beta, 0.4, 0.04, 0.00377142857);
+    let simplex = random::dirichlet(&key(9), &array![1.0, 2.0, 5.0], n);
+    moments(&simplex.transpose().at(1), 0.25, 0.25 * 0.75 / 9.0, 0.0012);
+    let poisson = jit(|(key, rate): (Key, Array)| random::poisson(&key, &rate, DType::I32, 20_000));
+    for (i, rate) in [0.3, 4.0, 9.9, 10.0, 250.0].into_iter().enumerate() {
+        let counts = poisson((key(10 + i as i32), rate.into())).convert(DType::F64);
+        moments(&counts, rate, rate, rate + 3.0 * rate * rate);
+    }
+    // Cut to (0, inf): mean sqrt(2 / pi).
+    let half = random::truncated_normal(&key(20), 0.0, f64::INFINITY, DType::F64, n);
+    let mean = (2.0 / std::f64::consts::PI).sqrt();
+    moments(&half, mean, 1.0 - mean * mean, 0.5);
+    let covariance = array![[2.0, 0.6], [0.6, 1.0]];
+    let vectors = random::multivariate_normal(&key(21), &array![1.0, -1.0], &covariance, n);
+    let centred = &vectors - array![1.0, -1.0];
+    let found = centred.transpose().dot(&centred) / n as f64;
+    approx::assert_relative_eq!(found, covariance, epsilon = 0.1);
+    let drawn = random::choice(&key(22), &array![1.0, 0.0], Some(&array![0.5, 1.5]), n);
+    moments(&drawn, 0.25, 0.1875, 0.082);
+    let order = random::permutation(&key(23), 1000).convert(DType::F64);
+    moments(&order.slice(..500), 499.5, 1000.0 * 1000.0 / 12.0, 1e12 / 80.0);
+    let first = random::choice_distinct(&key(24), &arange(0.0, 10.0, 1.0), None, 10);
+    assert_eq!(first.sort(0), arange(0.0, 10.0, 1.0));
+}
+
+#[test]
+fn draws_move_with_their_parameters_as_quantiles_do() {
+    for a in [0.01, 0.3, 1.0, 3.7, 60.0] {
+        let draw = |a: Array| random::gamma(&random::key(5), &a, 50);
+        let (x, dx) = jit(|a: Array| jvp(draw)(a, 1.0.into()))(a.into());
+        // P(a, x(a)) stays.
+        let h = 1e-5 * a;
+        let p = |a: f64, x: &Array| (zeros(50) + a).igamma(x);
+        let (before, after) = (p(a, &x), p(a + h, &(&x + h * &dx)));
+        approx::assert_relative_eq!(after, before, max_relative = 1e-6, epsilon = 1e-9);
+        // Reverse mode is the transpose.
+        let sum = jit(grad(|a: Array| draw(a).sum()))(a.into());
+        approx::assert_relative_eq!(sum, dx.sum(), max_relative = 1e-12);
+    }
+    // E x = a, so the mean of the derivative is 1.
+    let slope = jit(grad(|a: Array| random::gamma(&random::key(6), &a, 20_000).mean()))(2.5.into());
+    assert!((slope.item::<f64>().unwrap() - 1.0).abs() < 0.03, "{slope}");
+    let of_mean = |alpha: Array| random::dirichlet(&random::key(7), &alpha, 5_000).mean_axis(0).at(0);
+    let found = jit(grad(of_mean))(array![1.0, 2.0, 3.0]);
+    // d/d alpha of alpha_0 / sum.
+    approx::assert_relative_eq!(found, array![5.0 / 36.0, -1.0 / 36.0, -1.0 / 36.0], epsilon = 0.01);
+    let beta = jit(grad(|a: Array| random::beta(&random::key(8), &a, &3.0.into(), 5_000).mean()))(2.0.into());
+    approx::assert_relative_eq!(beta, Array::from(3.0 / 25.0), epsilon = 0.01);
+}
+
+#[test]
+fn shaped_draws_are_the_same_in_every_engine() {
+    let all = |key: Key| {
+        let [a, b, c, d, e] = key.split();
+        (
+            random::gamma(&a, &array![0.2, 3.0], (3, 2)),
+            random::poisson(&b, &array![0.5, 30.0], DType::I64, (4, 2)),
+            random::dirichlet(&c, &array![0.5, 0.7], ()),
+            (random::permutation(&d, 17), random::truncated_normal(&e, -1.0, 0.5, DType::F32, 5)),
+        )
+    };
+    let keys = random::key(11).split_off(3);
+    let lanes = jit(vmap(all))(keys.clone());
+    for i in 0..3 {
+        let alone = all(Key::from_data(keys_at(&keys, i)));
+        assert_eq!(lanes.0.at(i), alone.0);
+        assert_eq!(lanes.1.at(i), alone.1);
+        assert_eq!(lanes.2.at(i), alone.2);
+        assert_eq!((lanes.3.0.at(i), lanes.3.1.at(i)), alone.3);
+    }
+}
+
+#[test]
 fn draws_are_constants_to_derivatives() {
     let loss = |(key, scale): (Key, Array)| (scale * random::exponential(&key, DType::F64, 8)).sum();
     let noise = random::exponential(&random::key(5), DType::F64, 8).sum();

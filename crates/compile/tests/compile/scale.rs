@@ -94,3 +94,20 @@ fn a_long_loop_runs_in_constant_memory() {
     let args: Vec<Value> = arguments(&program);
     run(&compiled, &program, &args).unwrap();
 }
+
+#[test]
+fn a_reduction_of_more_work_than_a_nest_takes() {
+    // The sum over a leading axis does the work itself: of too much the end, which reads what comes before from memory.
+    for n in [90, 94, 95, 96, 97, 98, 130, 200, 400] {
+        let program = traced(&[f64s(&[3, 4])], |x| {
+            let mut y = x[0].clone();
+            for k in 0..n {
+                y = if k % 2 == 0 { &y * 0.75 } else { y + &x[0] };
+            }
+            vec![y.sum_axis(0), (y * 2.0).sum_axis(0)]
+        });
+        agree_within(&program, &arguments(&program), 0.0);
+        let alone = traced(&[f64s(&[3, 4])], |x| vec![(0..n).fold(x[0].clone(), |y, _| (y + 1.0) * &x[0]).sum_axis(0)]);
+        agree_within(&alone, &arguments(&alone), 0.0);
+    }
+}

@@ -88,7 +88,7 @@ impl Primitive for Call {
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        if self.rule.is_custom() {
+        if self.rule.is_custom() && !matches!(self.rule, Rule::Batch { .. }) {
             return self.rule.jvp(&self.program, x, dx);
         }
         let results = self.program.outputs().len();
@@ -140,6 +140,9 @@ impl Primitive for Call {
     }
 
     fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
+        if self.rule.is_custom() {
+            return self.rule.lanes(&self.program, at);
+        }
         of_outputs(&self.program, at.x, at.mask)
     }
 

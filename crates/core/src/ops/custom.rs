@@ -2,17 +2,17 @@
 
 use super::bodies::*;
 use super::call::{record_call, traced_body};
-use super::rule::{Backward, Rule, is_float};
+use super::rule::{Backward, BatchRule, Rule, is_float};
 use super::{Call, Op, Sample, zeros_any};
 use crate::array::Array;
-use crate::program::Equation;
+use crate::program::{Equation, simplify};
 use crate::refusal::refuse;
 use crate::source::UserCall;
 use crate::trace::{is_tracing, trace_closed};
 use crate::tree::{self, Tree, conjugate};
 use crate::types::Type;
 use crate::value::{ArrayValue, Value};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use wengert_kernel::DType;
 
 /// The function `f` with a derivative of its own: `rule` maps an argument and its tangent to the result and its tangent.
@@ -151,6 +151,57 @@ fn with_vjp<A: Tree, R: Tree, S: Tree>(
     let backward = Backward { program: Arc::new(backward), captures: captures.len() };
     let rule = Rule::Vjp { forward: Arc::new(forward), backward };
     assembled::<R>(&result, record_call(Call { program: Arc::new(program), rule }, &[captures, args].concat()))
+}
+
+/// The function `f`, which `vmap` batches by `rule` instead of operation by operation. The rule takes the argument with the lanes
+/// as the first axis of every array and returns the result in the same form; what is the same for all lanes is repeated.
+///
+/// Where the lanes are worked on better together: one call of a library, one matrix product. Derivatives are those of `f`, and
+/// their batches too. The rule is called when a program is batched, so it may capture numbers but no arrays.
+///
+/// # Panics
+/// Under `vmap`: when the rule returns other types, or `f` captures an array that differs by lane.
+///
+/// ```
+/// use wengert_core::{Array, array, custom_vmap};
+///
+/// let norm = custom_vmap(|x: Array| x.dot(&x).sqrt(), |x: Array| (&x * &x).sum_axis(1).sqrt());
+/// assert_eq!(norm(array![3.0, 4.0]), 5.0.into());
+/// ```
+#[track_caller]
+pub fn custom_vmap<A: Tree, R: Tree>(
+    f: impl Fn(A) -> R,
+    rule: impl Fn(A) -> R + Send + Sync + 'static,
+) -> impl Fn(A) -> R {
+    let call = UserCall::here("custom_vmap");
+    let rule = Arc::new(rule);
+    let known: Mutex<Vec<(A::Def, BatchRule)>> = Mutex::new(Vec::new());
+    move |args| {
+        if !is_tracing() {
+            return f(args);
+        }
+        let _called = call.enter();
+        let (args, def) = flattened(args);
+        let types: Vec<Type> = args.iter().map(Array::ty).collect();
+        let (function, result) = traced_body(&types, |x| f(assembled::<A>(&def, x)));
+        // One rule for each structure of the argument, so that equal programs are equal.
+        let batch = {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            match known.iter().find(|(of, _)| *of == def) {
+                Some((_, rule)) => rule.clone(),
+                None => {
+                    let (rule, structure) = (rule.clone(), def.clone());
+                    let batch = BatchRule::new(move |x| flattened(rule(assembled::<A>(&structure, x))).0);
+                    known.push((def, batch.clone()));
+                    batch
+                }
+            }
+        };
+        let rule = Rule::Batch { rule: batch, captures: function.captures.len() };
+        let program = Arc::new(simplify(&function.program));
+        let operands = [function.captures, args].concat();
+        assembled::<R>(&result, record_call(Call { program, rule }, &operands))
+    }
 }
 
 /// Tangents of all leaves, given those of the floats: zeros for the others.

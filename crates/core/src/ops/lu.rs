@@ -184,7 +184,7 @@ pub fn lu(a: &Array) -> (Array, Array, Array) {
 ///
 /// let (factors, order) = linalg::lu_factor(&array![[1.0, 2.0], [4.0, 4.0]]);
 /// assert_eq!(factors, array![[4.0, 4.0], [0.25, 1.0]]);
-/// assert_eq!(order, array![1, 0]);
+/// assert_eq!(order, array![1i64, 0]);
 /// ```
 #[track_caller]
 pub fn lu_factor(a: &Array) -> (Array, Array) {

@@ -45,11 +45,11 @@ use wengert_kernel::{Binary, DType, Scalar};
 pub use call::{call, checkpoint, checkpoint_keeping};
 pub use check::check;
 pub use cond::cond;
-pub use custom::{custom_jvp, custom_vjp};
+pub use custom::{custom_jvp, custom_vjp, custom_vmap};
 pub use fft::Transform;
 pub use host_call::{callback, debug_callback, debug_print, extern_call, io_callback};
 pub use implicit::{custom_root, linear_solve};
-pub use rule::{Backward, Keep, Rule};
+pub use rule::{Backward, BatchRule, Keep, Rule};
 pub use scan::{Bound, fori_loop, scan, scan_reverse};
 pub use while_loop::while_loop;
 

@@ -4,12 +4,17 @@ use super::bodies::*;
 use super::{Attributes, Call, Check, Op, rules, zeros_any};
 use crate::array::Array;
 use crate::error::TypeError;
+use crate::lanes::{Lanes, Places};
+use crate::numbered::{find, register};
 use crate::primitive::{Attribute, Batched, Cotangents, Operand, Primitive};
 use crate::program::{Builder, Equation, Program, Var, simplify};
 use crate::refusal::refuse;
+use crate::source::in_users_code;
 use crate::trace::{door, record, trace_closed};
 use crate::transform::{self, Mode};
 use crate::types::Type;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use wengert_kernel::Scalar;
 
@@ -50,6 +55,13 @@ pub enum Rule {
         /// As of [`Rule::Jvp`], for when other operands move too; without it that is as the program is.
         jvp: Option<Arc<Program>>,
     },
+    /// Differentiated as its program is, but batched by a function of the user's.
+    Batch {
+        /// That function.
+        rule: BatchRule,
+        /// Operands after the mask that it does not take.
+        captures: usize,
+    },
 }
 
 /// A program from residuals, then cotangents of the float results, to cotangents of the float operands.
@@ -69,6 +81,60 @@ pub struct Backward {
     pub program: Arc<Program>,
     /// Operands after the mask that have no derivative.
     pub captures: usize,
+}
+
+/// How lanes are worked on together: from operands to results, all of which have the lanes in front. Equal when it is the same
+/// function; programs print its number, and read it back while it lives.
+///
+/// ```
+/// use wengert_core::{Array, ops::BatchRule};
+///
+/// let rule = BatchRule::new(|x: Vec<Array>| x);
+/// assert_eq!(BatchRule::of_number(rule.number()), Some(rule.clone()));
+/// ```
+#[derive(Clone)]
+pub struct BatchRule(Arc<Numbered>);
+
+struct Numbered {
+    number: u64,
+    f: Box<dyn Fn(Vec<Array>) -> Vec<Array> + Send + Sync>,
+}
+
+impl BatchRule {
+    /// A new rule.
+    pub fn new(f: impl Fn(Vec<Array>) -> Vec<Array> + Send + Sync + 'static) -> BatchRule {
+        BatchRule(register(|number| Numbered { number, f: Box::new(f) }))
+    }
+
+    /// By what number programs print it.
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// The rule of that number, if it lives.
+    pub fn of_number(number: u64) -> Option<BatchRule> {
+        find(number).map(BatchRule)
+    }
+}
+
+impl PartialEq for BatchRule {
+    fn eq(&self, other: &BatchRule) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for BatchRule {}
+
+impl Hash for BatchRule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.number.hash(state);
+    }
+}
+
+impl fmt::Debug for BatchRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchRule({})", self.0.number)
+    }
 }
 
 /// What the backward pass of a [`checkpoint_keeping`](crate::checkpoint_keeping) keeps besides the arguments.
@@ -182,6 +248,7 @@ impl Rule {
                     captures(&backward.captures),
                 ]
             }
+            Rule::Batch { rule, captures: n } => vec![("batch", Attribute::Int(rule.number() as i64)), captures(n)],
             Rule::Linear { backward, jvp } => {
                 let jvp = jvp.iter().map(|jvp| ("jvp", program(jvp)));
                 jvp.chain([("transposed", program(&backward.program)), captures(&backward.captures)]).collect()
@@ -203,6 +270,12 @@ impl Rule {
             return Ok(Rule::Recompute(keep));
         }
         let backward = |key: &str| Ok(Backward { program: a.program(key)?, captures: a.size("captures")? });
+        if a.has("batch") {
+            let gone =
+                || TypeError::new("the function that batches this call is gone; such functions are not read from text");
+            let rule = BatchRule::of_number(a.size("batch")? as u64).ok_or_else(gone)?;
+            return Ok(Rule::Batch { rule, captures: a.size("captures")? });
+        }
         if a.has("transposed") {
             let jvp = if a.has("jvp") { Some(a.program("jvp")?) } else { None };
             return Ok(Rule::Linear { backward: backward("transposed")?, jvp });
@@ -219,7 +292,7 @@ impl Rule {
     /// The rule's own programs.
     pub(super) fn programs(&self) -> Vec<&Arc<Program>> {
         match self {
-            Rule::Program | Rule::Recompute(_) => Vec::new(),
+            Rule::Program | Rule::Recompute(_) | Rule::Batch { .. } => Vec::new(),
             Rule::Jvp { jvp, .. } => vec![jvp],
             Rule::Vjp { forward, backward } => vec![forward, &backward.program],
             Rule::Linear { backward, jvp } => [&backward.program].into_iter().chain(jvp).collect(),
@@ -245,6 +318,7 @@ impl Rule {
         };
         match self {
             Rule::Program | Rule::Recompute(_) => Ok(()),
+            Rule::Batch { captures, .. } => known(*captures).map(|_| ()),
             Rule::Jvp { jvp, captures } => pushes(jvp, *captures),
             Rule::Vjp { forward, backward } => {
                 let (captured, args) = known(backward.captures)?;
@@ -290,7 +364,7 @@ impl Rule {
             (y, floats(dy))
         };
         match self {
-            Rule::Program | Rule::Recompute(_) => Call::of(program.clone()).jvp(x, dx),
+            Rule::Program | Rule::Recompute(_) | Rule::Batch { .. } => Call::of(program.clone()).jvp(x, dx),
             Rule::Jvp { jvp, captures } => pushed(jvp, *captures),
             Rule::Vjp { forward, backward } => {
                 let dx = tangents("custom_vjp", backward.captures, x, dx);
@@ -316,13 +390,28 @@ impl Rule {
         }
     }
 
-    /// The call on lanes: all of them are mapped but what is captured, so that the programs of the rule fit each other.
-    pub(super) fn batch(&self, program: &Arc<Program>, x: &[Batched], size: usize) -> Vec<Batched> {
-        let captures = match self {
-            Rule::Jvp { captures, .. } => *captures,
+    /// Where results have lanes: as [`Rule::batch`] leaves them, where any operand has.
+    pub(super) fn lanes(&self, program: &Program, at: &Places<'_>) -> Vec<Lanes> {
+        let args = &at.x[1 + self.captures()..];
+        let all = args.iter().fold(at.x[0].clone(), |all, x| all.or(x));
+        vec![all; program.outputs().len()]
+    }
+
+    /// Operands after the mask that have no derivative.
+    fn captures(&self) -> usize {
+        match self {
+            Rule::Jvp { captures, .. } | Rule::Batch { captures, .. } => *captures,
             Rule::Vjp { backward, .. } | Rule::Linear { backward, .. } => backward.captures,
             Rule::Program | Rule::Recompute(_) => 0,
-        };
+        }
+    }
+
+    /// The call on lanes: all of them are mapped but what is captured, so that the programs of the rule fit each other.
+    pub(super) fn batch(&self, program: &Arc<Program>, x: &[Batched], size: usize) -> Vec<Batched> {
+        let captures = self.captures();
+        if let Rule::Batch { rule, .. } = self {
+            return batched_by(rule, program, captures, x, size);
+        }
         let (captured, args) = x.split_at(1 + captures);
         let lanes = |program: &Arc<Program>| {
             let mut flags = mapped(captured);
@@ -331,7 +420,7 @@ impl Rule {
         };
         let backwards = |b: &Backward| Backward { program: lanes(&b.program), captures };
         let rule = match self {
-            Rule::Program | Rule::Recompute(_) => self.clone(),
+            Rule::Program | Rule::Recompute(_) | Rule::Batch { .. } => self.clone(),
             Rule::Jvp { jvp, .. } => Rule::Jvp { jvp: lanes(jvp), captures },
             Rule::Vjp { forward, backward } => Rule::Vjp { forward: lanes(forward), backward: backwards(backward) },
             Rule::Linear { backward, jvp } => {
@@ -342,6 +431,30 @@ impl Rule {
         let y = call(Call { program: lanes(program), rule }, operands.collect());
         y.into_iter().map(Batched::mapped).collect()
     }
+}
+
+/// The results by the user's rule.
+fn batched_by(rule: &BatchRule, program: &Program, captures: usize, x: &[Batched], size: usize) -> Vec<Batched> {
+    if let Some(x) = x[1..1 + captures].iter().find(|x| x.mapped) {
+        let sentence = "custom_vmap: the function captures an array that differs by lane, which its rule does not get; make it a part of the argument";
+        refuse(sentence, &[&x.array]);
+    }
+    let args: Vec<Array> = x[1 + captures..].iter().map(|x| x.spread(size)).collect();
+    let y = in_users_code(|| (rule.0.f)(args));
+    let wanted: Vec<Type> = program.output_types().map(|ty| ty.batched(size)).collect();
+    let found: Vec<Type> = y.iter().map(Array::ty).collect();
+    if found != wanted {
+        let list = |types: &[Type]| types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ");
+        refuse(
+            format!(
+                "custom_vmap: the rule returned {}, but for {size} lanes it must return {}",
+                list(&found),
+                list(&wanted)
+            ),
+            &[],
+        );
+    }
+    y.into_iter().map(Batched::mapped).collect()
 }
 
 fn call(call: Call, operands: Vec<Array>) -> Vec<Array> {

@@ -36,6 +36,61 @@ fn open_uniform(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     uniform(key, dtype, shape).maximum(tiny)
 }
 
+/// Normal with mean 0 and variance 1, by the inverse of its distribution function, as in JAX.
+///
+/// # Panics
+/// When the dtype is no float.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// let x = random::normal(&random::key(42), DType::F32, 3).to_vec::<f32>()?;
+/// let of_jax = [-0.02830462, 0.46713185, 0.29570296];
+/// assert!(x.iter().zip(of_jax).all(|(x, y)| (x - y).abs() < 1e-6));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn normal(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let _called = called("random::normal");
+    std::f64::consts::SQRT_2 * symmetric(key, dtype, shape).erf_inv()
+}
+
+/// Numbers above -1 and below 1.
+fn symmetric(key: &Key, dtype: DType, shape: impl Integers) -> Array {
+    let low = if dtype == DType::F32 { (-1f32).next_up() as f64 } else { (-1f64).next_up() };
+    // The width is rounded to the dtype, as is everything.
+    let width = if dtype == DType::F32 { (1.0 - low as f32) as f64 } else { 1.0 - low };
+    (uniform(key, dtype, shape) * width + low).maximum(low)
+}
+
+/// Normal with mean 0 and variance 1 before it was cut to what lies between the bounds, which broadcast to the shape.
+/// Differentiable in the bounds.
+///
+/// ```
+/// use wengert_core::{DType, random};
+///
+/// let x = random::truncated_normal(&random::key(0), 1.0, 2.0, DType::F64, 100);
+/// assert!((x.ge(1.0) & x.le(2.0)).all().item::<bool>()?);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+#[track_caller]
+pub fn truncated_normal(
+    key: &Key,
+    low: impl Into<Term>,
+    high: impl Into<Term>,
+    dtype: DType,
+    shape: impl Integers,
+) -> Array {
+    let _called = called("random::truncated_normal");
+    let u = uniform(key, dtype, shape);
+    let root = std::f64::consts::SQRT_2;
+    let [low, high, _] = promote([low.into(), high.into(), Term::from(&u)]);
+    let (from, to) = ((&low / root).erf(), (&high / root).erf());
+    let x = root * (&from + u * (to - &from)).erf_inv();
+    // Rounding may leave the interval.
+    x.maximum(low).minimum(high)
+}
+
 /// Whole numbers, each of `low..high` as likely (up to one part in 2^64 for each of them).
 ///
 /// # Panics

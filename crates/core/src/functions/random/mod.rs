@@ -15,6 +15,8 @@
 
 mod distributions;
 mod key;
+mod shaped;
 
 pub use distributions::*;
 pub use key::{Key, key};
+pub use shaped::*;
