@@ -336,7 +336,7 @@ fn n24_to_n26_windows_and_margins() {
     refused(|x| x.pad_dilated(i64::MIN, 0, 0, 0.0), x(), &["f64[5]"]);
     refused(|x| x.pad_dilated(i64::MIN, i64::MIN, 0, 0.0), x(), &["f64[5]"]);
     refused(|x| x.pad_dilated(i64::MAX, i64::MAX, 0, 0.0), x(), &["f64[5]"]);
-    refused(|x| x.pad_dilated(0, 0, i64::MAX, 0.0), x(), &["f64[5]"]);
+    refused(|x| x.pad_dilated(0, 0, i64::MAX, 0.0), x(), &["larger than memory"]);
     refused(|x| x.pad(i64::MAX, 1, 0.0), x(), &["f64[5]"]);
     refused(|x| x.pad(-1, 1, 0.0), x(), &["-1"]);
 }

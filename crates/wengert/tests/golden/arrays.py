@@ -107,19 +107,22 @@ CASES = {
 
 
 def derivatives(f, x):
-    y = f(x)
+    try:
+        y = f(x)
+    except TypeError:
+        return None
     if y.dtype != x.dtype:
         return None
     gradient = jax.grad(lambda x: jnp.sum(jnp.sin(f(x))))
     along = jnp.asarray(np.cos(np.arange(1.0, x.size + 1.0)).astype(x.dtype))
-    second = jax.jvp(gradient, (x,), (along,))[1]
+    slopes, second = jax.jit(lambda x: jax.jvp(gradient, (x,), (along,)))(x)
     # The shortest text that is read back as the same number.
     numbers = lambda a: [float(str(v)) for v in np.asarray(a).ravel()]
     return {
         "x": numbers(x),
         "shape": list(y.shape),
         "y": numbers(y),
-        "gradient": numbers(gradient(x)),
+        "gradient": numbers(slopes),
         "second": numbers(second),
     }
 
