@@ -178,7 +178,7 @@ pub fn poisson(key: &Key, rate: &Array, dtype: DType, shape: impl Integers) -> A
     let large = rate.ge(10.0);
     let [few, many] = key.split();
     let counts =
-        large.select(&many_events(&many, &large.select(&rate, 10.0)), &few_events(&few, &large.select(0.0, &rate)));
+        large.select(many_events(&many, &large.select(&rate, 10.0)), few_events(&few, &large.select(0.0, &rate)));
     counts.convert(dtype)
 }
 
@@ -271,7 +271,7 @@ pub fn permutation(key: &Key, n: usize) -> Array {
 pub fn shuffle(key: &Key, x: &Array) -> Array {
     let _called = called("random::shuffle");
     let Some(&n) = x.shape().first() else { refuse("a scalar has no rows", &[x]) };
-    x.take(&permutation(key, n), 0)
+    x.take(permutation(key, n), 0)
 }
 
 /// Rows of an array, each draw any of them: with weights `p` along its rows, which need not add to one, or all as likely.
@@ -327,7 +327,7 @@ pub fn choice_distinct(key: &Key, x: &Array, p: Option<&Array>, count: usize) ->
             (-(p.log() + gumbel(key, p.dtype(), n))).argsort(0)
         }
     };
-    x.take(&order.slice(..count), 0)
+    x.take(order.slice(..count), 0)
 }
 
 #[track_caller]
