@@ -1,4 +1,5 @@
-//! Operations on the structure of arrays against JAX: values and gradients from a file that `golden/arrays.py` wrote.
+//! Operations on the structure of arrays against JAX: values, gradients and second derivatives, in `f64` and `f32`, from a file
+//! that `golden/arrays.py` wrote.
 
 use wengert::prelude::*;
 use wengert::{Convolution, PadMode, Padding, einsum};
@@ -112,35 +113,47 @@ fn numbers(case: &serde_json::Value, key: &str) -> Vec<f64> {
     case[key].as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
 }
 
-/// Sums are taken in other orders, so that a number may be off by roundings of the largest number that came into it.
-fn assert_close(what: &str, found: &[f64], wanted: &[f64]) {
+/// Sums are taken in other orders, so that a number may be off by roundings of the largest number that came into it: 16
+/// of them.
+fn assert_close(what: &str, found: &Array, wanted: &[f64]) {
+    let epsilon = if found.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let found = found.convert(DType::F64).to_vec::<f64>().expect("they are floats");
     assert_eq!(found.len(), wanted.len(), "{what}");
     let largest = wanted.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
     for (found, wanted) in found.iter().zip(wanted) {
-        let error = (found - wanted).abs();
-        assert!(error <= 16.0 * f64::EPSILON * largest, "{what}: {found}, JAX {wanted}");
+        let error = (found - wanted).abs() / (epsilon * largest);
+        assert!(error <= 16.0, "{what}: {found}, JAX {wanted}, {error:.1} roundings");
     }
 }
 
 #[test]
-fn values_and_gradients_are_those_of_jax() {
+fn values_and_derivatives_are_those_of_jax() {
     let text = include_str!("golden/arrays.json");
     let cases: serde_json::Value = serde_json::from_str(text).expect("the file is JSON");
     let cases = cases.as_object().expect("an object");
     assert_eq!(cases.len(), FUNCTIONS.len(), "every case of the file is compared");
+    let mut compared = 0;
     for (name, f) in FUNCTIONS {
-        let case = &cases[*name];
-        let x = Array::from(numbers(case, "x"));
-        let (wanted, slopes) = (numbers(case, "y"), numbers(case, "gradient"));
-        let y = f(&x);
-        let shape: Vec<usize> = numbers(case, "shape").iter().map(|&n| n as usize).collect();
-        assert_eq!(y.shape().as_slice(), shape, "{name}");
-        assert_close(name, &y.to_vec::<f64>().unwrap(), &wanted);
-        let compiled = jit(|x: Array| f(&x))(x.clone());
-        assert_close(&format!("{name}, compiled"), &compiled.to_vec::<f64>().unwrap(), &wanted);
-        let gradient = grad(|x: Array| f(&x).sin().sum());
-        assert_close(&format!("gradient of {name}"), &gradient(x.clone()).to_vec::<f64>().unwrap(), &slopes);
-        let compiled = jit(gradient)(x);
-        assert_close(&format!("gradient of {name}, compiled"), &compiled.to_vec::<f64>().unwrap(), &slopes);
+        for (dtype, case) in cases[*name].as_object().expect("one case for each dtype") {
+            let dtype = DType::ALL.into_iter().find(|d| d.name() == dtype).expect("a dtype");
+            let x = Array::from(numbers(case, "x")).convert(dtype);
+            let y = f(&x);
+            let shape: Vec<usize> = numbers(case, "shape").iter().map(|&n| n as usize).collect();
+            assert_eq!((y.shape().as_slice(), y.dtype()), (shape.as_slice(), dtype), "{name}");
+            let gradient = |x: Array| grad(|x: Array| f(&x).sin().sum())(x);
+            let along = arange(1.0, x.size() as f64 + 1.0, 1.0).cos().convert(dtype);
+            let second = |x: Array| jvp(gradient)(x, along.clone()).1;
+            let check = |what: &str, key: &str, found: &dyn Fn(Array) -> Array| {
+                let wanted = numbers(case, key);
+                assert_close(&format!("{what} of {name} in {dtype}"), &found(x.clone()), &wanted);
+                let compiled = jit(|x: Array| found(x))(x.clone());
+                assert_close(&format!("{what} of {name} in {dtype}, compiled"), &compiled, &wanted);
+            };
+            check("value", "y", &|x| f(&x));
+            check("gradient", "gradient", &gradient);
+            check("second derivative", "second", &second);
+            compared += 3;
+        }
     }
+    assert!(compared > 300, "{compared}");
 }

@@ -98,6 +98,7 @@ fn read(value: &Value) -> Vec<Array> {
 /// The values of JAX 0.10.2 and their gradients; `golden/linalg.py` wrote them.
 #[test]
 fn values_and_gradients_of_jax() {
+    let mut seconds = 0;
     let cases: Value = serde_json::from_str(include_str!("golden/linalg.json")).unwrap();
     let cases = cases.as_array().unwrap();
     for case in cases {
@@ -118,8 +119,49 @@ fn values_and_gradients_of_jax() {
                 assert_close(found, wanted, 1e-7, &format!("gradient of {what}, {form}"));
             }
         }
+        // The second derivatives along cos(1), cos(2), ..., of small matrices.
+        let along: Vec<Array> =
+            args.iter().map(|x| arange(1.0, x.size() as f64 + 1.0, 1.0).cos().reshape(x.shape().as_slice())).collect();
+        let second = |args: Vec<Array>| jvp(grad(objective))(args, along.clone()).1;
+        let wanted = read(&case["second"]);
+        if !wanted.is_empty() {
+            for (form, found) in [("eager", second(args.clone())), ("compiled", jit(second)(args.clone()))] {
+                for (found, wanted) in found.iter().zip(&wanted) {
+                    assert_close(found, wanted, 1e-5, &format!("second derivative of {what}, {form}"));
+                }
+            }
+            seconds += 1;
+        }
+        // In single precision, beside how much the results move when the operands are off by some roundings.
+        let single: Vec<Array> = args.iter().map(|x| x.convert(DType::F32)).collect();
+        let exact: Vec<Array> = single.iter().map(|x| x.convert(DType::F64)).collect();
+        let wanted = f(&exact);
+        let mut moves = vec![0.0f64; wanted.len()];
+        for k in 1..=4 {
+            let near = |x: &Array| {
+                let wave =
+                    (arange(0.0, x.size() as f64, 1.0) * (1.7 * f64::from(k))).sin().reshape(x.shape().as_slice());
+                x * (1.0 + f64::from(f32::EPSILON) * wave)
+            };
+            for ((moves, y), wanted) in
+                moves.iter_mut().zip(f(&exact.iter().map(near).collect::<Vec<Array>>())).zip(&wanted)
+            {
+                *moves = numbers(&(y - wanted).abs()).into_iter().fold(*moves, f64::max);
+            }
+        }
+        for ((found, wanted), moves) in jit(|x: Vec<Array>| f(&x))(single).iter().zip(&wanted).zip(moves) {
+            assert_eq!(found.dtype(), DType::F32, "{what}");
+            let rounding = 64.0 * f64::from(f32::EPSILON);
+            let scale = numbers(wanted).iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
+            assert_close(
+                &found.convert(DType::F64),
+                wanted,
+                rounding + 64.0 * moves / scale,
+                &format!("{what} in f32"),
+            );
+        }
     }
-    assert!(cases.len() > 170);
+    assert!(cases.len() > 170 && seconds > 80, "{seconds}");
 }
 
 #[test]

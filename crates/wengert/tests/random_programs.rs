@@ -21,9 +21,17 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The seeds of a check; others, and so many as the variable says, where a soak is asked for.
+fn seeds(usual: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    match std::env::var("WENGERT_TEST_SOAK").map(|n| n.parse::<u64>().expect("a number of seeds")) {
+        Ok(n) => (1 << 32) + usual.start..(1 << 32) + usual.start + n,
+        Err(_) => usual,
+    }
+}
+
 /// Checks the program of every seed, each of which must run machine code. Of those that fail the first is made as short
 /// as it fails, and printed.
-fn check_all(seeds: std::ops::Range<u64>, style: Style, check: fn(&Generated, u64) -> Result<(), String>) {
+fn check_all(usual: std::ops::Range<u64>, style: Style, check: fn(&Generated, u64) -> Result<(), String>) {
     let _alone = alone();
     let checked = |program: &Generated, seed: u64| {
         let before = wengert_native::calls();
@@ -37,7 +45,7 @@ fn check_all(seeds: std::ops::Range<u64>, style: Style, check: fn(&Generated, u6
         }
     };
     let mut failed = Vec::new();
-    for seed in seeds {
+    for seed in self::seeds(usual) {
         if checked(&Generated::new(seed, style), seed).is_err() {
             failed.push(seed);
         }
@@ -188,7 +196,7 @@ fn given_arguments_change_no_result() {
 #[test]
 fn programs_verify_print_and_parse_back() {
     let _alone = alone();
-    for seed in 0..2000 {
+    for seed in seeds(0..2000) {
         let style = if seed % 2 == 0 { Style::Any } else { Style::Smooth };
         let program = Generated::new(seed, style);
         let traced = trace(|x| program.call(x), &program.arguments(seed));

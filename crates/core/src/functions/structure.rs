@@ -67,14 +67,11 @@ impl Array {
         }
         let shape = x.shape();
         for axis in 0..rank {
-            let (before, after) = (low[axis].min(0).unsigned_abs() as usize, high[axis].min(0).unsigned_abs() as usize);
-            // What is padded on one side can be taken away on the other.
-            let whole = shape[axis] as i64 + low[axis].max(0) + high[axis].max(0);
-            if (before + after) as i64 > whole {
-                refuse(
-                    format!("axis {axis} has {whole} elements, of which {} cannot be taken away", before + after),
-                    &[self],
-                )
+            // What is padded on one side can be taken away on the other. The numbers may be the largest there are.
+            let (low, high) = (i128::from(low[axis]), i128::from(high[axis]));
+            let (whole, away) = (shape[axis] as i128 + low.max(0) + high.max(0), -low.min(0) - high.min(0));
+            if away > whole {
+                refuse(format!("axis {axis} has {whole} elements, of which {away} cannot be taken away"), &[self])
             }
         }
         let positive = |all: &[i64]| -> Shape { all.iter().map(|&n| n.max(0) as usize).collect() };

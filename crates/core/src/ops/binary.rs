@@ -398,6 +398,15 @@ fn samples_of(op: Binary) -> Vec<Sample> {
     let sample = |(a, b)| Sample::new(BinaryOp(op), vec![a, b]);
     let mut all: Vec<Sample> =
         DType::ALL.into_iter().filter(|&d| taken(op, d)).map(|dtype| sample(samples::hard_pairs(dtype))).collect();
+    for dtype in DType::ALL.into_iter().filter(|&d| taken(op, d)) {
+        let hard = |shape| Sample::new(BinaryOp(op), samples::hard_pair(dtype, shape).into());
+        all.extend(samples::HARD_SHAPES.map(hard));
+        if member(op).smooth.is_none() {
+            let pair = |a, b| Sample::new(BinaryOp(op), vec![a, b]);
+            all.extend(samples::SHAPES.map(|shape| pair(Sample::numbers(dtype, shape), samples::ties(dtype, shape))));
+            all.extend(samples::SHAPES.map(|shape| pair(samples::hard(dtype, shape), samples::zeros(dtype, shape))));
+        }
+    }
     let Some([of_a, of_b]) = member(op).smooth else { return all };
     all.push(sample((samples::points_f32(of_a, 0, &[7]), samples::points_f32(of_b, 1, &[7]))));
     all.extend(samples::SHAPES.into_iter().flat_map(|shape| smooth(op, shape)));

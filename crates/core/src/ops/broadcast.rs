@@ -115,6 +115,7 @@ impl Definition for Broadcast {
             sample(DType::F64, &[3], &[0, 3], &[1]),
             sample(DType::F64, &[0], &[0, 2], &[0]),
             sample(DType::F64, &[1], &[17, 1], &[1]),
+            sample(DType::F64, &[1, 3], &[4, 1, 3], &[1, 2]),
             sample(DType::F32, &[5], &[3, 5], &[1]),
             sample(DType::I64, &[2], &[2, 7], &[0]),
             sample(DType::Bool, &[3], &[2, 3], &[1]),

@@ -227,13 +227,17 @@ impl Definition for Call {
         let types = [Type::scalar(DType::Bool), Type::scalar(DType::F64), Type::array(DType::F64, &[3])];
         let traced = trace_with(&types, 0, Surroundings::Body, |x| vec![x[1].sin() * x[2].sum(), &x[2] * &x[1]]);
         let program = Arc::new(traced.program);
-        let of = |rule| {
-            let x = Value::Array(crate::value::ArrayValue::new(&[3], vec![0.1, -0.5, 2.0]));
-            let op = Call { program: program.clone(), rule };
-            Sample::new(op, vec![Value::scalar(true), Value::scalar(0.4), x]).smooth(&[1, 2])
+        let of = |rule: &Rule, y: f64, x: [f64; 3]| {
+            let x = Value::Array(crate::value::ArrayValue::new(&[3], x.to_vec()));
+            let op = Call { program: program.clone(), rule: rule.clone() };
+            Sample::new(op, vec![Value::scalar(true), Value::scalar(y), x])
         };
-        let own = [Rule::Program, Rule::Recompute(Keep::Nothing), Rule::Recompute(Keep::Products)].map(of);
-        own.into_iter().chain(super::custom::samples()).collect()
+        let rules = [Rule::Program, Rule::Recompute(Keep::Nothing), Rule::Recompute(Keep::Products)];
+        let smooth = rules.iter().map(|rule| of(rule, 0.4, [0.1, -0.5, 2.0]).smooth(&[1, 2]));
+        let hard = |rule| {
+            [of(rule, -0.0, [0.0, -0.0, 5e-324]), of(rule, f64::INFINITY, [f64::NAN, 1.0, f64::NEG_INFINITY])]
+        };
+        smooth.chain(rules.iter().flat_map(hard)).chain([of(&rules[0], 1e9, [f64::MAX, 1.0, 0.0])]).chain(super::custom::samples()).collect()
     }
 }
 

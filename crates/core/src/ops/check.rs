@@ -107,11 +107,17 @@ impl Definition for Check {
     fn samples() -> Vec<Sample> {
         let op = || Check { message: "x is positive".into() };
         let lanes = |x: &[bool]| Value::Array(crate::value::ArrayValue::new(&[x.len()], x.to_vec()));
-        vec![
-            Sample::new(op(), vec![Value::scalar(true), Value::scalar(true)]),
-            Sample::new(op(), vec![Value::scalar(false), Value::scalar(false)]),
-            Sample::new(op(), vec![lanes(&[true, false]), lanes(&[true, false])]),
-        ]
+        let of = |mask: &[bool], holds: &[bool]| Sample::new(op(), vec![lanes(mask), lanes(holds)]);
+        let truths = [(true, true), (true, false), (false, true), (false, false)];
+        let scalars = truths.map(|(mask, holds)| Sample::new(op(), vec![Value::scalar(mask), Value::scalar(holds)]));
+        let pairs = truths.map(|(mask, holds)| of(&[mask, true], &[holds, true]));
+        let more = [
+            of(&[], &[]),
+            of(&[true, false], &[true, false]),
+            of(&[true, true, true], &[true, false, false]),
+            of(&[false; 17], &[false; 17]),
+        ];
+        scalars.into_iter().chain(pairs).chain(more).collect()
     }
 }
 

@@ -137,6 +137,8 @@ impl Definition for Concatenate {
             sample(DType::F32, 0, &[&[17], &[1], &[3]]),
             sample(DType::I64, 1, &[&[2, 2], &[2, 3]]),
             sample(DType::Bool, 0, &[&[2], &[1]]),
+            sample(DType::F64, 2, &[&[2, 1, 0], &[2, 1, 3]]),
+            sample(DType::U8, 0, &[&[1, 3], &[4, 3]]),
         ]
     }
 

@@ -501,16 +501,26 @@ impl Definition for Cond {
             Cond { on_true, on_false, inv: 1, gated: 1, acc: 1, lanes: at }
         };
         let mut samples = Vec::new();
+        let scalars = |mask: bool, side: bool, numbers: [f64; 3]| {
+            let args = [Value::scalar(mask), Value::scalar(side)].into_iter().chain(numbers.map(Value::scalar));
+            Sample::new(of(&[]), args.collect())
+        };
         for side in [true, false] {
-            let numbers = [0.4, 0.7, -0.2].map(Value::scalar);
-            let args = [Value::scalar(true), Value::scalar(side)].into_iter().chain(numbers).collect();
-            samples.push(Sample::new(of(&[]), args).smooth(&[2, 3, 4]));
+            samples.push(scalars(true, side, [0.4, 0.7, -0.2]).smooth(&[2, 3, 4]));
+            // What both branches read is finite: in lanes that are idle in one of them it meets zeros, which are added to `acc`.
+            for odd in [1e300, -1.5, -0.0, 5e-324] {
+                samples.push(scalars(true, side, [odd, 0.7, -0.2]));
+            }
         }
         let lanes = |x: [f64; 3]| Value::Array(crate::value::ArrayValue::new(&[3], x.to_vec()));
         let mask = mask_value(&[true, true, false], &[3]);
         let pred = mask_value(&[true, false, true], &[3]);
         let args = vec![mask, pred, Value::scalar(0.4), lanes([0.7, 0.8, 0.9]), lanes([-0.2, 0.1, 0.3])];
         samples.push(Sample::new(of(&[3]), args));
+        let none = |of: &[bool]| mask_value(of, &[of.len()]);
+        let nobody = Value::Array(crate::value::ArrayValue::new(&[0], Vec::<f64>::new()));
+        let args = vec![none(&[]), none(&[]), Value::scalar(0.4), nobody.clone(), nobody];
+        samples.push(Sample::new(of(&[0]), args));
         samples
     }
 }

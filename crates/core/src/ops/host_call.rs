@@ -187,7 +187,16 @@ impl Definition for HostCall {
         vec![
             Sample::new(ordered.clone(), vec![Value::scalar(true), x(&[3]), Value::scalar(2)]),
             Sample::new(ordered.clone(), vec![Value::scalar(false)]),
-            Sample::new(ordered, vec![mask(&[true, false]), x(&[2, 3])]),
+            Sample::new(ordered.clone(), vec![mask(&[true, false]), x(&[2, 3])]),
+            Sample::new(ordered.clone(), vec![Value::scalar(true)]),
+            Sample::new(ordered.clone(), vec![Value::scalar(true), x(&[])]),
+            Sample::new(ordered.clone(), vec![Value::scalar(true), x(&[0])]),
+            Sample::new(ordered.clone(), vec![Value::scalar(true), x(&[1, 5, 1]), x(&[17])]),
+            Sample::new(ordered.clone(), vec![Value::scalar(false), x(&[3])]),
+            Sample::new(ordered.clone(), vec![mask(&[]), x(&[0, 3])]),
+            Sample::new(ordered.clone(), vec![mask(&[false, false]), x(&[2])]),
+            Sample::new(ordered.clone(), vec![mask(&[true, true]), x(&[2, 1]), x(&[2])]),
+            Sample::new(ordered, vec![Value::scalar(true), Value::scalar(f64::NAN), Value::scalar(1u8), Value::scalar(false)]),
         ]
     }
 }

@@ -8,6 +8,7 @@ use crate::trace::apply;
 use crate::types::Type;
 use crate::value::Value;
 use std::sync::Arc;
+use wengert_kernel::DType;
 
 /// `x -> x`.
 ///
@@ -83,10 +84,12 @@ impl Definition for Named {
     fn samples() -> Vec<Sample> {
         let op = || Named { name: "x".into() };
         let points = samples::SHAPES.map(|shape| samples::points((-1.0, 1.0), 0, shape));
-        points.map(|x| Sample::new(op(), vec![x]).smooth(&[0])).to_vec()
+        let smooth = points.map(|x| Sample::new(op(), vec![x]).smooth(&[0]));
+        let hard = DType::ALL.map(|dtype| Sample::new(op(), vec![samples::hard_values(dtype)]));
+        smooth.into_iter().chain(hard).collect()
     }
 
     fn samples_of_length(n: usize) -> Vec<Sample> {
-        vec![Sample::new(Named { name: "x".into() }, vec![samples::hard(wengert_kernel::DType::F64, &[n])])]
+        vec![Sample::new(Named { name: "x".into() }, vec![samples::hard(DType::F64, &[n])])]
     }
 }

@@ -159,6 +159,7 @@ impl Definition for Pad {
             sample(DType::F32, &[17], &[3], &[5]),
             sample(DType::I64, &[2, 2], &[1, 1], &[1, 1]),
             sample(DType::Bool, &[3], &[1], &[1]),
+            sample(DType::U8, &[1, 1], &[0, 2], &[3, 0]),
             odd,
         ]
     }

@@ -116,6 +116,8 @@ impl Definition for Permute {
             sample(DType::F32, &[17, 19], &[1, 0]),
             sample(DType::I64, &[3, 4], &[1, 0]),
             sample(DType::Bool, &[3, 2], &[1, 0]),
+            sample(DType::F64, &[0, 2, 3], &[2, 1, 0]),
+            sample(DType::U8, &[1, 5], &[1, 0]),
         ]
     }
 

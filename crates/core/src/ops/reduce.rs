@@ -501,7 +501,9 @@ impl Definition for Reduce {
             for (shape, start, end) in shapes {
                 all.push(Sample::new(Reduce { op, start, end }, vec![Sample::numbers(DType::Bool, shape)]));
             }
-            all.push(Sample::new(Reduce { op, start: 0, end: 1 }, vec![Sample::numbers(DType::I64, &[5])]));
+            for dtype in [DType::I64, DType::I32, DType::U8] {
+                all.push(Sample::new(Reduce { op, start: 0, end: 1 }, vec![samples::hard(dtype, &[5, 2])]));
+            }
         }
         all
     }

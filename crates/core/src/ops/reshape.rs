@@ -101,6 +101,8 @@ impl Definition for Reshape {
             sample(DType::F32, &[3, 4], &[2, 6]),
             sample(DType::I64, &[4], &[2, 2]),
             sample(DType::Bool, &[2, 2], &[4]),
+            sample(DType::F64, &[2, 0], &[0]),
+            sample(DType::U8, &[3, 3], &[9, 1]),
         ]
     }
 

@@ -110,6 +110,9 @@ impl Definition for Reverse {
             sample(DType::F32, &[17], &[0]),
             sample(DType::I64, &[3, 4], &[0]),
             sample(DType::Bool, &[7], &[0]),
+            sample(DType::F64, &[1, 1], &[0, 1]),
+            sample(DType::F32, &[2, 3, 4], &[1]),
+            sample(DType::U8, &[5, 1, 2], &[0, 2]),
         ]
     }
 

@@ -482,7 +482,9 @@ macro_rules! define {
 define! {
     Rows, "rows", |_: &Attributes| Ok(Rows), {
         let on = |shape: &[usize]| Sample::new(Rows, vec![numbers(shape)]).linear(&[0]);
-        vec![on(&[3]), on(&[0, 2]), on(&[2, 0]), on(&[4, 3, 2])]
+        let linear = [&[3][..], &[0, 2], &[2, 0], &[4, 3, 2], &[1], &[0], &[1, 1]].map(on);
+        let moved = DType::ALL.map(|dtype| Sample::new(Rows, vec![super::samples::hard(dtype, &[5, 2])]));
+        linear.into_iter().chain(moved).collect()
     };
     Stack, "stack", |_: &Attributes| Ok(Stack), {
         let on = |shape: &[usize]| Sample::new(Stack, vec![rows_of(shape, true)]).linear(&[0]);

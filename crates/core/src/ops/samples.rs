@@ -93,6 +93,9 @@ impl Sample {
 /// Shapes on which laws are checked: a scalar, nothing, an odd length, two axes.
 pub(super) const SHAPES: [&[usize]; 4] = [&[], &[0], &[7], &[2, 3]];
 
+/// Shapes for hard values beside the line of all of them: a scalar, nothing, a column.
+pub(super) const HARD_SHAPES: [&[usize]; 3] = [&[], &[0], &[5, 1]];
+
 /// One dtype of each size of elements, for operations that only move them.
 pub(super) const ONE_OF_EACH_SIZE: [DType; 3] = [DType::F64, DType::F32, DType::U8];
 

@@ -165,6 +165,8 @@ impl Definition for Slice {
             sample(DType::F32, &[17, 2], &[3, 1], &[13, 1], &[1, 1]),
             sample(DType::I64, &[9], &[0], &[5], &[2]),
             sample(DType::Bool, &[4], &[1], &[2], &[1]),
+            sample(DType::F64, &[1], &[0], &[1], &[5]),
+            sample(DType::U8, &[9, 3], &[1, 0], &[3, 2], &[3, 2]),
         ]
     }
 
@@ -260,6 +262,11 @@ impl Definition for SliceAdd {
             added(DType::F64, &[5], &[0], &[5], &[1]),
             added(DType::F32, &[5, 17], &[5, 11], &[0, 3], &[1, 1]),
             added(DType::I64, &[9], &[5], &[0], &[2]),
+            added(DType::F64, &[2, 3, 4], &[2, 1, 1], &[0, 1, 3], &[1, 1, 1]),
+            added(DType::F64, &[0, 2], &[0, 1], &[0, 1], &[1, 1]),
+            added(DType::F64, &[1], &[1], &[0], &[5]),
+            added(DType::F32, &[17], &[4], &[1], &[5]),
+            added(DType::U8, &[4], &[2], &[1], &[1]),
         ]
     }
 

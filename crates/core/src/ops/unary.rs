@@ -529,6 +529,9 @@ fn samples_of(op: Unary) -> Vec<Sample> {
     let sample = |x| Sample::new(UnaryOp(op), vec![x]);
     let mut all: Vec<Sample> =
         DType::ALL.into_iter().filter(|&d| taken(op, d)).map(|dtype| sample(samples::hard_values(dtype))).collect();
+    for dtype in DType::ALL.into_iter().filter(|&d| taken(op, d)) {
+        all.extend(samples::HARD_SHAPES.map(|shape| sample(samples::hard(dtype, shape))));
+    }
     if taken(op, DType::F64) {
         all.extend(samples::SHAPES.map(|shape| smooth(op, shape)));
     }

@@ -374,13 +374,20 @@ impl Definition for While {
         let values = |xs: &[f64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
         let ints = |xs: &[i64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
         let mut samples = Vec::new();
-        for k in [0i64, 1, 4] {
-            let args = vec![Value::scalar(true), Value::scalar(k), Value::scalar(0.4), Value::scalar(0i64), Value::scalar(0.3)];
-            samples.push(Sample::new(of(&[]), args).smooth(&[2, 4]));
+        let scalars = |mask: bool, k: i64, w: f64, x: f64| {
+            let args = [Value::scalar(k), Value::scalar(w), Value::scalar(0i64), Value::scalar(x)];
+            Sample::new(of(&[]), [Value::scalar(mask)].into_iter().chain(args).collect())
+        };
+        for (k, x) in [(0, 0.3), (1, 0.3), (4, 0.3), (9, -1.5), (-3, 0.3)] {
+            samples.push(scalars(true, k, 0.4, x).smooth(&[2, 4]));
         }
+        samples.extend([f64::NAN, f64::INFINITY, -0.0, 5e-324].map(|x| scalars(true, 2, 0.4, x)));
+        samples.push(scalars(false, 3, 0.4, 0.3));
         let mask = mask_value(&[true, true, false, true], &[4]);
         let args = vec![mask, ints(&[0, 1, 3, 7]), Value::scalar(0.4), ints(&[0; 4]), values(&[0.1, 0.2, 0.3, 0.4])];
         samples.push(Sample::new(of(&[4]), args));
+        let nobody = vec![mask_value(&[], &[0]), ints(&[]), Value::scalar(0.4), ints(&[]), values(&[])];
+        samples.push(Sample::new(of(&[0]), nobody));
         samples
     }
 }

@@ -1,7 +1,8 @@
 """Writes arrays.json: values and gradients by JAX of functions of a vector, for golden_arrays.rs.
 
 Run with JAX 0.10.2: python arrays.py > arrays.json
-The gradient is that of sum(sin(y)), y the result, all in double precision.
+The gradient is that of sum(sin(y)), y the result; the second derivative is that of the gradient along cos(1), cos(2), ...
+Each in double and, where the function has no constants in double, in single precision.
 """
 
 import json
@@ -105,15 +106,34 @@ CASES = {
 }
 
 
+def derivatives(f, x):
+    try:
+        y = f(x)
+    except TypeError:
+        return None
+    if y.dtype != x.dtype:
+        return None
+    gradient = jax.grad(lambda x: jnp.sum(jnp.sin(f(x))))
+    along = jnp.asarray(np.cos(np.arange(1.0, x.size + 1.0)).astype(x.dtype))
+    slopes, second = jax.jit(lambda x: jax.jvp(gradient, (x,), (along,)))(x)
+    # The shortest text that is read back as the same number.
+    numbers = lambda a: [float(str(v)) for v in np.asarray(a).ravel()]
+    return {
+        "x": numbers(x),
+        "shape": list(y.shape),
+        "y": numbers(y),
+        "gradient": numbers(slopes),
+        "second": numbers(second),
+    }
+
+
 def main():
     rng = np.random.default_rng(0)
     all = {}
     for name, (n, f) in CASES.items():
-        x = jnp.array(rng.normal(size=n))
-        y = f(x)
-        gradient = jax.grad(lambda x: jnp.sum(jnp.sin(f(x))))(x)
-        numbers = lambda a: [float(v) for v in np.asarray(a).ravel()]
-        all[name] = {"x": numbers(x), "shape": list(y.shape), "y": numbers(y), "gradient": numbers(gradient)}
+        x = rng.normal(size=n)
+        both = {"f64": derivatives(f, jnp.asarray(x)), "f32": derivatives(f, jnp.asarray(x.astype(np.float32)))}
+        all[name] = {dtype: case for dtype, case in both.items() if case}
     lines = (f"{json.dumps(name)}: {json.dumps(case)}" for name, case in all.items())
     print("{\n" + ",\n".join(lines) + "\n}")
 

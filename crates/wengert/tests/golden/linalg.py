@@ -25,7 +25,8 @@ def flat(x):
 
 
 def case(name, f, *args):
-    """Results of f, and the gradients of the sum of its results with weights sin(1), sin(2), ..."""
+    """Results of f, the gradients of the sum of its results with weights sin(1), sin(2), ..., and of small ones the derivatives
+    of these gradients along cos(1), cos(2), ... in every argument."""
     args = [jnp.asarray(a) for a in args]
     results = f(*args)
     results = results if isinstance(results, tuple) else (results,)
@@ -36,13 +37,19 @@ def case(name, f, *args):
         y = jnp.concatenate([jnp.ravel(y) for y in y])
         return jnp.sum(y * jnp.sin(jnp.arange(1.0, y.size + 1.0)))
 
-    gradients = jax.grad(objective, argnums=tuple(range(len(args))))(*args)
+    gradient = jax.grad(objective, argnums=tuple(range(len(args))))
+    gradients = gradient(*args)
+    along = [jnp.cos(jnp.arange(1.0, a.size + 1.0)).reshape(a.shape) for a in args]
+    small = max(a.shape[-1] for a in args) <= 5
+    # At equal singular values second derivatives do not exist; JAX has none of some functions.
+    second = jax.jvp(gradient, tuple(args), tuple(along))[1] if small else ()
     cases.append(
         {
             "name": name,
             "args": [flat(a) for a in args],
             "results": [flat(y) for y in results],
             "gradients": [flat(g) for g in gradients],
+            "second": [flat(g) for g in second],
         }
     )
 

@@ -2,7 +2,7 @@
 
 Run by hand, with jax in the environment. Each line is a function, a dtype, an order, which argument is differentiated, and
 then points and results as the bits of floats in hexadecimal: the arguments one after the other, last the result. Subnormal
-numbers are left out, which JAX flushes to 0; so are results that are infinite or not a number, of which behaviour.rs has a
+numbers are left out, which JAX flushes to 0; so are results that are infinite or not a number, of which tests/behaviour has a
 list, and second derivatives that are 0 because all digits cancelled. Lines of `promote` are two dtypes and the one in which
 they meet.
 """

@@ -5,8 +5,8 @@
 
 use crate::numbers::{Random, Style, data};
 use wengert::{
-    Array, DType, Index, KeepDims, Scalar, Shape, Span, checkpoint, concatenate, cond, fori_loop, full, jit, keepdims,
-    promote_types, scan, scan_reverse, stack, while_loop,
+    Array, DType, Index, KeepDims, PadMode, Scalar, Shape, Span, checkpoint, concatenate, cond, custom_jvp, custom_vjp,
+    einsum, eye, fori_loop, full, grad, jit, keepdims, linalg, promote_types, scan, scan_reverse, stack, while_loop,
 };
 
 /// A reduction over some axes.
@@ -98,6 +98,7 @@ fn extend(pool: &mut Vec<Array>, style: Style, depth: usize, word: u64) {
         0..=7 => vec![step.elementwise(&x)],
         8..=11 => vec![step.rearranged(&x)],
         12..=14 => vec![step.reduced(&x)],
+        15 if step.r.below(3) == 0 => vec![step.equations(&x)],
         15 | 16 => vec![step.product(&x)],
         17..=19 => vec![step.indexed(&x)],
         _ => step.controlled(&x),
@@ -279,7 +280,16 @@ impl Step<'_> {
 
     /// Functions that change by no more than their operands do, so that long programs stay tame.
     fn smooth_elementwise(&mut self, x: &Array) -> Array {
-        const ONE: [Function; 12] = [
+        const ONE: [Function; 18] = [
+            |x| x.sin().erf() * 0.8,
+            |x| (x.square() * 0.3 + 0.6).tanh().lgamma(),
+            |x| (x.tanh() * 0.5).erf_inv(),
+            |x| x.tanh().i0e(),
+            |x| custom_jvp(|x: Array| x.sin(), |x: Array, dx: Array| (x.sin(), dx * x.cos()))(x.clone()),
+            |x| {
+                let forward = |x: Array| (x.tanh(), x.tanh());
+                custom_vjp(|x: Array| x.tanh(), forward, |y: Array, ct: Array| ct * (1.0 - y.square()))(x.clone())
+            },
             |x| -x,
             |x| x.sin(),
             |x| x.cos() * 0.9,
@@ -362,7 +372,14 @@ impl Step<'_> {
                 let y = self.partner(x).broadcast_to(shape);
                 stack(&[x, &y], self.r.below(rank + 1))
             }
-            _ => match self.r.below(5) {
+            _ => match self.r.below(8) {
+                5 if shape[axis] > 0 => {
+                    let mut some =
+                        || (0..rank).map(|a| if a == axis { self.r.below(3) } else { 0 }).collect::<Vec<usize>>();
+                    let (low, high) = (some(), some());
+                    x.pad_mode(low, high, self.r.choose(&[PadMode::Edge, PadMode::Symmetric, PadMode::Wrap]))
+                }
+                6 => x.tile((0..rank).map(|a| 1 + (a == axis) as usize).collect::<Vec<usize>>()),
                 0 => x.flip(axis),
                 1 => x.roll(self.r.below(7) as i64 - 3, axis),
                 2 => x.windows(1 + self.r.below(3), 1 + self.r.below(2), axis),
@@ -474,6 +491,36 @@ impl Step<'_> {
             [.., n] => x.matmul(&self.fitted_factor(&y, dtype, &[n, columns])),
         };
         if self.smooth() { (product * 0.5).sin() } else { product }
+    }
+
+    /// Linear algebra of a small matrix, far from singular where it is to be smooth.
+    fn equations(&mut self, x: &Array) -> Array {
+        let n = 1 + self.r.below(4);
+        let a = self.fitted(x, DType::F64, &[n, n]);
+        if !self.smooth() {
+            const ANY: [Function; 8] = [
+                linalg::det,
+                linalg::inv,
+                linalg::cholesky,
+                linalg::svdvals,
+                linalg::eigvalsh,
+                |a| linalg::solve(a, a),
+                |a| linalg::qr(a, false).1,
+                |a| linalg::lu(a).2,
+            ];
+            return self.r.choose(&ANY)(&a);
+        }
+        const SMOOTH: [Function; 6] = [
+            |a| linalg::det(a) * 0.01,
+            linalg::inv,
+            |a| linalg::cholesky(a).sin(),
+            |a| linalg::solve(a, &a.tanh()),
+            |a| linalg::slogdet(a).1,
+            |a| einsum("ij,jk,ik->i", &[a.sin(), a.cos(), a.tanh()]).sin(),
+        ];
+        let a = a.tanh();
+        let definite = a.dot(&a.transpose()) + 2.0 * eye(n);
+        self.r.choose(&SMOOTH)(&definite)
     }
 
     fn fitted_factor(&mut self, y: &Array, dtype: DType, shape: &[usize]) -> Array {
@@ -625,6 +672,11 @@ impl Step<'_> {
                 |i, c: Vec<Array>| self.body(seed, &[&c[..], &[i]].concat(), &like),
                 carry,
             ),
+            _ if self.smooth() && x.dtype().is_float() && seed % 3 == 0 => {
+                // A derivative of a body, which those of the program are taken of.
+                let f = |x: Array| self.body(seed, std::slice::from_ref(&x), &like[..1])[0].sin().sum();
+                vec![grad(f)(x.clone()).tanh()]
+            }
             _ if seed % 2 == 0 => jit(|c: Vec<Array>| self.body(seed, &c, &like))(carry),
             _ => checkpoint(|c: Vec<Array>| self.body(seed, &c, &like))(carry),
         }

@@ -1,25 +1,25 @@
-//! Linear algebra at its hard points: a list of named cases, each in every form.
+//! Linear algebra at its hard points: functions of a matrix.
 
+use super::{Case, Compared};
 use wengert::linalg::{self, Norm};
 use wengert::prelude::*;
-
-/// What a function gives at a point: its elements, and the gradient of their sum.
-struct Case {
-    name: &'static str,
-    f: fn(Array) -> Array,
-    x: Array,
-    value: Vec<f64>,
-    gradient: Vec<f64>,
-}
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
 fn case(name: &'static str, f: fn(Array) -> Array, x: Array, value: &[f64], gradient: &[f64]) -> Case {
-    Case { name, f, x, value: value.to_vec(), gradient: gradient.to_vec() }
+    Case {
+        name,
+        f: Box::new(move |x: &[Array]| f(x[0].clone())),
+        at: vec![x],
+        value: value.to_vec(),
+        reverse: gradient.to_vec(),
+        forward: gradient.to_vec(),
+        compared: Compared { to_list: 1e-9, to_first: 1e-12, signed_zeros: false },
+    }
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let ones = |shape: [usize; 2]| ones(shape);
     let rank_1 = array![[2.0, 3.0, 4.0], [4.0, 6.0, 8.0], [6.0, 9.0, 12.0]];
     let four_of_rank_1 = arange(1.0, 5.0, 1.0).outer(&arange(2.0, 6.0, 1.0));
@@ -89,41 +89,9 @@ fn numbers(x: &Array) -> Vec<f64> {
     x.to_vec::<f64>().unwrap()
 }
 
-fn assert_close(found: &[f64], wanted: &[f64], what: &str) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
-    for (f, w) in found.iter().zip(wanted) {
-        let same = f == w || f.is_nan() && w.is_nan() || (f - w).abs() <= 1e-9 * w.abs() && *w != 0.0;
-        // What is exactly 0 in the list may be rounding only where the exact result is not asked for by its name.
-        let rounding = *w == 0.0 && f.abs() < 1e-15 && !what.starts_with("det");
-        assert!(same || rounding, "{what}: {found:?}, not {wanted:?}");
-    }
-}
-
-/// Eagerly, interpreted, compiled, as two lanes of a batch, and that compiled.
-fn in_every_form(name: &str, f: impl Fn(Array) -> Array + Copy, x: &Array, wanted: &[f64]) {
-    let twice = || stack(&[x.clone(), x.clone()], 0);
-    assert_close(&numbers(&f(x.clone())), wanted, &format!("{name}, eager"));
-    assert_close(&numbers(&interpret(f)(x.clone())), wanted, &format!("{name}, interpreted"));
-    assert_close(&numbers(&jit(f)(x.clone())), wanted, &format!("{name}, compiled"));
-    let both = [wanted, wanted].concat();
-    assert_close(&numbers(&vmap(f)(twice())), &both, &format!("{name}, batched"));
-    assert_close(&numbers(&jit(vmap(f))(twice())), &both, &format!("{name}, batched and compiled"));
-}
-
 #[test]
-fn values_and_derivatives_in_every_form() {
-    let cases = cases();
-    for case in &cases {
-        let f = case.f;
-        in_every_form(case.name, f, &case.x, &case.value);
-        let reverse = move |x: Array| grad(move |x: Array| f(x).sum())(x);
-        in_every_form(&format!("{}, reverse mode", case.name), reverse, &case.x, &case.gradient);
-        if case.x.size() > 0 {
-            let forward = move |x: Array| jacfwd(move |x: Array| f(x).sum())(x);
-            in_every_form(&format!("{}, forward mode", case.name), forward, &case.x, &case.gradient);
-        }
-    }
-    assert!(cases.len() >= 28);
+fn every_form_agrees() {
+    super::check(&cases());
 }
 
 /// The basis that completes the columns of a tall matrix is any, but the space it spans is not.
@@ -236,7 +204,7 @@ fn refusals_name_shapes_and_the_repair() {
     let message = |f: &dyn Fn() -> Array| try_call(f).unwrap_err().to_string();
     let wide = zeros((2, 3));
     let text = message(&|| linalg::cholesky(&wide));
-    assert!(text.contains("cholesky: f64[2,3] is not square") && text.contains("behaviour_linalg.rs"), "{text}");
+    assert!(text.contains("cholesky: f64[2,3] is not square") && text.contains("linalg.rs"), "{text}");
     let text = message(&|| linalg::svdvals(&zeros(3)));
     assert!(text.contains("f64[3] is no matrix") && text.contains("reshape"), "{text}");
     let text = message(&|| linalg::solve(&eye(2), &zeros(3)));

@@ -1,9 +1,6 @@
-//! What operations on the structure of arrays, and what adds them up, give at the hard points.
-//!
-//! Each row is a function of a vector to a scalar at a point, with its value and its partial derivatives. Every row is run
-//! eagerly, interpreted and compiled, each alone and as the middle lane of `vmap`, in forward and in reverse mode; all
-//! must agree to the last bit. Expected numbers are JAX 0.10.2's unless the row says otherwise.
+//! Operations on the structure of arrays, and what adds them up: functions of a vector to a scalar.
 
+use super::{Case, Compared};
 use wengert::prelude::*;
 use wengert::{Convolution, PadMode, Padding, einsum, sort_together};
 
@@ -164,67 +161,28 @@ fn dilated(x: &Array) -> Array {
     told(&y.slice_axis(2, wengert::Span::from(..).step_by(2)))
 }
 
-fn bits(x: &Array) -> Vec<u64> {
-    // Any NaN is any other, and zeros of both signs are equal.
-    let all = x.to_vec::<f64>().unwrap();
-    all.into_iter().map(|x| if x.is_nan() { f64::NAN } else { x + 0.0 }.to_bits()).collect()
+pub fn cases() -> Vec<Case> {
+    [AGGREGATION, ORDER, INDEXING, STRUCTURE, PRODUCTS].into_iter().flatten().map(Row::case).collect()
 }
 
-/// Every way to run a function of a vector.
-fn all_ways(name: &str, at: &Array, wanted: &[f64], f: &dyn Fn(Array) -> Array) {
-    let wanted = bits(&Array::from(wanted.to_vec()));
-    let check = |way: &str, found: &Array| {
-        let shown = found.to_vec::<f64>().unwrap();
-        assert_eq!(bits(found), wanted, "{name}, {way}: {shown:?}");
-    };
-    // Other points beside it, which must not be felt.
-    let lanes = stack(&[&(at * 0.5), at, &(at + 1.0)], 0);
-    check("eagerly", &f(at.clone()));
-    check("interpreted", &interpret(f)(at.clone()));
-    check("compiled", &jit(f)(at.clone()));
-    check("in a batch", &vmap(f)(lanes.clone()).at(1));
-    check("in a batch, interpreted", &interpret(vmap(f))(lanes.clone()).at(1));
-    check("in a batch, compiled", &jit(vmap(f))(lanes).at(1));
-}
-
-fn run(rows: &[Row]) {
-    for row in rows {
-        let at = Array::from(row.at.to_vec());
-        let f = |x: Array| (row.function)(&x);
-        all_ways(row.name, &at, &[row.value], &|x| f(x).expand_dims(0));
-        all_ways(&format!("{}, reverse", row.name), &at, row.slopes, &grad(f));
-        let n = row.at.len();
-        let forward = |x: Array| {
-            let along = |i: usize| jvp(f)(x.clone(), eye(n).at(i)).1;
-            stack(&(0..n).map(along).collect::<Vec<Array>>(), 0)
-        };
-        all_ways(&format!("{}, forward", row.name), &at, row.slopes, &forward);
+impl Row {
+    fn case(&self) -> Case {
+        let f = self.function;
+        Case {
+            name: self.name,
+            f: Box::new(move |x: &[Array]| f(&x[0])),
+            at: vec![Array::from(self.at.to_vec())],
+            value: vec![self.value],
+            reverse: self.slopes.to_vec(),
+            forward: self.slopes.to_vec(),
+            compared: Compared { to_list: 0.0, to_first: 0.0, signed_zeros: false },
+        }
     }
 }
 
 #[test]
-fn aggregation() {
-    run(AGGREGATION);
-}
-
-#[test]
-fn order() {
-    run(ORDER);
-}
-
-#[test]
-fn indexing() {
-    run(INDEXING);
-}
-
-#[test]
-fn structure() {
-    run(STRUCTURE);
-}
-
-#[test]
-fn products() {
-    run(PRODUCTS);
+fn every_form_agrees() {
+    super::check(&cases());
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The laws: what must hold of every primitive, on its own samples.
 
+mod compositions;
+mod counts;
+
+use counts::enough;
 use std::sync::Arc;
 use wengert::execute::Executable;
 use wengert::{Array, DType, Program, Type, parse};
@@ -89,7 +93,8 @@ fn run(p: &Program, args: Vec<Value>) -> Vec<Value> {
 #[test]
 fn every_primitive_has_samples_of_every_length() {
     // Numbers alone, lists (which are inside of programs only), and what has bodies.
-    let without = ["literal", "check", "rows", "stack", "nil", "loop", "while", "cond", "call", "checkpoint"];
+    let without =
+        ["literal", "check", "rows", "stack", "nil", "loop", "while", "cond", "call", "checkpoint", "host_call"];
     for n in LENGTHS {
         let samples = samples_of_length(n);
         for name in names() {
@@ -104,6 +109,7 @@ fn every_primitive_has_samples_of_every_length() {
 
 #[test]
 fn results_have_the_inferred_types() {
+    let mut checked = 0;
     for sample in all_samples() {
         let types: Vec<Type> = sample.args.iter().map(Value::ty).collect();
         let inferred = sample.op.infer(&types).unwrap();
@@ -111,16 +117,21 @@ fn results_have_the_inferred_types() {
             let found: Vec<Type> = values.iter().map(Value::ty).collect();
             assert_eq!(inferred, found, "{}", describe(&sample));
         }
+        checked += 1;
     }
+    enough("results_have_the_inferred_types", checked);
 }
 
 #[test]
 fn programs_print_and_parse_back() {
+    let mut checked = 0;
     for sample in all_samples() {
         let p = program(&sample.op, &sample.args);
         let text = p.to_string();
         assert_eq!(parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}")), *p, "{text}");
+        checked += 1;
     }
+    enough("programs_print_and_parse_back", checked);
 }
 
 #[test]
@@ -159,10 +170,10 @@ fn forward_mode_agrees_with_finite_differences() {
                 "{}: element {k}: jvp {found}, difference {wanted}",
                 describe(&sample)
             );
-            checked += 1;
         }
+        checked += 1;
     }
-    assert!(checked > 500, "{checked} elements");
+    enough("forward_mode_agrees_with_finite_differences", checked);
 }
 
 #[test]
@@ -207,7 +218,7 @@ fn transposes_are_adjoint() {
             checked += 1;
         }
     }
-    assert!(checked > 60, "{checked} sets");
+    enough("transposes_are_adjoint", checked);
 }
 
 /// Equal bits, any NaN being any other; within `tolerance` of the size where one is given.
@@ -298,17 +309,28 @@ fn a_batch_is_a_loop_over_its_lanes() {
             let alone: Vec<Vec<Value>> = lanes.into_iter().map(|l| run(&p, l)).collect();
             for (k, together) in together.iter().enumerate() {
                 let lanes: Vec<Value> = alone.iter().map(|l| l[k].clone()).collect();
-                assert_same(together, &stacked(&lanes), 1e-5, &|| format!("{}, mapped {mapped:?}", describe(&sample)));
+                // Lanes of a branch are the sum of both branches, masked: zeros lose their sign.
+                let wanted = stacked(&lanes);
+                let signs = |x: &Value| match sample.op.name() {
+                    "cond" => with_floats(x, &mut |x| x + 0.0),
+                    _ => x.clone(),
+                };
+                let what = || format!("{}, mapped {mapped:?}", describe(&sample));
+                assert_same(&signs(together), &signs(&wanted), 1e-5, &what);
                 checked += 1;
             }
         }
     }
-    assert!(checked > 300, "{checked} results");
+    enough("a_batch_is_a_loop_over_its_lanes", checked);
 }
 
 /// Whether native code sums in another order than the reference, within a bound: where there are products.
 fn tolerance(p: &Program) -> f64 {
-    if p.equations().iter().any(|e| e.op.name() == "dot") { 1e-5 } else { 0.0 }
+    if has_products(p) { 1e-5 } else { 0.0 }
+}
+
+fn has_products(p: &Program) -> bool {
+    p.equations().iter().any(|e| e.op.name() == "dot" || e.op.programs().iter().any(|p| has_products(p)))
 }
 
 #[test]
@@ -330,7 +352,8 @@ fn machine_code_agrees_with_the_reference_bit_for_bit() {
             }
         }
     }
-    assert!(ran > 20_000 && wengert_native::calls() >= before + ran, "{ran} programs ran");
+    assert!(wengert_native::calls() >= before + ran, "{ran} programs ran");
+    enough("machine_code_agrees_with_the_reference_bit_for_bit", ran as usize);
 }
 
 /// The program run by both engines.
@@ -407,5 +430,6 @@ fn derivatives_in_machine_code_agree_with_the_reference() {
         }
         ran += 1;
     }
-    assert!(ran > 100 && wengert_native::calls() >= before + ran, "{ran} programs ran");
+    assert!(wengert_native::calls() >= before + ran, "{ran} programs ran");
+    enough("derivatives_in_machine_code_agree_with_the_reference", ran as usize);
 }
