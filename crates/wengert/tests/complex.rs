@@ -4,6 +4,7 @@ use serde_json::Value;
 use wengert::fft::{self, Norm, Options};
 use wengert::linalg;
 use wengert::prelude::*;
+use wengert::tree;
 
 fn z(parts: &[(f64, f64)]) -> Array {
     let of = |part: fn(&(f64, f64)) -> f64| Array::from(parts.iter().map(part).collect::<Vec<f64>>());
@@ -205,6 +206,43 @@ fn what_moves_elements_takes_complex_ones() {
     assert_eq!(x.is_finite(), array![true, true, true, true]);
     assert_eq!(z(&[(f64::NAN, 0.0), (0.0, f64::INFINITY)]).is_nan(), array![true, false]);
     assert_eq!(zeros_of(DType::C128, (0, 3)).prod().to_string(), "1.0+0.0j");
+}
+
+#[test]
+fn single_precision_stays_single() {
+    let wide = z(&[(0.3, -0.7), (1.5, 0.2), (-0.4, 0.9)]);
+    let x = wide.convert(DType::C64);
+    assert_eq!((x.dtype(), x.real().dtype(), x.abs().dtype()), (DType::C64, DType::F32, DType::F32));
+    let f = |x: Array| (x.exp() * &x + 2.0).sqrt() / (1 + x.sin());
+    assert_eq!(f(x.clone()).dtype(), DType::C64);
+    assert!(distance(&f(x.clone()).convert(DType::C128), &f(wide.clone())) < 1e-6);
+    let slope = grad(move |x: Array| f(x).abs().sum());
+    let (found, wanted) = (jit(&slope)(x.clone()), slope(wide));
+    assert_eq!(found.dtype(), DType::C64);
+    assert!(distance(&found.convert(DType::C128), &wanted) < 1e-5);
+    // A wider real number makes it wider.
+    assert_eq!((&x * Array::from(2.0)).dtype(), DType::C128);
+    assert_eq!((&x * Array::from(2f32)).dtype(), DType::C64);
+}
+
+/// The interpreter of programs, the eager way and machine code give the same bits.
+#[test]
+fn engines_agree_bit_for_bit() {
+    let x =
+        z(&[(0.3, -0.7), (1.5, 0.2), (-0.0, 0.9), (f64::NAN, 1.0), (f64::INFINITY, 0.0), (0.0, 0.0), (1e200, -1e200)]);
+    let f = |x: Array| {
+        let y = (&x * &x + x.exp() / (&x + 1.0)).sqrt() + x.log() * x.tanh() - x.pow(&x.conj());
+        let slope = y.abs().square();
+        (fft::fft(&y), slope, y.asinh(), linalg::eigvals(&x.expand_dims(0).matmul(&x.expand_dims(1))))
+    };
+    let bits = |y: (Array, Array, Array, Array)| -> Vec<u64> {
+        let leaves = tree::flatten(y).0;
+        let all = leaves.iter().flat_map(|x| x.to_vec::<f64>().unwrap());
+        all.map(|x| if x.is_nan() { 0 } else { x.to_bits() }).collect()
+    };
+    let compiled = bits(jit(f)(x.clone()));
+    assert_eq!(bits(f(x.clone())), compiled);
+    assert_eq!(bits(interpret(f)(x)), compiled);
 }
 
 #[test]
