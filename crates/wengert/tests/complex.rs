@@ -202,7 +202,7 @@ fn what_moves_elements_takes_complex_ones() {
         assert!(mirrored(y) || i + 1 == all.len(), "{i}: {y}");
     }
     assert_eq!(square.dot(&square), square.matmul(&square));
-    assert_eq!(x.eq(&x.conj()).any(), Array::from(false));
+    assert_eq!(x.eq(x.conj()).any(), Array::from(false));
     assert_eq!(x.is_finite(), array![true, true, true, true]);
     assert_eq!(z(&[(f64::NAN, 0.0), (0.0, f64::INFINITY)]).is_nan(), array![true, false]);
     assert_eq!(zeros_of(DType::C128, (0, 3)).prod().to_string(), "1.0+0.0j");
@@ -231,7 +231,7 @@ fn engines_agree_bit_for_bit() {
     let x =
         z(&[(0.3, -0.7), (1.5, 0.2), (-0.0, 0.9), (f64::NAN, 1.0), (f64::INFINITY, 0.0), (0.0, 0.0), (1e200, -1e200)]);
     let f = |x: Array| {
-        let y = (&x * &x + x.exp() / (&x + 1.0)).sqrt() + x.log() * x.tanh() - x.pow(&x.conj());
+        let y = (&x * &x + x.exp() / (&x + 1.0)).sqrt() + x.log() * x.tanh() - x.pow(x.conj());
         let slope = y.abs().square();
         (fft::fft(&y), slope, y.asinh(), linalg::eigvals(&x.expand_dims(0).matmul(&x.expand_dims(1))))
     };

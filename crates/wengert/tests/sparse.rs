@@ -17,7 +17,7 @@ fn band(x: Array) -> Array {
 #[test]
 fn sparse_jacobians_are_the_dense_ones() {
     type F = fn(Array) -> Array;
-    let table: F = |x| x.take(&array![4i64, 0, 0, 2], 0) * x.slice(..4);
+    let table: F = |x| x.take(array![4i64, 0, 0, 2], 0) * x.slice(..4);
     let fs: [(F, usize); 12] = [
         (band, 3),
         (|x| x.sin(), 1),
@@ -77,7 +77,7 @@ fn the_pattern_needs_a_point() {
     let error =
         try_call(|| jit(|x: Array| sparse_jacobian(band, x).values().clone())(ones(3))).unwrap_err().to_string();
     assert!(error.contains("not known while tracing"), "{error}");
-    let error = try_call(|| sparse_jacobian(|x: Array| x.gt(0.0), ones(3))).err().expect("no floats").to_string();
+    let error = try_call(|| sparse_jacobian(|x: Array| x.gt(0.0), ones(3))).expect_err("no floats").to_string();
     assert!(error.contains("only floats have derivatives"), "{error}");
     let pattern = Sparsity::of_jacobian(band, &ones(3));
     let error = try_call(|| pattern.jacobian(band, ones(4))).unwrap_err().to_string();

@@ -66,7 +66,7 @@ fn curves_enter_by_their_derivatives() {
     let ((y, n), dy) = jet(f, (2.0.into(), 3.into()), vec![(1.0.into(), 0.into()), (5.0.into(), 0.into())]);
     assert_eq!((y, n), (6.0.into(), 4.into()));
     assert_eq!((dy[0].0.clone(), dy[1].0.clone(), dy[1].1.clone()), (3.0.into(), 15.0.into(), 0.into()));
-    let wrong = try_call(|| jet(f, (2.0.into(), 3.into()), vec![(1.into(), 0.into())])).err().expect("a wrong dtype");
+    let wrong = try_call(|| jet(f, (2.0.into(), 3.into()), vec![(1.into(), 0.into())])).expect_err("a wrong dtype");
     assert!(wrong.to_string().contains("derivative of `x.0` is i32[]"), "{wrong}");
 }
 

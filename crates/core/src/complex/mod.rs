@@ -159,7 +159,11 @@ pub(crate) fn product_over(x: &Array, axes: Range<usize>) -> Array {
         let pairs = y.slice_axis(axis, 0..n / 2 * 2).with_shape(&with(&[n / 2, 2]));
         let [even, odd] = [0..1, 1..2].map(|k: Range<usize>| pairs.slice_axis(axis + 1, k).with_shape(&with(&[n / 2])));
         let products = even * odd;
-        y = if n % 2 == 0 { products } else { concatenate(&[products, y.slice_axis(axis, n - 1..n)], axis as i64) };
+        y = if n.is_multiple_of(2) {
+            products
+        } else {
+            concatenate(&[products, y.slice_axis(axis, n - 1..n)], axis as i64)
+        };
         n = n.div_ceil(2);
     }
     y.with_shape(&with(&[]))

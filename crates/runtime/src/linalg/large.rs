@@ -177,14 +177,12 @@ pub(super) fn eigh<T: Number + Library>(a: &[T], n: usize, w: &mut [T], v: &mut 
     matches!(done, Some(Ok(()))) && finite(w) && finite(v)
 }
 
+/// Eigenvalues, and columns of eigenvectors in double precision.
+type Eigen<T> = (Vec<Complex<T>>, Vec<Complex<f64>>);
+
 /// Eigenvalues and columns of eigenvectors. Real matrices go a way of their own, on which values that are no real numbers come
 /// in conjugate pairs.
-pub(super) fn eig<T: Number + Library>(
-    re: &[T],
-    im: &[T],
-    n: usize,
-    vectors: bool,
-) -> Option<(Vec<Complex<T>>, Vec<Complex<f64>>)> {
+pub(super) fn eig<T: Number + Library>(re: &[T], im: &[T], n: usize, vectors: bool) -> Option<Eigen<T>> {
     let wanted = if vectors { evd::ComputeEigenvectors::Yes } else { evd::ComputeEigenvectors::No };
     let side = if vectors { n } else { 0 };
     let wide = |x: T| wengert_kernel::scalar::convert::<T, f64>(x);
