@@ -13,12 +13,15 @@ mod listed;
 
 use wengert::prelude::*;
 
+/// What a case is of.
+type Function = dyn Fn(&[Array]) -> Array;
+
 /// A function of arrays at a point.
 pub struct Case {
     /// What failures call it.
     pub name: &'static str,
     /// The function.
-    pub f: Box<dyn Fn(&[Array]) -> Array>,
+    pub f: Box<Function>,
     /// Its arguments.
     pub at: Vec<Array>,
     /// The elements of the result.
@@ -48,7 +51,7 @@ fn total(y: Array) -> Array {
 }
 
 /// Value, derivatives by reverse mode, derivatives by forward mode, in a row of vectors.
-fn everything(f: &dyn Fn(&[Array]) -> Array, x: Vec<Array>) -> Vec<Array> {
+fn everything(f: &Function, x: Vec<Array>) -> Vec<Array> {
     let mut all = vec![f(&x).flatten()];
     all.extend(grad(|x: Vec<Array>| total(f(&x)))(x.clone()).iter().map(Array::flatten));
     for i in 0..x.len() {
