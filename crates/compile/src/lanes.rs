@@ -1,8 +1,8 @@
 //! Loops and branches over the lanes of a batch, as loops and branches of one truth value.
 //!
 //! What a mask means is written into the bodies here, as selects that then fuse with everything else: carries keep
-//! their value in idle lanes, rows and gated operands are zero there, both branches of a `cond` run and their results
-//! are summed. (Rows that are lists need nothing: the loop that made them was under the same mask.)
+//! their value in idle lanes, rows and gated operands are zero there, both branches of a `cond` run and of their
+//! results each lane has that of its own. (Rows that are lists need nothing: the loop that made them was under the same mask.)
 
 use crate::rewrite::{Memo, Writer, with_programs};
 use std::sync::Arc;
@@ -153,6 +153,7 @@ fn while_loop(outer: &mut Writer, op: &While, args: &[Var]) -> Vec<Var> {
 
 fn cond(writer: &mut Writer, op: &Cond, args: &[Var]) -> Vec<Var> {
     let (mask, pred) = (args[0], args[1]);
+    let lengths = writer.array(mask).expect("a mask is an array").shape;
     let (inv, rest) = args[2..].split_at(op.inv);
     let (gated, acc) = rest.split_at(op.gated);
     let other = writer.one(UnaryOp(Unary::Not), &[pred]);
@@ -165,11 +166,20 @@ fn cond(writer: &mut Writer, op: &Cond, args: &[Var]) -> Vec<Var> {
         let mut outputs = writer.inline(branch, &[&[active], inv, &gated[..], &acc[..]].concat());
         let outs = outputs.split_off(op.acc);
         acc = outputs;
-        let gate = |(y, at): (Var, &Lanes)| writer.masked(active, at, y, None);
-        let outs: Vec<Var> = outs.into_iter().zip(&op.lanes.results[op.acc..]).map(gate).collect();
+        let outs = outs.into_iter().zip(&op.lanes.results[op.acc..]);
         sums = Some(match sums {
-            None => outs,
-            Some(first) => first.iter().zip(&outs).map(|(&x, &y)| sum(writer, x, y)).collect(),
+            None => outs.map(|(y, at)| writer.masked(active, at, y, None)).collect(),
+            Some(first) => {
+                let merge = |(first, (y, at)): (Var, (Var, &Lanes))| {
+                    // Each element is one lane's, and is chosen, so that zeros keep their sign.
+                    if writer.array(y).is_some() && at.is_complete(&lengths) {
+                        return writer.masked(active, at, y, Some(first));
+                    }
+                    let y = writer.masked(active, at, y, None);
+                    sum(writer, first, y)
+                };
+                first.into_iter().zip(outs).map(merge).collect()
+            }
         });
     }
     [acc, sums.expect("two branches ran")].concat()

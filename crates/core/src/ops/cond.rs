@@ -2,7 +2,7 @@
 //!
 //! Operands in groups: `mask`, the predicate, `inv`, `gated`, `acc` (the branches only add to it). Results: `acc`, then
 //! the branches' other results. A branch takes `mask, inv, gated, acc`. Under lanes both branches run, each under its part
-//! of the mask: gated operands are zero in lanes outside of it, and so are results, which are summed.
+//! of the mask: gated operands are zero in lanes outside of it; of the results each lane has that of its own branch.
 
 use super::bodies::*;
 use super::{Attributes, Definition, Sample};
@@ -158,12 +158,19 @@ impl Primitive for Cond {
             let inputs = inputs.chain(gated.iter().enumerate().map(gate)).chain(acc).collect();
             let mut results = Interpreter::new(branch).run(inputs)?;
             let outs = results.split_off(self.acc).into_iter().zip(&self.lanes.results[self.acc..]);
-            let own: Vec<Value> = outs.map(|(y, at)| masked(mask, at, y, None)).collect();
             acc = results;
-            sums = Some(match sums {
-                None => own,
-                Some(first) => first.into_iter().zip(own).map(|(a, b)| sum(a, b)).collect::<Result<_, _>>()?,
-            });
+            let merged = match sums {
+                None => outs.map(|(y, at)| Ok(masked(mask, at, y, None))).collect::<Result<Vec<Value>, Error>>(),
+                Some(first) => {
+                    let merge = |(first, (y, at)): (Value, (Value, &Lanes))| match y {
+                        // Each element is one lane's, and is chosen, so that zeros keep their sign.
+                        Value::Array(_) if at.is_complete(&shape) => Ok(masked(mask, at, y, Some(&first))),
+                        y => sum(first, masked(mask, at, y, None)),
+                    };
+                    first.into_iter().zip(outs).map(merge).collect()
+                }
+            };
+            sums = Some(merged?);
         }
         Ok(acc.into_iter().chain(sums.expect("two branches ran")).collect())
     }
