@@ -187,11 +187,9 @@ impl<'p> Nodes<'p> {
     fn map(&mut self, v: Var, op: ScalarOp, args: Vec<Access>) {
         let uniform = args.iter().all(|a| self.plan.is_uniform(a));
         if let Some(reduction) = self.inside[v.index()].filter(|_| !uniform) {
-            let work = self.work.entry(reduction).or_default();
-            if work.len() < MOST_MEMBERS {
-                work.push(Node { id: v.index(), kind: Kind::Map(op), args: args.into_iter().collect() });
-                return self.set(v, self.plan.whole(v.index()));
-            }
+            let node = Node { id: v.index(), kind: Kind::Map(op), args: args.into_iter().collect() };
+            self.work.entry(reduction).or_default().push(node);
+            return self.set(v, self.plan.whole(v.index()));
         }
         let y = self.elementwise(v.index(), op, args);
         self.set(v, y);
@@ -399,12 +397,15 @@ fn inside(program: &Program, live: &[bool]) -> Vec<Option<usize>> {
     let mut readers = vec![Readers::None; program.vars()];
     program.outputs().iter().for_each(|v| readers[v.index()] = Readers::Others);
     let mut inside = vec![None; program.vars()];
+    // The work nearest to a reduction; what comes before that is stored.
+    let mut members = vec![0; program.equations().len()];
     for (i, e) in program.equations().iter().enumerate().rev().filter(|(i, _)| live[*i]) {
         let reader = match (e.op.lower(), readers.get(e.first.index())) {
             (Lowering::Reduce { end, .. }, _) if program.ty(e.args[0]).as_array().is_some_and(|x| end < x.rank()) => {
                 Readers::Inside(i)
             }
-            (Lowering::Map(_), Some(&Readers::Inside(reduction))) => {
+            (Lowering::Map(_), Some(&Readers::Inside(reduction))) if members[reduction] < MOST_MEMBERS => {
+                members[reduction] += 1;
                 inside[e.first.index()] = Some(reduction);
                 Readers::Inside(reduction)
             }
