@@ -48,7 +48,7 @@ pub fn linear_solve<X: Tree>(matvec: impl Fn(X) -> X, b: X, solve: impl Fn(&dyn 
     let _called = call.enter();
     let (b, def) = flattened(b);
     let types = floats(&b);
-    let matrix = traced::<X>(&call, &def, &types, "the product", |x| matvec(x));
+    let matrix = traced::<X>(&call, &def, &types, "the product", matvec);
     let parameters = matrix.captures;
     let solver = Linear::of::<X>(&call, matrix.program, parameters.len(), &def, &solve);
     let operands = [solver.captures.clone(), parameters, b].concat();
@@ -94,7 +94,7 @@ pub fn custom_root<X: Tree>(
     let _called = call.enter();
     let (guess, def) = flattened(guess);
     let types = floats(&guess);
-    let function = traced::<X>(&call, &def, &types, "the function", |x| f(x));
+    let function = traced::<X>(&call, &def, &types, "the function", f);
     let (parameters, function) = (function.captures, function.program);
     let (n, unknowns) = (parameters.len(), types.len());
     // The product with f_x: (mask, parameters, x, v) to f_x v.
