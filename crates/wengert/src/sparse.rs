@@ -218,7 +218,7 @@ impl Sparsity {
             (c.colours[coloured] * width + other) as i64
         };
         let places: Vec<i64> = c.entries().map(place).collect();
-        compressed.flatten().take(&Array::from(places), 0)
+        compressed.flatten().take(Array::from(places), 0)
     }
 }
 
@@ -316,7 +316,7 @@ impl Csr {
         let [m, n] = self.shape();
         let places: Vec<i64> = self.pattern.0.entries().map(|(i, j)| (i * n + j) as i64).collect();
         let zero = zeros_of(self.values.dtype(), m * n);
-        zero.scatter_add(&Array::from(places), &self.values).reshape((m, n))
+        zero.scatter_add(Array::from(places), &self.values).reshape((m, n))
     }
 
     /// The product with a vector of as many elements as there are columns.
@@ -338,7 +338,7 @@ impl Csr {
         }
         let columns: Vec<i64> = self.indices().iter().map(|&j| j as i64).collect();
         let rows: Vec<i64> = self.pattern.0.entries().map(|(i, _)| i as i64).collect();
-        let products = &self.values * x.take(&Array::from(columns), 0);
-        zeros(m).convert(products.dtype()).scatter_add(&Array::from(rows), &products)
+        let products = &self.values * x.take(Array::from(columns), 0);
+        zeros(m).convert(products.dtype()).scatter_add(Array::from(rows), &products)
     }
 }

@@ -13,12 +13,15 @@ mod listed;
 
 use wengert::prelude::*;
 
+/// A function of arrays.
+pub type Function = Box<dyn Fn(&[Array]) -> Array>;
+
 /// A function of arrays at a point.
 pub struct Case {
     /// What failures call it.
     pub name: &'static str,
     /// The function.
-    pub f: Box<dyn Fn(&[Array]) -> Array>,
+    pub f: Function,
     /// Its arguments.
     pub at: Vec<Array>,
     /// The elements of the result.
