@@ -562,6 +562,21 @@ fn n47_and_n48_one_array_twice_and_moved() {
     assert_eq!(moved.0.at(1), 3.0.into());
 }
 
+/// More work than one loop takes, before a sweep over rows: what the loop does not take is stored before.
+#[test]
+fn long_chains_before_sums_of_columns() {
+    for n in [1, 40, 47, 48, 49, 60, 97, 150] {
+        let f = |x: Vec<Array>| (0..n).fold(x[0].clone(), |y, k| &y * (0.9 + 0.001 * k as f64) + 0.1).sum_axis(0);
+        let x = linspace(-1.0, 1.0, 21).reshape((7, 3));
+        let wanted = f(vec![x.clone()]);
+        gives(&f, &[x], wanted);
+    }
+    let x = [linspace(-1.0, 1.0, 30).reshape((5, 2, 3))];
+    let wanted = x[0].tanh().i0e().sum_axis(1);
+    gives(&|x: Vec<Array>| x[0].tanh().i0e().sum_axis(1), &x, wanted);
+    gives(&|x: Vec<Array>| x[0].i1().max_axis(0), &x, x[0].i1().max_axis(0));
+}
+
 /// 28, the caller's rounding mode, needs code that sets it: `crates/native/tests/native/lifetime.rs` has it.
 #[test]
 fn every_number_has_a_test() {
