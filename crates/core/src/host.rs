@@ -81,6 +81,20 @@ impl HostFunction {
     }
 
     /// A kernel, whose results have these types.
+    ///
+    /// ```
+    /// use wengert_core::{ArrayType, DType, Kernel, host::HostFunction};
+    ///
+    /// unsafe extern "C" fn one(_: *const i64, _: *const *const u8, outputs: *const *mut u8) {
+    ///     // SAFETY: there is one result, of one f64.
+    ///     unsafe { outputs.read().cast::<f64>().write(1.0) }
+    /// }
+    /// // SAFETY: as above.
+    /// let kernel = unsafe { Kernel::new(one) };
+    /// let f = HostFunction::kernel(vec![ArrayType::new(DType::F64, &[])], kernel);
+    /// assert_eq!(f.call(Vec::new())?[0].slice::<f64>(), [1.0]);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn kernel(results: Vec<ArrayType>, kernel: Kernel) -> HostFunction {
         HostFunction::new(Some(Key::Kernel(kernel, results.clone())), Body::Kernel(kernel), results)
     }
@@ -100,16 +114,29 @@ impl HostFunction {
     }
 
     /// By what number programs print it.
+    ///
+    /// ```
+    /// let f = || wengert_core::host::HostFunction::closure(Vec::new(), |_| Vec::new());
+    /// assert_ne!(f().number(), f().number());
+    /// ```
     pub fn number(&self) -> u64 {
         self.0.number
     }
 
     /// The function of that number, if it lives.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::host::HostFunction::of_number(u64::MAX), None);
+    /// ```
     pub fn of_number(number: u64) -> Option<HostFunction> {
         find(number).map(HostFunction)
     }
 
     /// The types of its results.
+    ///
+    /// ```
+    /// assert!(wengert_core::host::HostFunction::plain(|_| ()).results().is_empty());
+    /// ```
     pub fn results(&self) -> &[ArrayType] {
         &self.0.results
     }
@@ -118,6 +145,15 @@ impl HostFunction {
     ///
     /// # Errors
     /// That which it raises, and when results have other types than they should.
+    ///
+    /// ```
+    /// use wengert_core::{Array, ArrayType, DType, host::HostFunction, value::ArrayValue};
+    ///
+    /// let f = HostFunction::closure(vec![ArrayType::new(DType::F64, &[2])], |x: Vec<Array>| vec![2.0 * &x[0]]);
+    /// assert_eq!(f.call(vec![ArrayValue::new(&[2], vec![1.0, 2.0])])?[0].slice::<f64>(), [2.0, 4.0]);
+    /// assert!(f.call(vec![ArrayValue::new(&[3], vec![1.0; 3])]).is_err());
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn call(&self, args: Vec<ArrayValue>) -> Result<Vec<ArrayValue>, Error> {
         let arrays = |args: Vec<ArrayValue>| args.into_iter().map(|x| Array(Repr::Value(Value::Array(x)))).collect();
         let results = match &self.0.body {
@@ -184,6 +220,16 @@ thread_local! {
 
 /// Runs what machine code calls: nothing unwinds out of it, and the first trouble is kept for [`raise_trouble`]. After it
 /// nothing runs any more until then.
+///
+/// ```
+/// use wengert_core::host::{guarded, raise_trouble};
+///
+/// assert_eq!(guarded(|| Ok(1)), Some(1));
+/// assert_eq!(guarded::<()>(|| panic!("by the user")), None);
+/// assert_eq!(guarded(|| Ok(1)), None); // until the panic has gone on
+/// assert!(std::panic::catch_unwind(raise_trouble).is_err());
+/// assert_eq!(guarded(|| Ok(1)), Some(1));
+/// ```
 pub fn guarded<T>(f: impl FnOnce() -> Result<T, Error>) -> Option<T> {
     if TROUBLE.with_borrow(Option::is_some) {
         return None;
@@ -201,6 +247,10 @@ pub fn guarded<T>(f: impl FnOnce() -> Result<T, Error>) -> Option<T> {
 ///
 /// # Errors
 /// That of a function of the host.
+///
+/// ```
+/// assert!(wengert_core::host::raise_trouble().is_ok());
+/// ```
 pub fn raise_trouble() -> Result<(), Error> {
     match TROUBLE.take() {
         None => Ok(()),

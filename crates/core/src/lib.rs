@@ -1,6 +1,13 @@
 //! Arrays, programs, primitives, tracing and transforms of wengert.
 //!
 //! This crate knows nothing of how loops or machine code are made.
+//!
+//! ```
+//! use wengert_core::{Array, cond, fori_loop};
+//!
+//! let x = fori_loop(0, 3, |_, x: Array| 2.0 * x, Array::from(1.0));
+//! assert_eq!(cond(&x.gt(5.0), || x.sqrt(), || -&x), Array::from(8f64.sqrt()));
+//! ```
 
 pub mod array;
 mod complex;

@@ -102,16 +102,32 @@ struct Numbered {
 
 impl BatchRule {
     /// A new rule.
+    ///
+    /// ```
+    /// use wengert_core::{Array, ops::BatchRule};
+    ///
+    /// let rule = || BatchRule::new(|x: Vec<Array>| x);
+    /// assert_ne!(rule(), rule());
+    /// ```
     pub fn new(f: impl Fn(Vec<Array>) -> Vec<Array> + Send + Sync + 'static) -> BatchRule {
         BatchRule(register(|number| Numbered { number, f: Box::new(f) }))
     }
 
     /// By what number programs print it.
+    ///
+    /// ```
+    /// let rule = wengert_core::ops::BatchRule::new(|x| x);
+    /// assert_eq!(rule.clone().number(), rule.number());
+    /// ```
     pub fn number(&self) -> u64 {
         self.0.number
     }
 
     /// The rule of that number, if it lives.
+    ///
+    /// ```
+    /// assert_eq!(wengert_core::ops::BatchRule::of_number(u64::MAX), None);
+    /// ```
     pub fn of_number(number: u64) -> Option<BatchRule> {
         find(number).map(BatchRule)
     }
