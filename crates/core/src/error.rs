@@ -100,6 +100,13 @@ impl Error {
     }
 
     /// The same, at that place unless a nearer one is known.
+    ///
+    /// ```
+    /// use wengert_core::{Error, ErrorKind, source::Source};
+    ///
+    /// let error = Error::new(ErrorKind::Type, "a sentence").or_at(Source::here());
+    /// assert!(error.source.is_some());
+    /// ```
     pub fn or_at(self, source: Source) -> Self {
         if self.source.is_some() { self } else { self.at(source) }
     }

@@ -342,6 +342,14 @@ pub fn of_outputs(program: &Arc<Program>, inputs: &[Lanes], mask: &[usize]) -> V
 }
 
 /// An equation whose results' lanes are asked for.
+///
+/// ```
+/// use wengert_core::{DType, Type, lanes::{Lanes, Places}, primitive::Lowering};
+///
+/// let (x, ty) = (Lanes::leading(&[2]), Type::array(DType::F64, &[2]));
+/// let at = Places { x: &[x.clone()], types: &[&ty], results: &[&ty], mask: &[2] };
+/// assert_eq!(at.through(&Lowering::Identity), x);
+/// ```
 pub struct Places<'a> {
     /// Lanes of the operands.
     pub x: &'a [Lanes],
@@ -355,6 +363,14 @@ pub struct Places<'a> {
 
 impl Places<'_> {
     /// Lanes of the result of an operation that lowers so; of every result, when there are several.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, lanes::{Lanes, Places}, primitive::Lowering};
+    ///
+    /// let (x, ty) = (Lanes::leading(&[2]), Type::array(DType::F64, &[2]));
+    /// let at = Places { x: &[x.clone()], types: &[&ty], results: &[&ty], mask: &[2] };
+    /// assert_eq!(at.through(&Lowering::Identity), x);
+    /// ```
     pub fn through(&self, lowering: &Lowering) -> Lanes {
         let mut y = Lanes::shared(self.mask);
         for (j, x) in self.x.iter().enumerate() {
@@ -414,6 +430,12 @@ impl Places<'_> {
 }
 
 /// The axis that holds a lane axis of length `n` at `place`, and its place within that axis. An empty array has none.
+///
+/// ```
+/// use wengert_core::lanes::axis_of;
+///
+/// assert_eq!(axis_of(&[4, 2], 4, 2), Some((1, 1)));
+/// ```
 pub fn axis_of(shape: &[usize], place: usize, n: usize) -> Option<(usize, usize)> {
     let mut before = 1usize;
     for (a, &length) in shape.iter().enumerate() {

@@ -27,78 +27,222 @@ use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 /// ```
 pub trait Primitive {
     /// The name in printed programs.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert_eq!(sin.name(), "sin");
+    /// ```
     fn name(&self) -> &'static str;
 
     /// Parameters for print and parse, in a fixed order.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.attributes().is_empty());
+    /// ```
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
         Vec::new()
     }
 
     /// The types of the results. The only judge of shapes and dtypes.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.infer(&[Type::array(DType::I32, &[3])]).is_err());
+    /// ```
     fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError>;
 
     /// The reference: plain and obviously right. Owns its operands, so that an update of the last reference is in place.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// let y = sin.eval(vec![wengert_core::value::Value::scalar(0.0)]).unwrap();
+    /// assert_eq!(y[0].array().slice::<f64>(), [0.0]);
+    /// ```
     fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error>;
 
     /// What errors call operand `i` of `n`; `None` when it is not the user's own (a lane mask, what a body captures).
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert_eq!(sin.operand(0, 1).as_deref(), Some("operand"));
+    /// ```
     fn operand(&self, i: usize, n: usize) -> Option<String> {
         Some(if n == 1 { "operand".to_owned() } else { format!("operand {i}") })
     }
 
     /// Results and their tangents together.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// let (y, dy) = sin.jvp(&[0.0.into()], &[Some(2.0.into())]);
+    /// assert_eq!((&y[0], &dy[0]), (&0.0.into(), &Some(2.0.into())));
+    /// ```
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>);
 
     /// For operations linear in some operands: adds to the cotangents of these. At least one `ct` is not zero.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wengert_core::{program::parse, transform::{Mode, transpose}};
+    ///
+    /// // The rule of `neg`, as the transform calls it.
+    /// let program = Arc::new(parse("program (%0: f64[]) {\n  %1: f64[] = neg %0\n  return %1\n}\n")?);
+    /// assert!(transpose(&program, &[Mode::Linear], &[true]).to_string().contains("neg"));
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
         let _ = (ct, x, into);
         not_linear(&format!("`{}`", self.name()))
     }
 
     /// The operation on operands of which at least one has a batch axis of `size` in front.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// let y = sin.batch(&[Batched::mapped(array![0.0, 0.0])], 2);
+    /// assert!(y[0].mapped);
+    /// ```
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched>;
 
     /// What the operation is to the loop compiler.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(matches!(sin.lower(), Lowering::Map(_)));
+    /// ```
     fn lower(&self) -> Lowering;
 
     /// Where the results have the lanes that the operands have. Told by how it lowers, where that is not [`Lowering::Structural`].
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// use wengert_core::lanes::{Lanes, Places};
+    /// let (x, ty) = (Lanes::leading(&[2]), Type::array(DType::F64, &[2]));
+    /// let at = Places { x: &[x.clone()], types: &[&ty], results: &[&ty], mask: &[2] };
+    /// assert_eq!(sin.lanes(&at), [x]);
+    /// ```
     fn lanes(&self, at: &Places<'_>) -> Vec<Lanes> {
         vec![at.through(&self.lower()); at.results.len()]
     }
 
     /// Whether running it has an effect besides its results.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert_eq!(sin.effect(), Effect::None);
+    /// ```
     fn effect(&self) -> Effect {
         Effect::None
     }
 
     /// The programs inside.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.programs().is_empty());
+    /// ```
     fn programs(&self) -> SmallVec<[&Arc<Program>; 2]> {
         SmallVec::new()
     }
 
     /// The results on complex operands, each a pair of real arrays, in the user's operations on these. `None`: if it only
     /// moves or adds up elements (which its lowering says) it is done to each part, else it is refused.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.complex(&[&wengert_core::complex(&array![0.0], &array![1.0])]).is_some());
+    /// ```
     fn complex(&self, x: &[&Array]) -> Option<Vec<Array>> {
         let _ = x;
         None
     }
 
     /// Whether it is a product: one result, linear in each of its two operands while the other stays.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(!sin.is_bilinear());
+    /// ```
     fn is_bilinear(&self) -> bool {
         false
     }
 
     /// Whether the backward pass had better compute the result again than keep it. Only for operations that are finite at 0.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(!sin.cheap());
+    /// ```
     fn cheap(&self) -> bool {
         false
     }
 
     /// For operations with programs inside: the half that the `unknown` operands do not reach, and the other one.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.split(&[true]).is_none()); // it has no program inside
+    /// ```
     fn split(&self, unknown: &[bool]) -> Option<crate::transform::SplitEquation> {
         let _ = unknown;
         None
     }
 
     /// For operations with programs inside: the operation without the results that are not `live`.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.prune(&[true]).is_none()); // it has no program inside
+    /// ```
     fn prune(&self, live: &[bool]) -> Option<Pruned> {
         let _ = live;
         None
@@ -238,6 +382,16 @@ impl Operand {
 }
 
 /// The cotangents of an equation's operands. Two operands may be one variable and then share one cotangent.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_core::{program::parse, transform::{Mode, transpose}};
+///
+/// // `mul` adds to the cotangent of its second operand, which is the linear one here.
+/// let program = Arc::new(parse("program (%0: f64[], %1: f64[]) {\n  %2: f64[] = mul %0 %1\n  return %2\n}\n")?);
+/// assert_eq!(transpose(&program, &[Mode::Known, Mode::Linear], &[true]).outputs().len(), 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub struct Cotangents<'a> {
     /// The current cotangents, by variable.
     pub(crate) table: &'a mut [Option<Array>],
@@ -247,6 +401,14 @@ pub struct Cotangents<'a> {
 
 impl Cotangents<'_> {
     /// Adds to the cotangent of operand `i`; nothing happens when it is not linear.
+    ///
+    /// ```
+    /// use wengert_core::{Array, primitive::Cotangents};
+    ///
+    /// fn of_neg(ct: &Array, into: &mut Cotangents<'_>) {
+    ///     into.add(0, -ct);
+    /// }
+    /// ```
     pub fn add(&mut self, i: usize, ct: Array) {
         let Some(place) = self.places[i] else { return };
         let sum = match self.table[place].take() {
@@ -257,11 +419,30 @@ impl Cotangents<'_> {
     }
 
     /// Takes the current cotangent of operand `i`, to be updated in place and given back by [`Cotangents::add`].
+    ///
+    /// ```
+    /// use wengert_core::{Array, primitive::Cotangents};
+    ///
+    /// fn of_row(ct: &Array, into: &mut Cotangents<'_>) {
+    ///     let sum = into.take(0).unwrap_or_else(|| wengert_core::zeros(3));
+    ///     into.add(0, sum.scatter_add(wengert_core::array![1i64], &ct.reshape(1)));
+    /// }
+    /// ```
     pub fn take(&mut self, i: usize) -> Option<Array> {
         self.places[i].and_then(|place| self.table[place].take())
     }
 
     /// Whether the equation is linear in operand `i`.
+    ///
+    /// ```
+    /// use wengert_core::{Array, primitive::Cotangents};
+    ///
+    /// fn of_product(ct: &Array, other: &Array, into: &mut Cotangents<'_>) {
+    ///     if into.wants(0) {
+    ///         into.add(0, ct * other);
+    ///     }
+    /// }
+    /// ```
     pub fn wants(&self, i: usize) -> bool {
         self.places[i].is_some()
     }

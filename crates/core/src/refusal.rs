@@ -9,6 +9,14 @@ use crate::trace::is_tracing;
 use std::fmt::Display;
 
 /// Raises an error about these operands of the function that the user called.
+///
+/// ```
+/// use wengert_core::{Array, refusal::refuse, trace::door};
+///
+/// let x = Array::from(1.0);
+/// let error = door(|| -> () { refuse("one row is needed at least", &[&x]) }).unwrap_err();
+/// assert!(error.to_string().contains("operand: f64[]"));
+/// ```
 #[track_caller]
 pub fn refuse(message: impl Display, operands: &[&Array]) -> ! {
     let label = |i: usize| if operands.len() == 1 { "operand".to_owned() } else { format!("operand {i}") };

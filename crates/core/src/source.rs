@@ -52,6 +52,11 @@ impl fmt::Display for Source {
 
 /// A function of this library as the user called it: by which name, at which line. A function that returns a closure keeps
 /// it, and the closure enters it: who calls a closure cannot be asked for a line.
+///
+/// ```
+/// let call = wengert_core::source::UserCall::here("my_function");
+/// let _again = call.enter();
+/// ```
 #[derive(Clone, Debug)]
 pub struct UserCall {
     name: &'static str,
@@ -69,6 +74,10 @@ thread_local! {
 }
 
 /// Puts back what was in force before, when dropped.
+///
+/// ```
+/// let _entered = wengert_core::source::called("my_function"); // until the end of the block
+/// ```
 #[must_use = "it ends when it is dropped"]
 pub struct Entered {
     /// `None` when nothing was changed.
@@ -91,6 +100,13 @@ fn enter(place: Option<Place>) -> Entered {
 
 /// Says by which name and where the user called the function that the caller is. Inside of another such function nothing
 /// changes: the user typed the outer one's name.
+///
+/// ```
+/// use wengert_core::{Array, source::called, trace::door};
+///
+/// let shaped = |x: &Array| { let _called = called("my_function"); x.reshape(3) };
+/// assert!(door(|| shaped(&Array::from(1.0))).unwrap_err().to_string().starts_with("my_function: "));
+/// ```
 #[track_caller]
 pub fn called(name: &'static str) -> Entered {
     let caller = Location::caller();
@@ -107,17 +123,36 @@ pub fn called(name: &'static str) -> Entered {
 
 impl UserCall {
     /// The call that is being made: that of the outermost function, else of `name` at the caller's line.
+    ///
+    /// ```
+    /// let call = wengert_core::source::UserCall::here("my_function");
+    /// let later = move || drop(call.enter()); // errors in here name this line and `my_function`
+    /// later();
+    /// ```
     #[track_caller]
     pub fn here(name: &'static str) -> UserCall {
         UserCall { name: name_here().unwrap_or(name), source: source_here() }
     }
 
     /// The user's line.
+    ///
+    /// ```
+    /// let call = wengert_core::source::UserCall::here("my_function");
+    /// assert!(call.source().to_string().contains(':'));
+    /// ```
     pub fn source(&self) -> &Source {
         &self.source
     }
 
     /// Puts it in force.
+    ///
+    /// ```
+    /// use wengert_core::{Array, source::UserCall, trace::door};
+    ///
+    /// let call = UserCall::here("my_function");
+    /// let fails = || { let _called = call.enter(); Array::from(1.0).reshape(3) };
+    /// assert!(door(fails).unwrap_err().to_string().starts_with("my_function: "));
+    /// ```
     pub fn enter(&self) -> Entered {
         enter(Some(Place { name: Some(self.name), source: self.source.clone() }))
     }

@@ -40,21 +40,69 @@ pub trait Tree: Sized {
     type Def: Clone + Eq + Hash + Send + Sync + 'static;
 
     /// Takes the tree apart: moves its leaves to the end of `leaves`.
+    ///
+    /// ```
+    /// use wengert_core::{Array, Tree};
+    ///
+    /// let mut leaves = Vec::new();
+    /// vec![Array::from(1.0), Array::from(2.0)].into_leaves(&mut leaves);
+    /// assert_eq!(leaves, [Array::from(1.0), Array::from(2.0)]);
+    /// ```
     fn into_leaves(self, leaves: &mut Vec<Array>) -> Self::Def;
 
     /// Puts a tree together. Panics when there are fewer leaves than the definition needs.
+    ///
+    /// ```
+    /// use wengert_core::{Array, Tree, tree};
+    ///
+    /// let (leaves, def) = tree::flatten((Array::from(1.0), Array::from(2.0)));
+    /// let pair = <(Array, Array)>::from_leaves(&def, &mut leaves.into_iter());
+    /// assert_eq!(pair.1, Array::from(2.0));
+    /// ```
     fn from_leaves(def: &Self::Def, leaves: &mut impl Iterator<Item = Array>) -> Self;
 
     /// Calls `f` on each leaf, in the order of [`Tree::into_leaves`].
+    ///
+    /// ```
+    /// use wengert_core::{Array, Tree};
+    ///
+    /// let mut elements = 0;
+    /// (Array::from(1.0), Array::from([1, 2])).visit(&mut |x| elements += x.size());
+    /// assert_eq!(elements, 3);
+    /// ```
     fn visit(&self, f: &mut impl FnMut(&Array));
 
     /// Hashes the definition, without making it.
+    ///
+    /// ```
+    /// use std::hash::{DefaultHasher, Hasher};
+    /// use wengert_core::{Array, Tree};
+    ///
+    /// let hash = |tree: &Vec<Array>| { let mut state = DefaultHasher::new(); tree.fingerprint(&mut state); state.finish() };
+    /// assert_ne!(hash(&Vec::new()), hash(&vec![Array::from(1.0)]));
+    /// ```
     fn fingerprint(&self, state: &mut impl Hasher);
 
     /// Whether this is the tree's definition, without making another.
+    ///
+    /// ```
+    /// use wengert_core::{Array, Tree, tree};
+    ///
+    /// let (_, def) = tree::flatten(vec![Array::from(1.0)]);
+    /// assert!(vec![Array::from(2.0)].matches(&def) && !Vec::<Array>::new().matches(&def));
+    /// ```
     fn matches(&self, def: &Self::Def) -> bool;
 
     /// Appends the name of each leaf, such as `params.layers[2].w`. `prefix` is the tree's own name and is left as it was.
+    ///
+    /// ```
+    /// use wengert_core::{Array, Tree, tree};
+    ///
+    /// let (_, def) = tree::flatten(vec![Array::from(1.0)]);
+    /// let mut names = Vec::new();
+    /// Vec::<Array>::paths(&def, &mut "w".to_owned(), &mut names);
+    /// assert_eq!(names, ["w[0]"]);
+    /// ```
     fn paths(def: &Self::Def, prefix: &mut String, out: &mut Vec<String>);
 }
 
@@ -422,6 +470,14 @@ pub fn conjugate<T: Tree>(tree: T) -> T {
 }
 
 /// The same of leaves.
+///
+/// ```
+/// use wengert_core::{Array, array, complex, tree};
+///
+/// let (mut parts, def) = tree::flatten(complex(&array![1.0], &array![2.0]));
+/// tree::conjugate_leaves::<Array>(&def, &mut parts);
+/// assert_eq!(tree::unflatten::<Array>(&def, parts).imag(), array![-2.0]);
+/// ```
 #[track_caller]
 pub fn conjugate_leaves<T: Tree>(def: &T::Def, leaves: &mut [Array]) {
     for (leaf, path) in leaves.iter_mut().zip(leaf_paths::<T>(def, "")) {

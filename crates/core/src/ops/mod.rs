@@ -66,13 +66,31 @@ pub trait Definition: Primitive + Sized {
     const NAMES: &'static [&'static str];
 
     /// From its printed name and attributes.
+    ///
+    /// ```
+    /// use wengert_core::ops::{Attributes, Definition, Select};
+    ///
+    /// assert_eq!(Select::parse("select", &Attributes(Vec::new())), Ok(Select));
+    /// ```
     fn parse(name: &str, attributes: &Attributes) -> Result<Self, TypeError>;
 
     /// What the laws are checked on; at least one for each behaviour worth a law.
+    ///
+    /// ```
+    /// use wengert_core::ops::{Definition, Dot};
+    ///
+    /// assert!(Dot::samples().len() >= 12);
+    /// ```
     fn samples() -> Vec<Sample>;
 
     /// The same with operands of a length, for every length around the width of vectors: hard values and ties wherever
     /// elements are looked at, smooth points beside them. None where no operand has a length.
+    ///
+    /// ```
+    /// use wengert_core::ops::{Definition, Select};
+    ///
+    /// assert!(!Select::samples_of_length(17).is_empty());
+    /// ```
     fn samples_of_length(_: usize) -> Vec<Sample> {
         Vec::new()
     }
@@ -121,22 +139,89 @@ impl Attributes {
 
     attribute_getters! {
         /// An integer.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Int(1))]);
+        /// assert_eq!(attributes.int("k"), Ok(1));
+        /// ```
         int -> i64, Int, "an integer";
         /// A list of integers.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Ints(vec![1]))]);
+        /// assert_eq!(attributes.ints("k"), Ok(vec![1]));
+        /// ```
         ints -> Vec<i64>, Ints, "a list of integers";
         /// A scalar.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        /// use wengert_core::Scalar;
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Scalar(Scalar::new(1.0)))]);
+        /// assert_eq!(attributes.scalar("k"), Ok(Scalar::new(1.0)));
+        /// ```
         scalar -> Scalar, Scalar, "a scalar";
         /// A dtype.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        /// use wengert_core::DType;
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::DType(DType::F32))]);
+        /// assert_eq!(attributes.dtype("k"), Ok(DType::F32));
+        /// ```
         dtype -> DType, DType, "a dtype";
         /// `true` or `false`.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Bool(true))]);
+        /// assert_eq!(attributes.bool("k"), Ok(true));
+        /// ```
         bool -> bool, Bool, "a truth value";
         /// A bare word.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Word("clamp".into()))]);
+        /// assert_eq!(attributes.word("k"), Ok("clamp".into()));
+        /// ```
         word -> String, Word, "a word";
         /// A quoted text.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Text("x".into()))]);
+        /// assert_eq!(attributes.text("k"), Ok("x".into()));
+        /// ```
         text -> String, Text, "a text";
         /// A type.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        /// use wengert_core::{DType, Type};
+        ///
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Type(Type::scalar(DType::F32)))]);
+        /// assert_eq!(attributes.ty("k"), Ok(Type::scalar(DType::F32)));
+        /// ```
         ty -> Type, Type, "a type";
         /// A program.
+        ///
+        /// ```
+        /// use wengert_core::{ops::Attributes, primitive::Attribute};
+        ///
+        /// let program = std::sync::Arc::new(wengert_core::program::parse("program () {\n  return\n}\n").unwrap());
+        /// let attributes = Attributes(vec![("k".into(), Attribute::Program(program.clone()))]);
+        /// assert_eq!(attributes.program("k"), Ok(program));
+        /// ```
         program -> Arc<Program>, Program, "a program";
     }
 

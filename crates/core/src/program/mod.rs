@@ -176,6 +176,12 @@ impl Program {
     }
 
     /// The type of an output and, unless it is an input too, where in the user's code it was made: for errors.
+    ///
+    /// ```
+    /// let program = wengert_core::program::parse("program (%0: f64[2]) {\n  %1: f64[2] = sin %0\n  return %1\n}\n")?;
+    /// assert!(program.describe_output(0).starts_with("f64[2]"));
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn describe_output(&self, i: usize) -> String {
         let v = self.outputs[i];
         match self.equations.iter().find(|e| e.results().any(|y| y == v)) {
