@@ -78,7 +78,7 @@ pub fn tree(input: &DeriveInput) -> Result<TokenStream> {
                 fn paths(
                     def: &Self::Def,
                     prefix: &mut ::std::string::String,
-                    out: &mut ::std::vec::Vec<::std::string::String>,
+                    out: &mut ::std::vec::Vec<#root::tree::Leaf>,
                 ) {
                     match &def.0 { #paths }
                 }

@@ -69,6 +69,26 @@ fn the_rule_counts_inside_of_loops_and_branches() {
 }
 
 #[test]
+fn linear_functions_with_rules_are_transposed_as_they_are() {
+    fn a() -> Array {
+        array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    }
+    let jvp_rule = custom_jvp(|x: Array| a().dot(&x), |x: Array, dx: Array| (a().dot(&x), 100.0 * a().dot(&dx)));
+    let vjp_rule = custom_vjp(
+        |x: Array| a().dot(&x),
+        |x: Array| (a().dot(&x), ()),
+        |(), ct: Array| 100.0 * a().transpose().dot(&ct),
+    );
+    let batched = custom_vmap(|x: Array| a().dot(&x), |x: Array| x * 0.0);
+    let fs: [&dyn Fn(Array) -> Array; 3] = [&jvp_rule, &vjp_rule, &batched];
+    for f in fs {
+        let back = linear_transpose(f, zeros(2))(array![1.0, 0.0, 2.0]);
+        assert_eq!(back, array![11.0, 14.0]);
+        assert_eq!(jit(|ct: Array| linear_transpose(f, zeros(2))(ct))(array![1.0, 0.0, 2.0]), back);
+    }
+}
+
+#[test]
 fn trees_and_integers_pass_through_rules() {
     let f = custom_vjp(
         |(x, n): (Array, Array)| (x.powi(3), &n + 1),

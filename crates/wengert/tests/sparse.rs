@@ -1,7 +1,15 @@
 //! Sparse Jacobians and Hessians against dense ones, and their number of passes.
 
+use std::sync::Arc;
 use wengert::prelude::*;
 use wengert::{Sparsity, try_call};
+use wengert_core::interpret::interpret;
+use wengert_core::ops::samples;
+use wengert_core::primitive::Effect;
+use wengert_core::sparsity::pattern;
+use wengert_core::trace::{record, trace_closed};
+use wengert_core::value::{ArrayValue, Value};
+use wengert_core::{Program, Type, transform};
 
 fn numbers(n: usize) -> Array {
     (arange(1.0, n as f64 + 0.5, 1.0) * 0.7).sin()
@@ -83,4 +91,47 @@ fn the_pattern_needs_a_point() {
     let error = try_call(|| pattern.jacobian(band, ones(4))).unwrap_err().to_string();
     assert!(error.contains("a function of 3 numbers"), "{error}");
     assert_eq!(sparse_jacobian(|x: Array| zeros(2) + 0.0 * x.sum().stop_gradient(), ones(3)).indices().len(), 0);
+}
+
+/// The Jacobian of a program's only output by its only moving input, column by column, by forward mode.
+fn columns(program: &Arc<Program>, args: &[Value], input: usize) -> Vec<Vec<f64>> {
+    let active: Vec<bool> = (0..args.len()).map(|i| i == input).collect();
+    let pushed = transform::jvp(program, &active, &[true]).program;
+    let n = args[input].array().size();
+    let column = |j: usize| {
+        let unit = (0..n).map(|k| if k == j { 1.0 } else { 0.0 }).collect();
+        let dx = Value::Array(ArrayValue::new(&args[input].array().shape, unit));
+        interpret(&pushed, [args, &[dx]].concat()).unwrap()[1].array().slice::<f64>().to_vec()
+    };
+    (0..n).map(column).collect()
+}
+
+#[test]
+fn no_pattern_lacks_an_element() {
+    let mut names = std::collections::BTreeSet::new();
+    for sample in samples() {
+        let arrays = sample.args.iter().all(|x| !x.ty().is_list());
+        if !arrays || sample.op.effect() != Effect::None {
+            continue;
+        }
+        let types: Vec<Type> = sample.args.iter().map(Value::ty).collect();
+        let program = Arc::new(trace_closed(&types, |x| {
+            record(sample.op.clone(), &x.iter().collect::<Vec<_>>()).into_iter().take(1).collect()
+        }));
+        let result = program.output_types().next().cloned();
+        if result.is_none_or(|ty| ty.is_list() || ty.dtype() != DType::F64) {
+            continue;
+        }
+        for &input in sample.smooth.iter().filter(|&&i| types[i].dtype() == DType::F64) {
+            let rows = pattern(&program, sample.args.clone(), input).unwrap().remove(0);
+            for (j, column) in columns(&program, &sample.args, input).into_iter().enumerate() {
+                for (i, &slope) in column.iter().enumerate() {
+                    let has = rows[i].binary_search(&(j as u32)).is_ok();
+                    assert!(has || slope == 0.0, "{} element {i} by {j} is {slope}", sample.op.name());
+                }
+            }
+            names.insert(sample.op.name());
+        }
+    }
+    assert!(names.len() > 60, "{} {names:?}", names.len());
 }

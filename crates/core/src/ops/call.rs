@@ -59,7 +59,7 @@ impl Call {
     }
 
     fn with(&self, program: Program) -> Call {
-        Call { program: Arc::new(program), rule: self.rule.clone() }
+        Call { program: Arc::new(program), rule: self.rule.inherited() }
     }
 }
 
@@ -88,13 +88,13 @@ impl Primitive for Call {
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        if self.rule.is_custom() && !matches!(self.rule, Rule::Batch { .. }) {
-            return self.rule.jvp(&self.program, x, dx);
+        if let Some(results) = self.rule.jvp(&self.program, x, dx) {
+            return results;
         }
         let results = self.program.outputs().len();
         let jvp = transform::jvp(&self.program, &present(dx), &vec![false; results]);
         let operands = [x.to_vec(), some(dx)].concat();
-        let op = Call { program: jvp.program, rule: self.rule.clone() };
+        let op = Call { program: jvp.program, rule: self.rule.inherited() };
         let mut y = record(op, &operands.iter().collect::<Vec<_>>());
         let dy = y.split_off(results);
         (y, scattered(&jvp.active, &dy))
@@ -119,7 +119,7 @@ impl Primitive for Call {
         for &i in &accumulated {
             operands.push(into.take(i).unwrap_or_else(|| zeros_any(&x[i].ty())));
         }
-        let op = Call { program, rule: self.rule.clone() };
+        let op = Call { program, rule: self.rule.inherited() };
         let results = record(op, &operands.iter().collect::<Vec<_>>());
         for (&i, ct) in accumulated.iter().chain(&returned).zip(results) {
             into.add(i, ct);

@@ -6,7 +6,7 @@ use crate::array::Array;
 use crate::error::TypeError;
 use crate::lanes::{Lanes, Places};
 use crate::numbered::{find, register};
-use crate::primitive::{Attribute, Batched, Cotangents, Operand, Primitive};
+use crate::primitive::{Attribute, Batched, Cotangents, Operand};
 use crate::program::{Builder, Equation, Program, Var, simplify};
 use crate::refusal::refuse;
 use crate::source::in_users_code;
@@ -243,7 +243,7 @@ pub(super) fn is_float(ty: &Type) -> bool {
 }
 
 impl Rule {
-    /// Whether the program's own derivative does not count.
+    /// Whether the user says how it is differentiated or batched.
     pub(super) fn is_custom(&self) -> bool {
         !matches!(self, Rule::Program | Rule::Recompute(_))
     }
@@ -361,13 +361,13 @@ impl Rule {
         }
     }
 
-    /// Results and tangents of a call of `program`.
+    /// Results and tangents of a call of `program`; `None` where they are those of the program.
     pub(super) fn jvp(
         &self,
         program: &Arc<Program>,
         x: &[Array],
         dx: &[Option<Array>],
-    ) -> (Vec<Array>, Vec<Option<Array>>) {
+    ) -> Option<(Vec<Array>, Vec<Option<Array>>)> {
         let floats = |dy: Vec<Array>| {
             let mut dy = dy.into_iter();
             program.output_types().map(|ty| if is_float(ty) { dy.next() } else { None }).collect()
@@ -379,8 +379,8 @@ impl Rule {
             let dy = y.split_off(results);
             (y, floats(dy))
         };
-        match self {
-            Rule::Program | Rule::Recompute(_) | Rule::Batch { .. } => Call::of(program.clone()).jvp(x, dx),
+        Some(match self {
+            Rule::Program | Rule::Recompute(_) | Rule::Batch { .. } => return None,
             Rule::Jvp { jvp, captures } => pushed(jvp, *captures),
             Rule::Vjp { forward, backward } => {
                 let dx = tangents("custom_vjp", backward.captures, x, dx);
@@ -394,16 +394,18 @@ impl Rule {
             Rule::Linear { backward, jvp } => {
                 let fixed = x.len() - backward.program.outputs().len();
                 if dx[..fixed].iter().any(Option::is_some) {
-                    return match jvp {
-                        Some(jvp) => pushed(jvp, backward.captures),
-                        None => Call::of(program.clone()).jvp(x, dx),
-                    };
+                    return jvp.as_ref().map(|jvp| pushed(jvp, backward.captures));
                 }
                 let dx = filled(&dx[fixed..], &x[fixed..], &vec![true; x.len() - fixed]);
                 let again = || Call { program: program.clone(), rule: self.clone() };
                 (call(again(), x.to_vec()), floats(call(again(), [&x[..fixed], &dx].concat())))
             }
-        }
+        })
+    }
+
+    /// The rule of a program that was made from the called one by its own rules.
+    pub(super) fn inherited(&self) -> Rule {
+        if self.is_custom() { Rule::Program } else { self.clone() }
     }
 
     /// Where results have lanes: as [`Rule::batch`] leaves them, where any operand has.

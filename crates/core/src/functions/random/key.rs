@@ -6,7 +6,7 @@ use crate::ops::{BinaryOp, Integers, lengths, rules};
 use crate::refusal::{accept, refuse};
 use crate::source::called;
 use crate::trace::apply;
-use crate::tree::Tree;
+use crate::tree::{Leaf, Tree};
 use std::hash::Hasher;
 use wengert_kernel::{Binary, DType, Scalar};
 
@@ -192,7 +192,7 @@ impl Tree for Key {
         true
     }
 
-    fn paths(_: &(), prefix: &mut String, out: &mut Vec<String>) {
-        out.push(prefix.clone());
+    fn paths(_: &(), prefix: &mut String, out: &mut Vec<Leaf>) {
+        out.push(Leaf::real(prefix));
     }
 }
