@@ -381,6 +381,7 @@ pub fn with_suffix(prefix: &mut String, suffix: impl std::fmt::Display, f: impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::{BTreeMap, HashMap};
     use std::hash::DefaultHasher;
 
     fn leaf(x: f64) -> Array {
