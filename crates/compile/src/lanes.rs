@@ -158,7 +158,7 @@ fn cond(writer: &mut Writer, op: &Cond, args: &[Var]) -> Vec<Var> {
     let (gated, acc) = rest.split_at(op.gated);
     let other = writer.one(UnaryOp(Unary::Not), &[pred]);
     let mut acc = acc.to_vec();
-    let mut sums: Option<Vec<Var>> = None;
+    let mut merged: Option<Vec<Var>> = None;
     for (branch, side) in [(&op.on_true, pred), (&op.on_false, other)] {
         let active = and(writer, mask, side);
         let gate = |(&x, at): (&Var, &Lanes)| writer.masked(active, at, x, None);
@@ -167,7 +167,7 @@ fn cond(writer: &mut Writer, op: &Cond, args: &[Var]) -> Vec<Var> {
         let outs = outputs.split_off(op.acc);
         acc = outputs;
         let outs = outs.into_iter().zip(&op.lanes.results[op.acc..]);
-        sums = Some(match sums {
+        merged = Some(match merged {
             None => outs.map(|(y, at)| writer.masked(active, at, y, None)).collect(),
             Some(first) => {
                 let merge = |(first, (y, at)): (Var, (Var, &Lanes))| {
@@ -182,7 +182,7 @@ fn cond(writer: &mut Writer, op: &Cond, args: &[Var]) -> Vec<Var> {
             }
         });
     }
-    [acc, sums.expect("two branches ran")].concat()
+    [acc, merged.expect("two branches ran")].concat()
 }
 
 /// The sum of two results of which one is zero in each lane.

@@ -40,6 +40,10 @@ use wengert_core::{Error, Program};
 use wengert_kernel::routine::Routine;
 
 /// How to compile.
+///
+/// ```
+/// assert!(!wengert_compile::Options::default().verify);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Options {
     /// Verify the program after each pass and the routine at the end; a mistake is a panic.
@@ -47,6 +51,15 @@ pub struct Options {
 }
 
 /// A program as loops.
+///
+/// ```
+/// use wengert_compile::{Cost, Options, compile};
+///
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// assert!(compiled.checks.is_empty() && compiled.hosts.is_empty());
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// The loops. Input `i` of the routine is input `i` of the program, output `k` its output `k`.
@@ -64,6 +77,15 @@ pub struct Compiled {
 }
 
 /// A check of the program.
+///
+/// ```
+/// use wengert_compile::{Options, compile};
+///
+/// let text = "program (%0: bool[]) {\n  %1: bool[] = literal[value=truebool]\n  check[message=\"it holds\"] %1 %0\n  return\n}\n";
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
+/// assert_eq!(compiled.checks[0].lanes, 1);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CheckSite {
     /// What is checked.
@@ -76,6 +98,15 @@ pub struct CheckSite {
 
 impl CheckSite {
     /// The error for the lane that failed.
+    ///
+    /// ```
+    /// use wengert_compile::{Options, compile};
+    ///
+    /// let text = "program (%0: bool[]) {\n  %1: bool[] = literal[value=truebool]\n  check[message=\"it holds\"] %1 %0\n  return\n}\n";
+    /// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
+    /// assert!(compiled.checks[0].error(0).to_string().contains("it holds"));
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn error(&self, lane: i64) -> Error {
         self.check.error(lane as usize, self.lanes).at(self.source.clone())
     }

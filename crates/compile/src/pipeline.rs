@@ -42,6 +42,13 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
 }
 
 /// The program after each pass from programs to programs, with the pass's name.
+///
+/// ```
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let program = std::sync::Arc::new(wengert_core::program::parse(text)?);
+/// assert_eq!(wengert_compile::passes(&program).last().unwrap().0, "open");
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 pub fn passes(program: &Arc<Program>) -> Vec<(&'static str, Arc<Program>)> {
     let mut program = program.clone();
     let after = |(name, pass): &(&'static str, Pass)| {

@@ -7,6 +7,15 @@ use wengert_kernel::routine::{Block, Count, Routine, Stmt};
 use wengert_kernel::{DType, ScalarOp};
 
 /// Counts of one compilation.
+///
+/// ```
+/// use wengert_compile::{Cost, Options, compile};
+///
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// assert_eq!((compiled.report.passes, compiled.report.copies), (1, 0));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Report {
     /// Fused groups of elementwise work and row reductions.
@@ -44,6 +53,15 @@ impl fmt::Display for Report {
 }
 
 /// A loop nest and what is computed in it, or an operation that is no loop nest.
+///
+/// ```
+/// use wengert_compile::{Cost, Options, compile};
+///
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// assert_eq!((compiled.fusion[0].size, compiled.fusion[0].work[0].0), (8, "sin"));
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fused {
     /// The operation, when it is no loop nest.
@@ -84,6 +102,15 @@ impl fmt::Display for Fused {
 }
 
 /// What one call of a routine does, estimated by counting its statements.
+///
+/// ```
+/// use wengert_compile::{Cost, Options, compile};
+///
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// assert_eq!(Cost::of(&compiled.routine).flops, 8.0);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Cost {
     /// Bytes read from and written to buffers, whether they are in a cache or not.
@@ -96,6 +123,15 @@ pub struct Cost {
 
 impl Cost {
     /// Counts.
+    ///
+    /// ```
+    /// use wengert_compile::{Cost, Options, compile};
+    ///
+    /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+    /// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+    /// assert_eq!(Cost::of(&compiled.routine).bytes, 128.0);
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
     pub fn of(routine: &Routine) -> Cost {
         let mut cost = Cost::default();
         let Some(entry) = routine.functions.len().checked_sub(1) else { return cost };

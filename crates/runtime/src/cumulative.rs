@@ -2,23 +2,24 @@
 //!
 //! Parts are `[n, inner]`; the order is that of the elements, so that results are the same in every engine.
 
-use crate::parts::{Entry, Parts, dtype_of, size};
+use crate::entry::Entry;
+use crate::parts::{Parts, dtype_of, entry_of, size};
 use std::marker::PhantomData;
 use wengert_kernel::scalar::binary_fn;
 use wengert_kernel::{Binary, DType, Element, with_element};
 
 pub(crate) fn entry(name: &str) -> Option<Entry> {
     if let Some(dtype) = dtype_of(name, "recurrence") {
-        return numbers(dtype).then(|| with_element!(dtype, T => Entry::of::<Recurrence<T>>()));
+        return numbers(dtype).then(|| with_element!(dtype, T => entry_of::<Recurrence<T>>()));
     }
     let ops = [("cumsum", Binary::Add), ("cumprod", Binary::Mul), ("cummax", Binary::Max), ("cummin", Binary::Min)];
     let (op, dtype) = ops.into_iter().find_map(|(function, op)| Some((op, dtype_of(name, function)?)))?;
     let entry = |op| {
         with_element!(dtype, T => match op {
-            Binary::Add => Entry::of::<Cumulative<T, 0>>(),
-            Binary::Mul => Entry::of::<Cumulative<T, 1>>(),
-            Binary::Max => Entry::of::<Cumulative<T, 2>>(),
-            _ => Entry::of::<Cumulative<T, 3>>(),
+            Binary::Add => entry_of::<Cumulative<T, 0>>(),
+            Binary::Mul => entry_of::<Cumulative<T, 1>>(),
+            Binary::Max => entry_of::<Cumulative<T, 2>>(),
+            _ => entry_of::<Cumulative<T, 3>>(),
         })
     };
     numbers(dtype).then(|| entry(op))

@@ -3,11 +3,24 @@
 //!
 //! Plans are kept by each thread, and thrown away when there are too many lengths.
 
-use crate::linalg::{Kernel, Kind, Operands, Part, Real, Results};
+use crate::each_part::{Kernel, Kind, Operands, Part, Results, entry_of};
+use crate::entry::{Entry, length};
+use crate::real::Real;
 use num_complex::Complex;
 
+/// The function of that name.
+pub(crate) fn entry(name: &str) -> Option<Entry> {
+    let (function, dtype) = name.rsplit_once('_')?;
+    match function {
+        "fft" => entry_of::<Fft>(dtype),
+        "rfft" => entry_of::<Rfft>(dtype),
+        "irfft" => entry_of::<Irfft>(dtype),
+        _ => None,
+    }
+}
+
 /// `[inverse]`: `re, im` to the sums over `j` of `x[j] exp(∓2πi jk / n)`, with `+` when inverse.
-pub(crate) struct Fft;
+struct Fft;
 
 impl Kernel for Fft {
     const OPTIONS: usize = 1;
@@ -27,7 +40,7 @@ impl Kernel for Fft {
 }
 
 /// A real row to the first half of its transform, `n / 2 + 1` numbers; the rest are their conjugates.
-pub(crate) struct Rfft;
+struct Rfft;
 
 impl Kernel for Rfft {
     const OPTIONS: usize = 0;
@@ -47,7 +60,7 @@ impl Kernel for Rfft {
 
 /// `[n]`: the first half of the transform of a real row, to `n` times that row. The imaginary parts of the first and, if `n`
 /// is even, the last number are not read.
-pub(crate) struct Irfft;
+struct Irfft;
 
 impl Kernel for Irfft {
     const OPTIONS: usize = 1;
@@ -55,7 +68,7 @@ impl Kernel for Irfft {
     const RESULTS: &'static [Kind] = &[Kind::Real];
 
     fn sizes(part: &Part<'_>) -> Vec<usize> {
-        vec![usize::try_from(part.options[0]).expect("lengths are not negative")]
+        vec![length(part.options[0])]
     }
 
     fn run<T: Real>(part: &Part<'_>, x: &Operands<'_, T>, y: &mut Results<'_, T>) {

@@ -1,6 +1,7 @@
 //! Functions of the host that machine code calls by number: closures over bytes, and kernels of the user's.
 
 use crate::RuntimeFn;
+use crate::entry::{Entry, Extents};
 use std::collections::HashMap;
 use std::slice;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,13 +10,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Reads inputs, overwrites outputs.
 type Closure = dyn Fn(&[&[u8]], &mut [&mut [u8]]) + Send + Sync;
 
-struct Entry {
+struct Hosted {
     /// Bytes of each input and output.
     extents: [Vec<usize>; 2],
     closure: Box<Closure>,
 }
 
-static ENTRIES: RwLock<Option<HashMap<i64, Arc<Entry>>>> = RwLock::new(None);
+static ENTRIES: RwLock<Option<HashMap<i64, Arc<Hosted>>>> = RwLock::new(None);
 
 /// A closure that the runtime function `host` calls by its number, while this lives.
 ///
@@ -39,7 +40,7 @@ impl Registered {
     ) -> Registered {
         static NEXT: AtomicI64 = AtomicI64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let entry = Arc::new(Entry { extents, closure: Box::new(closure) });
+        let entry = Arc::new(Hosted { extents, closure: Box::new(closure) });
         let mut entries = ENTRIES.write().unwrap_or_else(PoisonError::into_inner);
         entries.get_or_insert_default().insert(number, entry);
         Registered(number)
@@ -60,15 +61,26 @@ impl Drop for Registered {
     }
 }
 
-fn entry(ints: &[i64]) -> Option<Arc<Entry>> {
+/// The function `host`.
+pub(crate) fn entry(name: &str) -> Option<Entry> {
+    (name == "host").then_some(Entry { function: enter, extents })
+}
+
+fn extents(ints: &[i64]) -> Extents {
+    let hosted = hosted(ints).expect("a function of the host that is registered");
+    let [read, written] = &hosted.extents;
+    (read.clone(), written.iter().map(|&n| (n, 1)).collect())
+}
+
+fn hosted(ints: &[i64]) -> Option<Arc<Hosted>> {
     let entries = ENTRIES.read().unwrap_or_else(PoisonError::into_inner);
     entries.as_ref()?.get(ints.first()?).cloned()
 }
 
-/// The runtime function `host`: calls the closure of that number, if it is registered.
-pub(crate) unsafe extern "C" fn enter(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
+/// Calls the closure of that number, if it is registered.
+unsafe extern "C" fn enter(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
     // SAFETY: by the contract of `RuntimeFn` there is one integer.
-    let Some(entry) = entry(unsafe { slice::from_raw_parts(ints, 1) }) else { return };
+    let Some(entry) = hosted(unsafe { slice::from_raw_parts(ints, 1) }) else { return };
     let [read, written] = &entry.extents;
     // SAFETY: by the same contract there are as many inputs, each good for its bytes.
     let inputs = read.iter().enumerate().map(|(i, &n)| unsafe { slice::from_raw_parts(inputs.add(i).read(), n) });
@@ -76,17 +88,6 @@ pub(crate) unsafe extern "C" fn enter(ints: *const i64, inputs: *const *const u8
     // SAFETY: and as many outputs, which overlap nothing else.
     let outputs = written.map(|(i, &n)| unsafe { slice::from_raw_parts_mut(outputs.add(i).read(), n) });
     (entry.closure)(&inputs.collect::<Vec<_>>(), &mut outputs.collect::<Vec<_>>());
-}
-
-/// The same on slices.
-pub(crate) fn call(ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
-    let Some(entry) = entry(ints) else { return false };
-    let [read, written] = &entry.extents;
-    assert!(read.len() == inputs.len() && written.len() == outputs.len(), "as many spans as were registered");
-    let inputs: Vec<&[u8]> = inputs.iter().zip(read).map(|(x, &n)| &x[..n]).collect();
-    let mut outputs: Vec<&mut [u8]> = outputs.iter_mut().zip(written).map(|(y, &n)| &mut y[..n]).collect();
-    (entry.closure)(&inputs, &mut outputs);
-    true
 }
 
 /// A kernel of the user's, of the form `extern "C" fn(ints, inputs, outputs)` that the runtime's own functions have.

@@ -1,4 +1,4 @@
-//! What wengert's machine code calls: matrix product, sorting, decompositions, and vector maths.
+//! What wengert's machine code calls: matrix product, sorting, decompositions, transforms, and vector maths.
 //!
 //! Machine code reaches a function by name through [`lookup`]; the interpreter of routines reaches the same
 //! implementation through [`Host`]. [`tile`], [`tile2`], [`scalar1`] and [`scalar2`] give the elementary functions
@@ -6,17 +6,21 @@
 
 mod cumulative;
 mod dot;
+mod each_part;
+mod entry;
 mod fft;
 mod host;
 mod linalg;
 mod parts;
 mod processor;
+mod real;
 mod sort;
 mod vector;
 
 pub use host::{Kernel, Registered};
 pub use vector::{Tile, Tile2, scalar1, scalar2, tile, tile2};
 
+use entry::Entry;
 use wengert_kernel::routine::Library;
 
 /// A function of the runtime as machine code calls it: integer arguments, then where each input and output begins.
@@ -24,6 +28,11 @@ use wengert_kernel::routine::Library;
 /// # Safety
 /// Each pointer must be good for every element that the integer arguments make the function touch. Inputs need no
 /// alignment; outputs are aligned to their element type and overlap nothing else.
+///
+/// ```
+/// let dot: Option<wengert_runtime::RuntimeFn> = wengert_runtime::lookup("dot_f32");
+/// assert!(dot.is_some());
+/// ```
 pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8);
 
 /// The function of that name: `dot_f32`, `dot_f64`, `dot_i32`, `dot_i64`, `dot_u32`, `dot_u64`; `argsort_*` for every
@@ -55,31 +64,40 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 ///
 /// # Transforms of rows
 /// `fft_*` (option: inverse), `rfft_*` and `irfft_*` (option: length of the result) likewise, over rows.
+///
+/// ```
+/// assert!(wengert_runtime::lookup("dot_f64").is_some());
+/// assert!(wengert_runtime::lookup("dot_bool").is_none());
+/// ```
 pub fn lookup(name: &str) -> Option<RuntimeFn> {
-    if name == "host" {
-        return Some(host::enter);
-    }
-    dot::entry(name).or_else(|| Some(on_parts(name)?.function)).or_else(|| linalg::entry(name))
+    find(name).map(|entry| entry.function)
 }
 
-/// The function over dense parts of that name.
-fn on_parts(name: &str) -> Option<parts::Entry> {
-    sort::entry(name).or_else(|| cumulative::entry(name))
+fn find(name: &str) -> Option<Entry> {
+    let tables = [dot::entry, sort::entry, cumulative::entry, linalg::entry, fft::entry, host::entry];
+    tables.iter().find_map(|entry| entry(name))
 }
 
 /// The runtime for the interpreter of routines: [`lookup`]'s functions on slices, with every span checked.
+///
+/// ```
+/// use wengert_kernel::routine::Library;
+///
+/// let mut positions = [0u64; 3];
+/// // SAFETY: of 3 numbers of 8 bytes each.
+/// let bytes = unsafe { std::slice::from_raw_parts_mut(positions.as_mut_ptr().cast::<u8>(), 24) };
+/// assert!(wengert_runtime::Host.call("argsort_u8", &[1, 3], &[&[7, 5, 6]], &mut [bytes]));
+/// assert_eq!(positions, [1, 2, 0]);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Host;
 
 impl Library for Host {
     fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
-        if name == "host" {
-            return host::call(ints, inputs, outputs);
+        let found = find(name);
+        if let Some(entry) = found {
+            entry.call(name, ints, inputs, outputs);
         }
-        if let Some(entry) = on_parts(name) {
-            entry.call(ints, inputs, outputs);
-            return true;
-        }
-        dot::call(name, ints, inputs, outputs) || linalg::call(name, ints, inputs, outputs)
+        found.is_some()
     }
 }

@@ -3,7 +3,8 @@
 //! Elements become unsigned integers of the same order, so that one sort serves every dtype: a stable radix sort of long
 //! rows, insertion of short ones, the standard library's in between.
 
-use crate::parts::{Entry, Parts, dtype_of, size};
+use crate::entry::Entry;
+use crate::parts::{Parts, dtype_of, entry_of, size};
 use std::marker::PhantomData;
 use wengert_kernel::{Element, with_element};
 
@@ -14,7 +15,7 @@ const LONG: usize = 1 << 10;
 
 pub(crate) fn entry(name: &str) -> Option<Entry> {
     let dtype = dtype_of(name, "argsort")?;
-    Some(with_element!(dtype, T => Entry::of::<Argsort<T>>()))
+    Some(with_element!(dtype, T => entry_of::<Argsort<T>>()))
 }
 
 struct Argsort<T>(PhantomData<T>);

@@ -9,28 +9,78 @@ use wengert_kernel::{Binary, DType, Unary, threefry};
 
 /// A unary function over a tile: `y[i] = f(x[i])` for `i < n`. `x` and `y` need no alignment and may be the same
 /// tile; other overlaps are not allowed.
+///
+/// ```
+/// use wengert_kernel::{DType, Unary};
+/// use wengert_runtime::tile;
+///
+/// let sin = tile(Unary::Sin, DType::F64).unwrap();
+/// let (x, mut y) = ([0.0f64; 3], [1.0f64; 3]);
+/// // SAFETY: both have three elements.
+/// unsafe { sin(3, x.as_ptr().cast(), y.as_mut_ptr().cast()) };
+/// assert_eq!(y, [0.0; 3]);
+/// ```
 pub type Tile = unsafe extern "C" fn(n: usize, x: *const u8, y: *mut u8);
 
 /// A binary function over a tile: `z[i] = f(x[i], y[i])` for `i < n`. `z` may be the same tile as `x` or `y`.
+///
+/// ```
+/// use wengert_kernel::{Binary, DType};
+/// use wengert_runtime::tile2;
+///
+/// let pow = tile2(Binary::Pow, DType::F64).unwrap();
+/// let (x, y, mut z) = ([2.0f64; 3], [3.0f64; 3], [0.0f64; 3]);
+/// // SAFETY: all have three elements.
+/// unsafe { pow(3, x.as_ptr().cast(), y.as_ptr().cast(), z.as_mut_ptr().cast()) };
+/// assert_eq!(z, [8.0; 3]);
+/// ```
 pub type Tile2 = unsafe extern "C" fn(n: usize, x: *const u8, y: *const u8, z: *mut u8);
 
 /// The tile kernel of an elementary function; `None` for ops that are instructions and for dtypes that are not
 /// float. Its results are those of `kernel::math`, bit for bit.
+///
+/// ```
+/// use wengert_kernel::{DType, Unary};
+/// use wengert_runtime::tile;
+///
+/// assert!(tile(Unary::Exp, DType::F32).is_some() && tile(Unary::Neg, DType::F32).is_none());
+/// ```
 pub fn tile(op: Unary, dtype: DType) -> Option<Tile> {
     unary(op, dtype).map(|entries| entries.0)
 }
 
 /// The address of an elementary function as an `extern "C" fn(T) -> T`; `None` where [`tile`] has none.
+///
+/// ```
+/// use wengert_kernel::{DType, Unary};
+/// use wengert_runtime::scalar1;
+///
+/// assert!(scalar1(Unary::Exp, DType::F32).is_some() && scalar1(Unary::Exp, DType::I32).is_none());
+/// ```
 pub fn scalar1(op: Unary, dtype: DType) -> Option<*const u8> {
     unary(op, dtype).map(|entries| entries.1)
 }
 
 /// The tile kernel of a function of two floats, as `Pow`, and of `Threefry`; `None` for everything else.
+///
+/// ```
+/// use wengert_kernel::{Binary, DType};
+/// use wengert_runtime::tile2;
+///
+/// assert!(tile2(Binary::Threefry, DType::U64).is_some() && tile2(Binary::Add, DType::F64).is_none());
+/// ```
 pub fn tile2(op: Binary, dtype: DType) -> Option<Tile2> {
     binary(op, dtype).map(|entries| entries.0)
 }
 
 /// The address of a function of two floats, or of `Threefry`, as an `extern "C" fn(T, T) -> T`; `None` where [`tile2`] has none.
+///
+/// ```
+/// use wengert_kernel::{Binary, DType};
+/// use wengert_runtime::scalar2;
+///
+/// assert!(scalar2(Binary::Atan2, DType::F32).is_some() && scalar2(Binary::Add, DType::F32).is_none());
+/// ```
 pub fn scalar2(op: Binary, dtype: DType) -> Option<*const u8> {
     binary(op, dtype).map(|entries| entries.1)
 }

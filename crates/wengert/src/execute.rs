@@ -173,6 +173,15 @@ impl Executable {
     }
 
     /// How long it took to make loops of the program, and machine code of the loops.
+    ///
+    /// ```
+    /// use wengert::execute::executable;
+    /// use wengert::prelude::*;
+    ///
+    /// let [loops, code] = executable(&trace(|x: Array| x.sin(), &zeros(2)))?.took();
+    /// println!("{loops:?} {code:?}");
+    /// # Ok::<(), wengert::Error>(())
+    /// ```
     pub fn took(&self) -> [Duration; 2] {
         self.took
     }

@@ -9,6 +9,15 @@ use wengert_core::source::Source;
 use wengert_view::Table;
 
 /// What a stretch of time was spent on.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::profile;
+///
+/// let f = jit(|x: Array| x.sin());
+/// let (_, profile) = profile(|| f(ones(3)));
+/// assert!(profile.events.iter().any(|e| e.activity == wengert::Activity::Tracing));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Activity {
     /// A closure was traced.
@@ -33,6 +42,16 @@ impl Activity {
 }
 
 /// A stretch of time.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::profile;
+///
+/// let f = jit(|x: Array| x.sin());
+/// let (_, profile) = profile(|| f(ones(3)));
+/// let event = profile.events.last().unwrap();
+/// assert!(event.source.to_string().contains(':'));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Event {
     /// What it was spent on.
@@ -46,6 +65,16 @@ pub struct Event {
 }
 
 /// What jitted functions did on one thread. `{}` sums it up by function.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::profile;
+///
+/// let f = jit(|x: Array| x.sin());
+/// let (_, profile) = profile(|| f(ones(3)));
+/// println!("{profile}");
+/// assert!(!profile.events.is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// In the order in which they ended.
@@ -98,6 +127,15 @@ pub(crate) fn ended(activity: Activity, source: &Source, began: Instant, took: D
 
 impl Profile {
     /// The events in the format of Chrome's tracing, which Perfetto reads too.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    /// use wengert::profile;
+    ///
+    /// let f = jit(|x: Array| x.sin());
+    /// let (_, profile) = profile(|| f(ones(3)));
+    /// assert!(profile.chrome().contains("tracing"));
+    /// ```
     pub fn chrome(&self) -> String {
         let event = |e: &Event| {
             let name: String = e.source.to_string().chars().flat_map(char::escape_default).collect();

@@ -12,6 +12,13 @@ use wengert_core::source::{Source, UserCall};
 use wengert_core::{Program, Tree, Type};
 
 /// What a jitted function was compiled to for arguments of one type. `{}` says it in sentences.
+///
+/// ```
+/// use wengert::prelude::*;
+///
+/// let report = report(&jit(|x: Array| (x.sin() * x.exp()).sum()), ones(3));
+/// assert_eq!((report.traced, report.arguments[0].0.as_str()), (1, "x"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Where `jit` was called.
@@ -137,21 +144,49 @@ macro_rules! assert_compiles {
 
 impl Report {
     /// The loop nests, and the operations that are none, in order.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let report = report(&jit(|x: Array| (x.sin() * x.exp()).sum()), ones(3));
+    /// assert_eq!(report.fused().len(), 1);
+    /// ```
     pub fn fused(&self) -> &[Fused] {
         &self.compiled.fusion
     }
 
     /// What one call computes and moves.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let report = report(&jit(|x: Array| (x.sin() * x.exp()).sum()), ones(3));
+    /// assert_eq!(report.cost().bytes, 24.0 + 8.0);
+    /// ```
     pub fn cost(&self) -> Cost {
         Cost::of(&self.compiled.routine)
     }
 
     /// The program with the user's lines beside it.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let report = report(&jit(|x: Array| (x.sin() * x.exp()).sum()), ones(3));
+    /// assert!(report.program_text().contains("reduce_sum"));
+    /// ```
     pub fn program_text(&self) -> String {
         with_code(&self.program.to_string())
     }
 
     /// The loops with the user's lines beside them.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let report = report(&jit(|x: Array| (x.sin() * x.exp()).sum()), ones(3));
+    /// assert!(report.loops_text().contains("fold add"));
+    /// ```
     pub fn loops_text(&self) -> String {
         let line = |origin: u32| self.compiled.lines.get(origin as usize).map(Source::to_string);
         with_code(&self.compiled.routine.annotated(&line))
@@ -159,6 +194,13 @@ impl Report {
 
     /// The instructions with the user's lines beside them, each beside the first of its instructions. The code is made
     /// again for this.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let report = report(&jit(|x: Array| (x.sin() * x.exp()).sum()), ones(3));
+    /// assert!(!report.machine_code_text().is_empty());
+    /// ```
     pub fn machine_code_text(&self) -> String {
         let mut text = String::new();
         let mut before = None;

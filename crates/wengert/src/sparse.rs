@@ -163,16 +163,37 @@ impl Sparsity {
     }
 
     /// Rows and columns.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.pattern().shape(), [2, 3]);
+    /// ```
     pub fn shape(&self) -> [usize; 2] {
         self.0.shape
     }
 
     /// The number of elements that may differ from zero.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.pattern().nonzeros(), 2);
+    /// ```
     pub fn nonzeros(&self) -> usize {
         self.0.indices.len()
     }
 
     /// How many columns (rows) of a dense Jacobian it costs to compute.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.pattern().passes(), 1);
+    /// ```
     pub fn passes(&self) -> usize {
         self.0.passes
     }
@@ -281,26 +302,61 @@ fn colours(lines: &[&[usize]], crossing: &[&[usize]], most: usize) -> Option<(Ve
 
 impl Csr {
     /// Rows and columns.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.shape(), [2, 3]);
+    /// ```
     pub fn shape(&self) -> [usize; 2] {
         self.pattern.shape()
     }
 
     /// Where each row begins in `indices` and `values`, and where the last one ends.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.indptr(), [0, 1, 2]);
+    /// ```
     pub fn indptr(&self) -> &[usize] {
         &self.pattern.0.indptr
     }
 
     /// Columns, row by row.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.indices(), [1, 2]);
+    /// ```
     pub fn indices(&self) -> &[usize] {
         &self.pattern.0.indices
     }
 
     /// Values, row by row.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.values(), &array![2.0, 2.0]);
+    /// ```
     pub fn values(&self) -> &Array {
         &self.values
     }
 
     /// What is known of the pattern.
+    ///
+    /// ```
+    /// use wengert::prelude::*;
+    ///
+    /// let j = sparse_jacobian(|x: Array| x.slice(1..) * 2.0, ones(3));
+    /// assert_eq!(j.pattern().nonzeros(), j.indices().len());
+    /// ```
     pub fn pattern(&self) -> &Sparsity {
         &self.pattern
     }

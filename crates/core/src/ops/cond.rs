@@ -146,7 +146,7 @@ impl Primitive for Cond {
             let inputs = [args.swap_remove(0)].into_iter().chain(inv).chain(gated).chain(acc).collect();
             return Interpreter::new(branch).run(inputs);
         }
-        let mut sums: Option<Vec<Value>> = None;
+        let mut merged: Option<Vec<Value>> = None;
         for (branch, side) in [(&self.on_true, true), (&self.on_false, false)] {
             let active: Vec<bool> = mask.iter().zip(&pred).map(|(&m, &p)| m && p == side).collect();
             let mask = (&active[..], &shape[..]);
@@ -159,7 +159,7 @@ impl Primitive for Cond {
             let mut results = Interpreter::new(branch).run(inputs)?;
             let outs = results.split_off(self.acc).into_iter().zip(&self.lanes.results[self.acc..]);
             acc = results;
-            let merged = match sums {
+            let both = match merged {
                 None => outs.map(|(y, at)| Ok(masked(mask, at, y, None))).collect::<Result<Vec<Value>, Error>>(),
                 Some(first) => {
                     let merge = |(first, (y, at)): (Value, (Value, &Lanes))| match y {
@@ -170,9 +170,9 @@ impl Primitive for Cond {
                     first.into_iter().zip(outs).map(merge).collect()
                 }
             };
-            sums = Some(merged?);
+            merged = Some(both?);
         }
-        Ok(acc.into_iter().chain(sums.expect("two branches ran")).collect())
+        Ok(acc.into_iter().chain(merged.expect("two branches ran")).collect())
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {

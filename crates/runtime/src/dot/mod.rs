@@ -7,39 +7,33 @@
 mod narrow;
 mod vector;
 
-use crate::RuntimeFn;
+use crate::entry::{Entry, Extents, aligned};
 use crate::processor::run_widest;
 use narrow::Narrow;
 use std::slice;
 use vector::MatrixVector;
 use wengert_kernel::Element;
 
-/// The entry for machine code.
-pub(crate) fn entry(name: &str) -> Option<RuntimeFn> {
+/// The function of that name.
+pub(crate) fn entry(name: &str) -> Option<Entry> {
+    fn of<T: Number>() -> Entry {
+        Entry { function: enter::<T>, extents: extents::<T> }
+    }
     Some(match name {
-        "dot_f32" => enter::<f32>,
-        "dot_f64" => enter::<f64>,
-        "dot_i32" => enter::<i32>,
-        "dot_i64" => enter::<i64>,
-        "dot_u32" => enter::<u32>,
-        "dot_u64" => enter::<u64>,
+        "dot_f32" => of::<f32>(),
+        "dot_f64" => of::<f64>(),
+        "dot_i32" => of::<i32>(),
+        "dot_i64" => of::<i64>(),
+        "dot_u32" => of::<u32>(),
+        "dot_u64" => of::<u64>(),
         _ => return None,
     })
 }
 
-/// The same on slices; `false` when there is no such function.
-pub(crate) fn call(name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
-    let Some(function) = entry(name) else { return false };
-    let size = if name.ends_with("32") { 4 } else { 8 };
-    let ([lhs, rhs], [out]) = (inputs, outputs) else { panic!("{name} takes two inputs and one output") };
-    let extents = Plan::new(ints).extents().expect("operands that fit in memory");
-    for (extent, span) in extents.into_iter().zip([lhs.len(), rhs.len(), out.len()]) {
-        assert!(extent <= span / size, "{name} would touch {extent} elements of a span of {span} bytes");
-    }
-    assert!((out.as_ptr() as usize).is_multiple_of(size), "the output of {name} is not aligned");
-    // SAFETY: `Plan::new` has seen 13 integers, the spans hold the extents, and a `&mut` overlaps nothing.
-    unsafe { function(ints.as_ptr(), [lhs.as_ptr(), rhs.as_ptr()].as_ptr(), [out.as_mut_ptr()].as_ptr()) };
-    true
+fn extents<T: Number>(ints: &[i64]) -> Extents {
+    let size = T::DTYPE.size();
+    let [lhs, rhs, out] = Plan::new(ints).extents().expect("operands that fit in memory").map(|n| n * size);
+    (vec![lhs, rhs], vec![(out, size)])
 }
 
 unsafe extern "C" fn enter<T: Number>(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
@@ -57,16 +51,10 @@ unsafe extern "C" fn enter<T: Number>(ints: *const i64, inputs: *const *const u8
     }
     let [lhs_extent, rhs_extent, _] = plan.extents().expect("operands that fit in memory");
     // SAFETY: the same.
-    unsafe { T::dot(&plan, aligned(lhs, lhs_extent).as_ptr(), aligned(rhs, rhs_extent).as_ptr(), out) }
-}
-
-/// A copy of elements at any address.
-///
-/// # Safety
-/// `x` is good for `len` elements.
-unsafe fn aligned<T: Number>(x: *const T, len: usize) -> Vec<T> {
-    // SAFETY: the caller vouches for `len` elements.
-    (0..len).map(|i| unsafe { x.add(i).read_unaligned() }).collect()
+    unsafe {
+        let (lhs, rhs) = (aligned(lhs, lhs_extent), aligned(rhs, rhs_extent));
+        T::dot(&plan, lhs.slice().as_ptr(), rhs.slice().as_ptr(), out)
+    }
 }
 
 /// Sizes and strides, in elements: `out[b, i, j] = sum over p of lhs[b, i, p] * rhs[b, p, j]`.

@@ -5,7 +5,9 @@
 
 #[cfg(feature = "linalg")]
 use super::large;
-use super::{Kernel, Kind, Operands, Part, Real, Results, finite, scaled};
+use super::{finite, scaled};
+use crate::each_part::{Kernel, Kind, Operands, Part, Results};
+use crate::real::Real;
 use num_complex::Complex;
 
 type C = Complex<f64>;

@@ -3,7 +3,8 @@
 //! Golub and Van Loan, Matrix Computations, 4th edition, 8.5 (the cyclic method) and 8.6.4 (one-sided); accurate to the
 //! last digits and simple, with a bounded number of sweeps.
 
-use super::{Number, transposed};
+use super::transposed;
+use crate::real::Number;
 
 /// Sweeps after which rounding is all that is left to rotate: the convergence is quadratic.
 const SWEEPS: usize = 60;

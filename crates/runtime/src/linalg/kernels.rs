@@ -3,7 +3,9 @@
 #[cfg(feature = "linalg")]
 use super::large;
 use super::small::{self, Triangle};
-use super::{Kernel, Kind, Operands, Part, Real, Results, finite, jacobi, scaled, transposed};
+use super::{finite, jacobi, scaled, transposed};
+use crate::each_part::{Kernel, Kind, Operands, Part, Results};
+use crate::real::Real;
 
 /// Matrices of at most this many rows and columns are served by the plain loops.
 #[cfg(feature = "linalg")]

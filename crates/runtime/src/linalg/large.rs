@@ -4,7 +4,8 @@
 //! nothing that is not finite. A panic in it counts as no answer.
 
 use super::small::{self, Triangle};
-use super::{Number, finite, unit};
+use super::{finite, unit};
+use crate::real::Number;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::{cholesky, evd, householder, lu, qr, svd, triangular_solve};
 use faer::traits::RealField;

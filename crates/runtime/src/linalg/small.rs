@@ -3,7 +3,8 @@
 //! Golub and Van Loan, Matrix Computations, 4th edition: 4.2 (Cholesky), 3.1 (triangular systems), 3.4 (partial pivoting),
 //! 5.1 and 5.2 (reflections). All matrices are row-major.
 
-use super::{Number, unit};
+use super::unit;
+use crate::real::Number;
 
 /// The lower factor of the symmetric part of `a`; false when a pivot is not positive.
 pub(super) fn cholesky<T: Number>(a: &[T], n: usize, l: &mut [T]) -> bool {
