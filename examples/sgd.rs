@@ -74,7 +74,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("accuracy on {} images it has not seen: {:.1} %", right.size(), 100.0 * accuracy);
     println!("the weights of the hidden layer stayed at one address: {}", homes.iter().all(|home| *home == homes[0]));
     assert!(last < 0.1 * first && accuracy > 0.88);
-    assert!(homes.iter().all(|home| *home == homes[0]), "the step updates the weights in place");
+    // Operation by operation, as `WENGERT_INTERPRET=1` has it, new arrays are made.
+    let compiled = std::env::var_os("WENGERT_INTERPRET").is_none();
+    assert!(!compiled || homes.iter().all(|home| *home == homes[0]), "the step updates the weights in place");
 
     let curves = vec![Curve::new("learning", learning), Curve::new("held out", held_out)];
     let title = "Stochastic gradient descent on handwritten digits";
