@@ -132,6 +132,6 @@ fn sqrt_flat_at_zero(x: &Array) -> Array {
 
 /// Integers as `f64`, floats as they are.
 #[track_caller]
-fn float(x: &Array) -> Array {
+pub(crate) fn float(x: &Array) -> Array {
     if x.dtype().is_inexact() { x.clone() } else { x.convert(DType::F64) }
 }

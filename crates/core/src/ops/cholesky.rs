@@ -1,6 +1,6 @@
 //! `cholesky`: the triangular root of a symmetric positive definite matrix.
 
-use super::matrix::{self, Part, part, product, symmetric, t};
+use super::matrix::{self, product, symmetric, t};
 use super::operands::arrays;
 use super::{Attributes, Definition, Sample, TriangularSolve, rules};
 use crate::array::Array;
@@ -59,7 +59,7 @@ impl Primitive for Cholesky {
             let solve = TriangularSolve { lower: true, ..TriangularSolve::new(self.batch) };
             let left = apply(solve.clone(), &[&l, &symmetric(da)]);
             let both = apply(solve, &[&l, &t(&left)]);
-            let phi = part(&both, Part::StrictlyLower) + part(&(both * 0.5), Part::Diagonal);
+            let phi = both.tril(-1) + (both * 0.5).tril(0).triu(0);
             product(&l, &phi)
         });
         (vec![l], vec![dl])

@@ -1,6 +1,6 @@
 //! `eig`: eigenvalues and eigenvectors of a general matrix, whose real and imaginary parts are two operands.
 
-use super::matrix::{self, diagonal, product};
+use super::matrix::{self, on_diagonal, product};
 use super::operands::{arrays, same_dtype};
 use super::{Attributes, Definition, Sample, rules, stack};
 use crate::array::Array;
@@ -87,10 +87,10 @@ impl Primitive for Eig {
         let da = Array::of_parts(re, im);
         let (w, v) = (self.joined(&y[0]), self.joined(&y[1]));
         let m = super::solve(&v, &product(&da, &v));
-        let mut dy = vec![Some(self.parted(&diagonal(&m)))];
+        let mut dy = vec![Some(self.parted(&m.diagonal(0, -2, -1)))];
         if self.vectors {
             let gaps = w.expand_dims(-2) - w.expand_dims(-1);
-            let same = matrix::mask(&gaps.shape(), matrix::Part::Diagonal);
+            let same = on_diagonal(&gaps.shape());
             let f = same.select(0.0, same.select(1.0, gaps).recip());
             dy.push(Some(self.parted(&kept_in_gauge(&v, &product(&v, &(f * m))))));
         } else {

@@ -1,6 +1,6 @@
 //! `eigh`: eigenvalues and eigenvectors of a symmetric matrix.
 
-use super::matrix::{self, Part, diagonal, mask, product, symmetric, t};
+use super::matrix::{self, on_diagonal, product, symmetric, t};
 use super::operands::arrays;
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -68,10 +68,10 @@ impl Primitive for Eigh {
         let mut y = record(Eigh { batch: self.batch, vectors: true }, &[&x[0]]);
         let (w, v) = (&y[0], &y[1]);
         let m = product(&t(v), &product(&symmetric(da), v));
-        let mut dy = vec![Some(diagonal(&m))];
+        let mut dy = vec![Some(m.diagonal(0, -2, -1))];
         if self.vectors {
             let gaps = w.expand_dims(-2) - w.expand_dims(-1);
-            let diagonal = mask(&gaps.shape(), Part::Diagonal);
+            let diagonal = on_diagonal(&gaps.shape());
             let f = diagonal.select(0.0, diagonal.select(1.0, gaps).recip());
             dy.push(Some(product(v, &(f * m))));
         } else {

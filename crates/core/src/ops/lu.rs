@@ -1,6 +1,6 @@
 //! `lu`: triangular factors of a matrix with its rows exchanged.
 
-use super::matrix::{self, Part, part, product, t, units};
+use super::matrix::{self, product, t, units};
 use super::operands::arrays;
 use super::{Attributes, Definition, Gather, Sample, TriangularSolve, rules};
 use crate::array::Array;
@@ -80,10 +80,10 @@ impl Primitive for Lu {
             let [m, n] = [shape[self.batch], shape[self.batch + 1]];
             let k = m.min(n);
             let square = |n: usize| matrix::within(&shape[..self.batch].into(), &[n, n]);
-            let l = grown(&part(&y[0], Part::StrictlyLower).slice_axis(-1, 0..k as i64), [m, m])
+            let l = grown(&y[0].tril(-1).slice_axis(-1, 0..k as i64), [m, m])
                 + units(da.dtype(), &square(m));
             // Ones on the part of the diagonal that `u` has not.
-            let above = grown(&part(&y[0], Part::Upper).slice_axis(-2, 0..k as i64), [n, n]);
+            let above = grown(&y[0].triu(0).slice_axis(-2, 0..k as i64), [n, n]);
             let ones = units(da.dtype(), &square(n)) - grown(&units(da.dtype(), &square(k)), [n, n]);
             let u = above + ones;
             let rows = apply(Gather { batch: self.batch }, &[da, &y[2]]);
@@ -91,7 +91,7 @@ impl Primitive for Lu {
             let left = apply(lower, &[&l, &rows]);
             let right = TriangularSolve { transposed: true, ..TriangularSolve::new(self.batch) };
             let both = t(&apply(right, &[&u, &t(&left)]));
-            product(&l, &part(&both, Part::StrictlyLower)) + product(&part(&both, Part::Upper), &u)
+            product(&l, &both.tril(-1)) + product(&both.triu(0), &u)
         });
         (y, vec![dy, None, None])
     }
@@ -165,9 +165,9 @@ pub fn lu(a: &Array) -> (Array, Array, Array) {
     let shape = y[0].shape();
     let [m, n] = [shape[shape.len() - 2], shape[shape.len() - 1]];
     let k = m.min(n) as i64;
-    let lower = part(&y[0], Part::StrictlyLower).slice_axis(-1, 0..k);
+    let lower = y[0].tril(-1).slice_axis(-1, 0..k);
     let lower = &lower + units(y[0].dtype(), &lower.shape());
-    let upper = part(&y[0], Part::Upper).slice_axis(-2, 0..k);
+    let upper = y[0].triu(0).slice_axis(-2, 0..k);
     // Row `permutation[i]` of a is row i of the product.
     let rows = Array::iota(DType::I64, &[m], 0).expand_dims(-1);
     (rows.eq(y[2].expand_dims(-2)).convert(y[0].dtype()), lower, upper)

@@ -9,6 +9,7 @@ use super::{Dot, Permute, Sample, Select, rules};
 use crate::array::Array;
 use crate::array::promote::promote_types;
 use crate::error::{Error, TypeError};
+pub(crate) use crate::functions::float as floats;
 use crate::lanes::{Lanes, Places, axis_of, leaf};
 use crate::primitive::{Batched, Lowering, Primitive};
 use crate::refusal::{accept, refuse};
@@ -118,63 +119,17 @@ pub(crate) fn symmetric(x: &Array) -> Array {
     (x + t(x)) * 0.5
 }
 
-/// Which elements of a matrix.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Part {
-    /// On and below the diagonal.
-    Lower,
-    /// Below it.
-    StrictlyLower,
-    /// On and above it.
-    Upper,
-    /// Above it.
-    StrictlyUpper,
-    /// On it.
-    Diagonal,
-}
-
-/// Where in arrays of this shape the part is.
+/// Where row and column are the same, in the last two axes.
 #[track_caller]
-pub(crate) fn mask(shape: &[usize], part: Part) -> Array {
+pub(crate) fn on_diagonal(shape: &[usize]) -> Array {
     let axis = shape.len() - 2;
-    let (row, column) = (Array::iota(DType::I64, shape, axis), Array::iota(DType::I64, shape, axis + 1));
-    match part {
-        Part::Lower => row.ge(&column),
-        Part::StrictlyLower => row.gt(&column),
-        Part::Upper => row.le(&column),
-        Part::StrictlyUpper => row.lt(&column),
-        Part::Diagonal => row.eq(&column),
-    }
-}
-
-/// The part of a matrix, and zeros elsewhere.
-#[track_caller]
-pub(crate) fn part(x: &Array, part: Part) -> Array {
-    let ty = x.array_type();
-    let zero = rules::constant(Scalar::zero(ty.dtype), &ty.shape);
-    apply(Select, &[&mask(&ty.shape, part), x, &zero])
-}
-
-/// The diagonal: element `i` of it is `x[.., i, i]`.
-#[track_caller]
-pub(crate) fn diagonal(x: &Array) -> Array {
-    let shape = x.shape();
-    let (lanes, [m, n]) = (&shape[..shape.len() - 2], [shape[shape.len() - 2], shape[shape.len() - 1]]);
-    if m.min(n) == 0 {
-        let shape: Shape = lanes.iter().copied().chain([0]).collect();
-        return rules::constant(Scalar::zero(x.dtype()), &shape);
-    }
-    // Rows below a square are not reached.
-    let rows = m.min(n);
-    let flat: Shape = lanes.iter().copied().chain([rows * n]).collect();
-    let x = if rows == m { x.clone() } else { x.slice_axis(-2, 0..rows as i64) };
-    x.with_shape(&flat).slice_axis(-1, super::Span::from(..).step_by(n + 1))
+    Array::iota(DType::I64, shape, axis).eq(Array::iota(DType::I64, shape, axis + 1))
 }
 
 /// The unit matrices of a shape.
 #[track_caller]
 pub(crate) fn units(dtype: DType, shape: &[usize]) -> Array {
-    mask(shape, Part::Diagonal).convert(dtype)
+    on_diagonal(shape).convert(dtype)
 }
 
 /// Samples: matrices of numbers of both signs that are `shift` larger on the diagonal.
@@ -221,12 +176,6 @@ pub(super) fn hard(dtype: DType, n: usize) -> Vec<Value> {
         of(&|k| if k / n == k % n { 1.0 } else { 1.0 - 1e-14 }),
         of(&|k| if k % 2 == 0 { 1e300 } else { -1e-300 }),
     ]
-}
-
-/// What a user's function is given, as floats: integers become `f64`.
-#[track_caller]
-pub(crate) fn floats(x: &Array) -> Array {
-    if x.dtype().is_inexact() { x.clone() } else { x.convert(DType::F64) }
 }
 
 /// Axes before the matrix.

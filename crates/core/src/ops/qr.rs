@@ -1,6 +1,6 @@
 //! `qr`: an orthogonal and an upper triangular factor.
 
-use super::matrix::{self, Part, part, product, t};
+use super::matrix::{self, product, t};
 use super::operands::arrays;
 use super::{Attributes, Definition, Sample, TriangularSolve, concatenate, rules};
 use crate::array::Array;
@@ -86,7 +86,7 @@ impl Primitive for Qr {
         let solve = TriangularSolve { transposed: true, ..TriangularSolve::new(self.batch) };
         let c = t(&apply(solve, &[&r1, &t(&da.slice_axis(-1, first))]));
         let g = product(&t(&q1), &c);
-        let below = part(&g, Part::StrictlyLower);
+        let below = g.tril(-1);
         let w = &below - t(&below);
         let dq1 = product(&q1, &(&w - &g)) + &c;
         let dr1 = product(&(&g - &w), &r1);

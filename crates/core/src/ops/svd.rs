@@ -1,6 +1,6 @@
 //! `svd`: singular values and vectors.
 
-use super::matrix::{self, Part, diagonal, mask, product, t};
+use super::matrix::{self, on_diagonal, product, t};
 use super::operands::arrays;
 use super::{Attributes, Definition, Sample, concatenate, rules};
 use crate::array::Array;
@@ -116,13 +116,13 @@ impl Primitive for Svd {
         let (u, v) = (all_u.slice_axis(-1, 0..k as i64), all_v.slice_axis(-1, 0..k as i64));
         let dav = product(da, &v);
         let p = product(&t(&u), &dav);
-        let ds = diagonal(&p);
+        let ds = p.diagonal(0, -2, -1);
         if self.vectors == Vectors::None {
             return (vec![s.clone()], vec![Some(ds)]);
         }
         let (row, column) = (s.expand_dims(-2), s.expand_dims(-1));
         let gaps = (&row + &column) * (&row - &column);
-        let on = mask(&gaps.shape(), Part::Diagonal);
+        let on = on_diagonal(&gaps.shape());
         let f = on.select(0.0, on.select(1.0, gaps).recip());
         let (ps, sp) = (&p * &row, &p * &column);
         let mut du = product(&u, &(&f * (&ps + t(&ps))));

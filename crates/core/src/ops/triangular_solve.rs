@@ -1,6 +1,6 @@
 //! `triangular_solve`: linear equations with a triangular matrix.
 
-use super::matrix::{self, Part, part, product, t};
+use super::matrix::{self, product, t};
 use super::operands::{arrays, same_dtype};
 use super::{Attributes, Definition, Sample, rules};
 use crate::array::Array;
@@ -53,12 +53,12 @@ impl TriangularSolve {
     }
 
     /// The part of `t` that is read.
-    fn part(&self) -> Part {
+    fn part(&self, x: &Array) -> Array {
         match (self.lower, self.unit) {
-            (true, false) => Part::Lower,
-            (true, true) => Part::StrictlyLower,
-            (false, false) => Part::Upper,
-            (false, true) => Part::StrictlyUpper,
+            (true, false) => x.tril(0),
+            (true, true) => x.tril(-1),
+            (false, false) => x.triu(0),
+            (false, true) => x.triu(1),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Primitive for TriangularSolve {
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
         let y = apply(self.clone(), &[&x[0], &x[1]]);
         let moved = dx[0].as_ref().map(|dt| {
-            let dt = part(dt, self.part());
+            let dt = self.part(dt);
             product(&if self.transposed { t(&dt) } else { dt }, &y)
         });
         let right = match (&dx[1], moved) {

@@ -2,7 +2,7 @@
 
 use super::{inv, solve};
 use crate::array::Array;
-use crate::ops::matrix::{Part, batch, floats, mask, product, square, units};
+use crate::ops::matrix::{batch, floats, on_diagonal, product, square, units};
 use crate::ops::while_loop;
 use crate::refusal::accept;
 use crate::source::called;
@@ -93,7 +93,7 @@ pub fn expm(a: &Array) -> Array {
     let half = (&halvings * 0.5).floor();
     let power = |exponent: Array| (&exponent * 0.0 + 2.0).pow(&exponent);
     let a = a * power(-&half) * power(&half - &halvings);
-    let (a2, one) = (product(&a, &a), mask(&a.shape(), Part::Diagonal));
+    let (a2, one) = (product(&a, &a), on_diagonal(&a.shape()));
     let (a4, unit) = (product(&a2, &a2), one.convert(a.dtype()));
     let a6 = product(&a4, &a2);
     let sum = |first: usize| {

@@ -3,7 +3,7 @@
 use super::norms::precision;
 use super::{Triangle, pinv_rtol, solve_triangular, svdvals};
 use crate::array::Array;
-use crate::ops::matrix::{batch, diagonal, floats, matrix, product, square, together};
+use crate::ops::matrix::{batch, floats, matrix, product, square, together};
 use crate::ops::{Gather, Lu, keepdims};
 use crate::refusal::{accept, refuse};
 use crate::source::called;
@@ -117,7 +117,7 @@ pub fn slogdet(a: &Array) -> (Array, Array) {
     accept(square(&a.array_type(), batch(&a)), &[&a]);
     accept(matrix(&a.array_type(), batch(&a)), &[&a]);
     let y = record(Lu { batch: batch(&a) }, &[&a]);
-    let (pivots, u) = (&y[1], diagonal(&y[0]));
+    let (pivots, u) = (&y[1], y[0].diagonal(0, -2, -1));
     // Every exchange of two rows turns the sign.
     let rows = Array::iota(DType::I64, &pivots.shape(), pivots.rank() - 1);
     let exchanges = pivots.ne(rows).select(-1.0, 1.0).convert(a.dtype());

@@ -3,7 +3,7 @@
 use super::{cholesky, inv, lu_factor, solve};
 use crate::array::Array;
 use crate::error::{Error, ErrorKind};
-use crate::ops::matrix::{batch, diagonal, floats, square};
+use crate::ops::matrix::{batch, floats, square};
 use crate::refusal::accept;
 use crate::source::{called, source_here};
 use crate::trace::concrete;
@@ -146,7 +146,7 @@ fn regular(name: &str, a: &Array) -> Result<(), Error> {
     let matrices = matrices(name, a)?;
     concrete(|| {
         for (which, a) in matrices {
-            let pivots = diagonal(&lu_factor(&a).0).convert(DType::F64).to_vec::<f64>()?;
+            let pivots = lu_factor(&a).0.diagonal(0, -2, -1).convert(DType::F64).to_vec::<f64>()?;
             if let Some(column) = pivots.iter().position(|&p| p == 0.0) {
                 return Err(failure(format!(
                     "{name}: {which} is singular: elimination finds no pivot in column {column}"
