@@ -13,6 +13,7 @@ pub mod array;
 mod complex;
 pub mod error;
 pub mod functions;
+mod halves;
 pub mod host;
 pub mod interpret;
 pub mod lanes;
@@ -45,5 +46,5 @@ pub use ops::{
 pub use program::Program;
 pub use tree::Tree;
 pub use types::{ArrayType, Shape, Type};
-pub use wengert_kernel::{DType, Element, Scalar};
+pub use wengert_kernel::{DType, Element, Scalar, bf16, f16};
 pub use wengert_runtime::Kernel;

@@ -306,6 +306,9 @@ fn try_record(op: Op, args: &[&Array], source: &Source) -> Result<Vec<Array>, Er
         return crate::complex::record(op, args);
     }
     let types: Vec<Type> = args.iter().map(|x| x.ty()).collect();
+    if crate::halves::must_widen(&op, &types) {
+        return crate::halves::record(op, args);
+    }
     let results = op.infer(&types).map_err(|e| refused(&op, &e, args))?;
     if !is_tracing() {
         let mut values = Vec::with_capacity(args.len());

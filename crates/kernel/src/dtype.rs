@@ -1,6 +1,7 @@
 //! Element types: the dtypes of arrays, of buffers and of scalar values in loops.
 
-use crate::scalar::Operand;
+use crate::scalar::{Operand, ScalarOp};
+use half::{bf16, f16};
 use std::fmt;
 
 /// The type of one element.
@@ -25,6 +26,10 @@ pub enum DType {
     U32,
     /// Unsigned, 64 bits.
     U64,
+    /// IEEE 754 binary16: kept as such, computed with as `f32`.
+    F16,
+    /// The upper half of an `f32`, likewise.
+    BF16,
     /// IEEE 754 binary32.
     F32,
     /// IEEE 754 binary64.
@@ -39,10 +44,20 @@ impl DType {
     /// Every element type of buffers, programs and routines, in order. The complex ones are pairs of arrays of these.
     ///
     /// ```
-    /// assert_eq!(wengert_kernel::DType::ALL.len(), 8);
+    /// assert_eq!(wengert_kernel::DType::ALL.len(), 10);
     /// ```
-    pub const ALL: [DType; 8] =
-        [DType::Bool, DType::U8, DType::I32, DType::I64, DType::U32, DType::U64, DType::F32, DType::F64];
+    pub const ALL: [DType; 10] = [
+        DType::Bool,
+        DType::U8,
+        DType::I32,
+        DType::I64,
+        DType::U32,
+        DType::U64,
+        DType::F16,
+        DType::BF16,
+        DType::F32,
+        DType::F64,
+    ];
 
     /// The complex types, whose arrays are pairs of arrays of [`DType::real`].
     ///
@@ -79,7 +94,37 @@ impl DType {
         }
     }
 
-    /// The dtype of complex numbers that holds these: `c64` for `f32` and `c64`, `c128` for all others.
+    /// `f16` or `bf16`: elements are kept in 16 bits, and computed with as `f32`. Of scalar operations they take conversions,
+    /// the selection by a `bool`, and the sum (of two `f32`, rounded), in which cotangents meet.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert!(DType::BF16.is_half() && DType::BF16.is_float() && !DType::F32.is_half());
+    /// ```
+    pub const fn is_half(self) -> bool {
+        matches!(self, DType::F16 | DType::BF16)
+    }
+
+    /// The distance from 1 to the next larger number; 0 of integers.
+    ///
+    /// ```
+    /// use wengert_kernel::DType;
+    ///
+    /// assert_eq!(DType::F64.epsilon(), f64::EPSILON);
+    /// assert_eq!((DType::F16.epsilon(), DType::I32.epsilon()), (0.0009765625, 0.0));
+    /// ```
+    pub const fn epsilon(self) -> f64 {
+        match self {
+            DType::F16 => 1.0 / 1024.0,
+            DType::BF16 => 1.0 / 128.0,
+            DType::F32 | DType::C64 => f32::EPSILON as f64,
+            DType::F64 | DType::C128 => f64::EPSILON,
+            _ => 0.0,
+        }
+    }
+
+    /// The dtype of complex numbers that holds these: `c64` for `c64` and floats of at most 32 bits, `c128` for all others.
     ///
     /// ```
     /// use wengert_kernel::DType;
@@ -88,7 +133,7 @@ impl DType {
     /// ```
     pub const fn complex(self) -> DType {
         match self {
-            DType::F32 | DType::C64 => DType::C64,
+            DType::F16 | DType::BF16 | DType::F32 | DType::C64 => DType::C64,
             _ => DType::C128,
         }
     }
@@ -103,13 +148,14 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             DType::Bool | DType::U8 => 1,
+            DType::F16 | DType::BF16 => 2,
             DType::I32 | DType::U32 | DType::F32 => 4,
             DType::I64 | DType::U64 | DType::F64 | DType::C64 => 8,
             DType::C128 => 16,
         }
     }
 
-    /// `f32` or `f64`.
+    /// `f16`, `bf16`, `f32` or `f64`.
     ///
     /// ```
     /// use wengert_kernel::DType;
@@ -117,7 +163,7 @@ impl DType {
     /// assert!(DType::F32.is_float() && !DType::I32.is_float());
     /// ```
     pub const fn is_float(self) -> bool {
-        matches!(self, DType::F32 | DType::F64)
+        matches!(self, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
     }
 
     /// A type that numbers are rounded to: float or complex.
@@ -150,7 +196,7 @@ impl DType {
     /// assert!(DType::I32.is_signed() && !DType::U32.is_signed());
     /// ```
     pub const fn is_signed(self) -> bool {
-        matches!(self, DType::I32 | DType::I64 | DType::F32 | DType::F64 | DType::C64 | DType::C128)
+        matches!(self, DType::I32 | DType::I64) || self.is_inexact()
     }
 
     /// The name users write: `f64`, `bool`, ...
@@ -166,6 +212,8 @@ impl DType {
             DType::I64 => "i64",
             DType::U32 => "u32",
             DType::U64 => "u64",
+            DType::F16 => "f16",
+            DType::BF16 => "bf16",
             DType::F32 => "f32",
             DType::F64 => "f64",
             DType::C64 => "c64",
@@ -233,6 +281,8 @@ elements! {
     i64, I64, |x| x as u64, |b| b as i64;
     u32, U32, |x| x as u64, |b| b as u32;
     u64, U64, |x| x, |b| b;
+    f16, F16, |x: f16| x.to_bits() as u64, |b| f16::from_bits(b as u16);
+    bf16, BF16, |x: bf16| x.to_bits() as u64, |b| bf16::from_bits(b as u16);
     f32, F32, |x: f32| x.to_bits() as u64, |b| f32::from_bits(b as u32);
     f64, F64, |x: f64| x.to_bits(), f64::from_bits;
 }
@@ -264,6 +314,14 @@ macro_rules! with_element {
             }
             $crate::DType::U64 => {
                 type $T = u64;
+                $body
+            }
+            $crate::DType::F16 => {
+                type $T = $crate::f16;
+                $body
+            }
+            $crate::DType::BF16 => {
+                type $T = $crate::bf16;
                 $body
             }
             $crate::DType::F32 => {
@@ -347,7 +405,9 @@ impl Scalar {
     /// ```
     pub fn one(dtype: DType) -> Self {
         let bits = match dtype.real() {
-            DType::F32 => 1f32.to_bits() as u64,
+            DType::F16 => f16::ONE.to_bits().into(),
+            DType::BF16 => bf16::ONE.to_bits().into(),
+            DType::F32 => 1f32.to_bits().into(),
             DType::F64 => 1f64.to_bits(),
             _ => 1,
         };
@@ -365,6 +425,7 @@ impl<T: Element> From<T> for Scalar {
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dtype.real() {
+            DType::F16 | DType::BF16 => half_text(f, *self),
             DType::F32 => {
                 let x = f32::from_bits(self.bits as u32);
                 if x.is_nan() { float_nan(f, self.bits, f32::NAN.to_bits() as u64) } else { write!(f, "{x:?}") }
@@ -380,6 +441,18 @@ impl fmt::Display for Scalar {
             DType::C64 | DType::C128 => no_element(),
         }
     }
+}
+
+/// With as few digits as tell the number from its neighbours.
+fn half_text(f: &mut fmt::Formatter<'_>, half: Scalar) -> fmt::Result {
+    let x: f32 = with_element!(half.dtype, T => crate::scalar::convert(<T as Element>::from_bits(half.bits)));
+    if x.is_nan() {
+        let canonical = if half.dtype == DType::F16 { f16::NAN.to_bits() } else { bf16::NAN.to_bits() };
+        return float_nan(f, half.bits, canonical.into());
+    }
+    let shorter = (0..9).filter_map(|digits| format!("{x:.digits$e}").parse::<f32>().ok());
+    let read_back = |y: &f32| ScalarOp::Convert(half.dtype).eval(&[Scalar::new(*y)]) == half;
+    write!(f, "{:?}", shorter.into_iter().find(read_back).unwrap_or(x))
 }
 
 fn float_nan(f: &mut fmt::Formatter<'_>, bits: u64, canonical: u64) -> fmt::Result {
@@ -417,6 +490,14 @@ impl Scalar {
             DType::I64 => text.parse::<i64>().ok()? as u64,
             DType::U32 => text.parse::<u32>().ok()? as u64,
             DType::U64 => text.parse::<u64>().ok()?,
+            DType::F16 | DType::BF16 => {
+                let canonical = if dtype == DType::F16 { f16::NAN.to_bits() } else { bf16::NAN.to_bits() };
+                match nan(canonical.into()) {
+                    Some(bits) => bits & 0xffff,
+                    // The decimal number is rounded once: `f64` holds all that anybody writes for a number of 16 bits.
+                    None => ScalarOp::Convert(dtype).eval(&[Scalar::new(text.parse::<f64>().ok()?)]).bits,
+                }
+            }
             DType::F32 => match nan(f32::NAN.to_bits() as u64) {
                 Some(bits) => bits & 0xffff_ffff,
                 None => text.parse::<f32>().ok()?.to_bits() as u64,
@@ -437,7 +518,19 @@ mod tests {
 
     #[test]
     fn scalars_read_back() {
-        let bits = [0, 1, u64::MAX, f64::NAN.to_bits(), f64::MIN.to_bits(), 1 << 63, 1 << 31, 0x7fc0_0000, 0xff80_0000];
+        let bits = [
+            0,
+            1,
+            u64::MAX,
+            f64::NAN.to_bits(),
+            f64::MIN.to_bits(),
+            1 << 63,
+            1 << 31,
+            0x7fc0_0000,
+            0xff80_0000,
+            0x2e66,
+            0x3dcd,
+        ];
         for dtype in DType::ALL {
             assert_eq!(DType::from_name(&dtype.to_string()), Some(dtype));
             for bits in bits {
@@ -448,6 +541,14 @@ mod tests {
         assert_eq!(Scalar::new(2.0f64).to_string(), "2.0");
         assert_eq!(Scalar::new(-0.0f32).to_string(), "-0.0");
         assert_eq!(Scalar::new(f64::NAN).to_string(), "nan");
+        assert_eq!(Scalar::new(f16::from_f64(0.1)).to_string(), "0.1");
+        assert_eq!(Scalar::new(bf16::from_f64(-1e30)).to_string(), "-1e30");
+        assert_eq!(Scalar::new(bf16::INFINITY).to_string(), "inf");
+        for bits in 0..=u16::MAX {
+            for half in [Scalar::new(f16::from_bits(bits)), Scalar::new(bf16::from_bits(bits))] {
+                assert_eq!(Scalar::parse(&half.to_string(), half.dtype), Some(half), "{half:?}");
+            }
+        }
         for (text, dtype) in [("256", DType::U8), ("-1", DType::U64), ("1.5", DType::I32), ("1", DType::Bool)] {
             assert_eq!(Scalar::parse(text, dtype), None);
         }

@@ -4,6 +4,7 @@
 
 pub mod buffer;
 pub mod dtype;
+mod halves;
 pub mod in_place;
 pub mod interpret;
 pub mod math;
@@ -17,5 +18,6 @@ pub mod verify;
 
 pub use buffer::Buffer;
 pub use dtype::{DType, Element, Scalar};
+pub use half::{bf16, f16};
 pub use scalar::{Binary, Comparison, ScalarOp, Unary};
 pub use threefry::threefry;

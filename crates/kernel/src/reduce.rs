@@ -36,10 +36,10 @@ pub const fn lanes(dtype: DType) -> usize {
     LANE_BYTES / dtype.size()
 }
 
-/// Whether elements of `dtype` can be reduced by `op`.
+/// Whether elements of `dtype` can be reduced by `op`. Halves cannot: their `f32` values are, before the result is rounded.
 pub const fn is_reduction(op: Binary, dtype: DType) -> bool {
     match op {
-        Binary::Add | Binary::Mul | Binary::Max | Binary::Min => !matches!(dtype, DType::Bool),
+        Binary::Add | Binary::Mul | Binary::Max | Binary::Min => !matches!(dtype, DType::Bool) && !dtype.is_half(),
         Binary::And | Binary::Or => !dtype.is_float(),
         _ => false,
     }
@@ -78,7 +78,7 @@ fn least(dtype: DType) -> Scalar {
         DType::I32 => Scalar::new(i32::MIN),
         DType::I64 => Scalar::new(i64::MIN),
         DType::Bool | DType::U8 | DType::U32 | DType::U64 => Scalar::zero(dtype),
-        DType::C64 | DType::C128 => crate::dtype::no_element(),
+        DType::F16 | DType::BF16 | DType::C64 | DType::C128 => unreachable!("is_reduction says no"),
     }
 }
 
@@ -89,7 +89,7 @@ fn greatest(dtype: DType) -> Scalar {
         DType::I32 => Scalar::new(i32::MAX),
         DType::I64 => Scalar::new(i64::MAX),
         DType::Bool | DType::U8 | DType::U32 | DType::U64 => all_ones(dtype),
-        DType::C64 | DType::C128 => crate::dtype::no_element(),
+        DType::F16 | DType::BF16 | DType::C64 | DType::C128 => unreachable!("is_reduction says no"),
     }
 }
 
@@ -324,7 +324,7 @@ mod tests {
             data.iter().for_each(|&x| stream.push(x));
             assert_eq!(stream.finish().to_bits(), want.to_bits(), "{n}");
         }
-        assert_eq!(DType::ALL.map(lanes), [128, 128, 32, 16, 32, 16, 32, 16]);
+        assert_eq!(DType::ALL.map(lanes), [128, 128, 32, 16, 32, 16, 64, 64, 32, 16]);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use crate::frame::{ALIGN, FINE, Frame, Growable, MEMORY};
 use cranelift_codegen::ir::LibCall;
 use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
+use wengert_kernel::Element;
 use wengert_kernel::math::Float;
-use wengert_kernel::scalar::{Binary, binary_fn};
+use wengert_kernel::scalar::{Binary, binary_fn, convert};
 
 /// Gives a growable buffer of elements of `size` bytes room for `len` of them; new elements are zero.
 ///
@@ -72,7 +73,7 @@ pub(crate) unsafe fn release(cell: &Growable) {
     }
 }
 
-/// Sets `n` elements of 1, 4 or 8 bytes; nothing when `n` is negative.
+/// Sets `n` elements of 1, 2, 4 or 8 bytes; nothing when `n` is negative.
 ///
 /// # Safety
 /// `to` is good for writing that many.
@@ -102,6 +103,11 @@ pub(crate) extern "C" fn pow_signed(x: i64, y: i64) -> i64 {
 /// `x^y` for unsigned integers; narrower results are the low bits.
 pub(crate) extern "C" fn pow_unsigned(x: u64, y: u64) -> u64 {
     binary_fn::<u64>(Binary::Pow).map_or(0, |pow| pow(x, y))
+}
+
+/// The bits of the half that a number becomes.
+pub(crate) extern "C" fn to_half<T: Element, H: Element>(x: T) -> u64 {
+    convert::<T, H>(x).to_bits()
 }
 
 /// The remainder of floats.

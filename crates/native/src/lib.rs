@@ -32,6 +32,7 @@ mod control;
 mod emit;
 mod fold;
 mod frame;
+mod halves;
 mod host;
 mod isa;
 mod listing;

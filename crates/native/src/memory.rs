@@ -78,12 +78,13 @@ impl<'a> Emitter<'a, '_> {
         };
         let (function, bits) = match size {
             1 => (host::fill::<u8> as *const u8, types::I8),
+            2 => (host::fill::<u16> as *const u8, types::I16),
             4 => (host::fill::<u32> as *const u8, types::I32),
             _ => (host::fill::<u64> as *const u8, types::I64),
         };
         let ty = self.b.func.dfg.value_type(value);
         let mut value = if ty == bits { value } else { self.b.ins().bitcast(bits, MemFlagsData::new(), value) };
-        if bits == types::I8 {
+        if bits == types::I8 || bits == types::I16 {
             value = self.b.ins().uextend(types::I32, value);
         }
         let address = self.plus(address, offset as i64);
@@ -99,7 +100,7 @@ impl<'a> Emitter<'a, '_> {
             Count::Const(n) if n.saturating_mul(size) <= INLINE_BYTES => {
                 let mut done = 0;
                 let vector = if self.unit.features.vector { &[(16, types::I64X2)][..] } else { &[] };
-                let scalar = [(8, types::I64), (4, types::I32), (1, types::I8)];
+                let scalar = [(8, types::I64), (4, types::I32), (2, types::I16), (1, types::I8)];
                 for &(bytes, ty) in vector.iter().chain(&scalar) {
                     while n * size - done >= bytes {
                         let x = self.load_element(ty, from_address, from_offset + done as i32);

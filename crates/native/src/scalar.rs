@@ -6,10 +6,11 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
 use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
 
-/// The type of a dtype's scalar; `bool` is a byte, 0 or 1.
+/// The type of a dtype's scalar; `bool` is a byte, 0 or 1, and a half its bits.
 pub(crate) fn scalar_type(dtype: DType) -> Type {
     match dtype {
         DType::Bool | DType::U8 => types::I8,
+        DType::F16 | DType::BF16 => types::I16,
         DType::I32 | DType::U32 => types::I32,
         DType::I64 | DType::U64 => types::I64,
         DType::F32 => types::F32,
@@ -59,6 +60,11 @@ impl Emitter<'_, '_> {
     /// A scalar operation; `dtype` is that of the last operand.
     pub fn scalar_op(&mut self, op: ScalarOp, dtype: DType, args: &[Value]) -> Value {
         match (op, args) {
+            (ScalarOp::Binary(_), &[x, y]) if dtype.is_half() => {
+                let (x, y) = (self.convert(dtype, DType::F32, x), self.convert(dtype, DType::F32, y));
+                let result = self.scalar_op(op, DType::F32, &[x, y]);
+                self.convert(DType::F32, dtype, result)
+            }
             (ScalarOp::Unary(op), &[x]) if dtype.is_float() => self.float_unary(op, dtype, x),
             (ScalarOp::Unary(op), &[x]) => self.int_unary(op, dtype, x),
             (ScalarOp::Binary(op), &[x, y]) if dtype.is_float() => self.float_binary(op, dtype, x, y),
@@ -248,6 +254,14 @@ impl Emitter<'_, '_> {
         let ty = scalar_type(to);
         if from == to {
             return x;
+        }
+        if from.is_half() {
+            let bits = self.b.ins().uextend(types::I32, x);
+            let single = self.half_to_single(from, types::I32, bits);
+            return self.convert(DType::F32, to, single);
+        }
+        if to.is_half() {
+            return self.scalar_to_half(from, to, x);
         }
         if to == DType::Bool {
             let zero = self.constant(Scalar::zero(from));

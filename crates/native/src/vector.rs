@@ -2,7 +2,7 @@
 //!
 //! All vectors of a loop have the same number of lanes, set by its widest element: narrower elements fill the low lanes
 //! of theirs, and what stands above is never looked at. A `bool` is a mask of the widest element's size, all ones or
-//! zeros. Operations that 128-bit vectors lack go lane by lane. Vector types other than the five of [`vector_type`]
+//! zeros. Operations that 128-bit vectors lack go lane by lane. Vector types other than the six of [`vector_type`]
 //! and their halves are not used: Cranelift lacks parts of them.
 
 use crate::emit::Emitter;
@@ -18,7 +18,7 @@ pub(crate) const BYTES: usize = 16;
 /// The lanes of all vectors of one loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Lanes {
-    /// Bytes of the widest element: 1, 4 or 8.
+    /// Bytes of the widest element: 1, 2, 4 or 8.
     pub width: usize,
 }
 
@@ -31,6 +31,7 @@ impl Lanes {
     fn mask(self) -> Type {
         match self.width {
             1 => types::I8X16,
+            2 => types::I16X8,
             4 => types::I32X4,
             _ => types::I64X2,
         }
@@ -50,6 +51,7 @@ pub(crate) enum Operand {
 pub(crate) fn vector_type(dtype: DType) -> Type {
     match dtype {
         DType::Bool | DType::U8 => types::I8X16,
+        DType::F16 | DType::BF16 => types::I16X8,
         DType::I32 | DType::U32 => types::I32X4,
         DType::I64 | DType::U64 => types::I64X2,
         DType::F32 => types::F32X4,
@@ -61,6 +63,7 @@ pub(crate) fn vector_type(dtype: DType) -> Type {
 /// Whether the operation is done in vectors; `dtype` is that of the last operand, `same` whether it is one scalar.
 pub(crate) fn is_vector_op(op: ScalarOp, dtype: DType, same: bool, fma: bool) -> bool {
     match op {
+        ScalarOp::Binary(_) if dtype.is_half() => false,
         ScalarOp::Unary(op) => {
             use Unary::*;
             matches!(op, Neg | Abs | Sign | Not | Sqrt | Floor | Ceil | Round | IsFinite)
@@ -80,6 +83,10 @@ pub(crate) fn is_vector_op(op: ScalarOp, dtype: DType, same: bool, fma: bool) ->
         },
         ScalarOp::Compare(_) | ScalarOp::Select => true,
         ScalarOp::Convert(to) => match (dtype, to) {
+            // With an element of 32 bits beside them, they fill at most half a vector.
+            (DType::F16 | DType::BF16, DType::F32 | DType::F64 | DType::I32 | DType::U32) => true,
+            (DType::F32, DType::F16 | DType::BF16) => true,
+            _ if dtype != to && (dtype.is_half() || to.is_half()) => false,
             (DType::I64 | DType::U64, DType::F32) => false,
             (DType::F64, to) => to.is_float() || to == DType::Bool,
             (DType::F32, DType::I64 | DType::U64) => false,
@@ -167,7 +174,7 @@ impl Emitter<'_, '_> {
 
     fn first_lane(&mut self, ty: Type, x: Ssa) -> Ssa {
         match ty.lane_type() {
-            types::I8 => self.b.ins().splat(ty, x),
+            types::I8 | types::I16 => self.b.ins().splat(ty, x),
             _ => self.b.ins().scalar_to_vector(ty, x),
         }
     }
@@ -189,7 +196,7 @@ impl Emitter<'_, '_> {
         self.b.ins().splat(vector_type(value.dtype), x)
     }
 
-    fn cast(&mut self, ty: Type, x: Ssa) -> Ssa {
+    pub fn cast(&mut self, ty: Type, x: Ssa) -> Ssa {
         if self.b.func.dfg.value_type(x) == ty {
             return x;
         }
@@ -336,7 +343,11 @@ impl Emitter<'_, '_> {
         let x = self.cast(types::I8X16, x);
         let mask = self.b.func.dfg.immediates.push(ConstantData::from(&mask[..]));
         let narrow = self.b.ins().shuffle(x, x, mask);
-        let ty = if to == 4 { types::I32X4 } else { types::I8X16 };
+        let ty = match to {
+            1 => types::I8X16,
+            2 => types::I16X8,
+            _ => types::I32X4,
+        };
         self.cast(ty, narrow)
     }
 
@@ -344,6 +355,15 @@ impl Emitter<'_, '_> {
         let ty = vector_type(to);
         match (from, to) {
             _ if from == to => x,
+            (DType::F16 | DType::BF16, _) => {
+                let bits = self.widen_lanes(x, 2, 4, false);
+                let single = self.half_to_single(from, types::I32X4, bits);
+                self.vector_convert(lanes, DType::F32, to, single)
+            }
+            (_, DType::F16 | DType::BF16) => {
+                let bits = self.single_to_half(to, types::I32X4, x);
+                self.narrow(bits, lanes, 4, 2)
+            }
             (DType::Bool, _) => {
                 let mask = self.narrow(x, lanes, lanes.width, to.size());
                 let mask = self.cast(ty, mask);

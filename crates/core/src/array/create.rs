@@ -9,7 +9,7 @@ use crate::types::{ArrayType, Shape};
 use crate::value::{ArrayValue, Value};
 use std::sync::Arc;
 use wengert_kernel::buffer::Buffer;
-use wengert_kernel::{DType, Element, Scalar, ScalarOp};
+use wengert_kernel::{DType, Element, Scalar, ScalarOp, bf16, f16};
 
 /// An array of the elements written out: `array![[1.0, 2.0], [3.0, 4.0]]`, nested as deeply as wanted.
 ///
@@ -90,7 +90,7 @@ macro_rules! scalars {
     )*};
 }
 
-scalars!(bool, u8, i32, i64, u32, u64, f32, f64);
+scalars!(bool, u8, i32, i64, u32, u64, f16, bf16, f32, f64);
 
 impl<T: Nested, const N: usize> Nested for [T; N] {
     type Element = T::Element;

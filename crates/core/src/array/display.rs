@@ -348,7 +348,12 @@ fn split(text: &str) -> (&str, &str) {
 }
 
 fn to_f64(x: Scalar) -> f64 {
-    x.get::<f32>().map_or_else(|| x.get::<f64>().unwrap_or(0.0), f64::from)
+    x.get::<f64>().or_else(|| single(x).map(f64::from)).unwrap_or(0.0)
+}
+
+/// An `f32` as it is; of a half the number of as few digits as tell it from others.
+fn single(x: Scalar) -> Option<f32> {
+    if x.dtype.is_half() { x.to_string().parse().ok() } else { x.get::<f32>() }
 }
 
 fn special(x: Scalar) -> String {
@@ -358,7 +363,7 @@ fn special(x: Scalar) -> String {
 
 /// `2.5`, `3.`: the fewest digits that read back as the same number, if they are not too many.
 fn positional(x: Scalar, digits: Digits) -> String {
-    let shortest = match x.get::<f32>() {
+    let shortest = match single(x) {
         Some(x) => x.to_string(),
         None => to_f64(x).to_string(),
     };
@@ -373,7 +378,7 @@ fn positional(x: Scalar, digits: Digits) -> String {
 
 /// The same with one digit before the point, and the exponent.
 fn scientific(x: Scalar, digits: Digits) -> (String, i32) {
-    let shortest = match x.get::<f32>() {
+    let shortest = match single(x) {
         Some(x) => format!("{x:e}"),
         None => format!("{:e}", to_f64(x)),
     };

@@ -56,7 +56,7 @@ impl From<i32> for Term {
 
 /// The dtype in which elements of two dtypes meet: JAX's table, with 64-bit types.
 ///
-/// `bool` gives way to all; floats to none but complex numbers, the wider of two wins (`c64` beside `f64` is `c128`); an unsigned and a signed integer meet in the signed
+/// `bool` gives way to all; floats to none but complex numbers, the wider of two wins (`c64` beside `f64` is `c128`, `f16` and `bf16` meet in `f32`); an unsigned and a signed integer meet in the signed
 /// type that holds both, and `u64` with a signed one in `f64`, as there is no such type.
 ///
 /// ```
@@ -71,7 +71,9 @@ pub fn promote_types(a: DType, b: DType) -> DType {
         (C128, _) | (_, C128) | (C64, F64) | (F64, C64) => C128,
         (C64, _) | (_, C64) => C64,
         (F64, _) | (_, F64) => F64,
-        (F32, _) | (_, F32) => F32,
+        (F32, _) | (_, F32) | (F16, BF16) | (BF16, F16) => F32,
+        (F16, _) | (_, F16) => F16,
+        (BF16, _) | (_, BF16) => BF16,
         (U8, other) | (other, U8) => other,
         (U64, U32 | U64) | (U32, U64) => U64,
         (U64, _) | (_, U64) => F64,
@@ -200,15 +202,17 @@ mod tests {
 
     /// Rows and columns in the order of `DType::ALL`; JAX 0.10, `jax.numpy.promote_types` with 64-bit types.
     #[rustfmt::skip]
-    const TABLE: [[DType; 8]; 8] = [
-        [Bool, U8,  I32, I64, U32, U64, F32, F64],
-        [U8,   U8,  I32, I64, U32, U64, F32, F64],
-        [I32,  I32, I32, I64, I64, F64, F32, F64],
-        [I64,  I64, I64, I64, I64, F64, F32, F64],
-        [U32,  U32, I64, I64, U32, U64, F32, F64],
-        [U64,  U64, F64, F64, U64, U64, F32, F64],
-        [F32,  F32, F32, F32, F32, F32, F32, F64],
-        [F64,  F64, F64, F64, F64, F64, F64, F64],
+    const TABLE: [[DType; 10]; 10] = [
+        [Bool, U8,   I32,  I64,  U32,  U64,  F16, BF16, F32, F64],
+        [U8,   U8,   I32,  I64,  U32,  U64,  F16, BF16, F32, F64],
+        [I32,  I32,  I32,  I64,  I64,  F64,  F16, BF16, F32, F64],
+        [I64,  I64,  I64,  I64,  I64,  F64,  F16, BF16, F32, F64],
+        [U32,  U32,  I64,  I64,  U32,  U64,  F16, BF16, F32, F64],
+        [U64,  U64,  F64,  F64,  U64,  U64,  F16, BF16, F32, F64],
+        [F16,  F16,  F16,  F16,  F16,  F16,  F16, F32,  F32, F64],
+        [BF16, BF16, BF16, BF16, BF16, BF16, F32, BF16, F32, F64],
+        [F32,  F32,  F32,  F32,  F32,  F32,  F32, F32,  F32, F64],
+        [F64,  F64,  F64,  F64,  F64,  F64,  F64, F64,  F64, F64],
     ];
 
     #[test]

@@ -1,6 +1,7 @@
 //! Activation functions, elementwise.
 
 use crate::array::{Array, Term};
+use crate::halves::in_f32;
 use crate::source::called;
 
 /// The square root of `2 / pi`.
@@ -57,6 +58,7 @@ impl Array {
     #[track_caller]
     pub fn gelu(&self) -> Array {
         let _called = called("gelu");
+        in_f32!(x = self => x.gelu());
         let x = &super::float(self);
         let inner = SQRT_2_OVER_PI * (x + 0.044715 * (x * x * x));
         0.5 * x * (1.0 + inner.tanh())

@@ -4,7 +4,7 @@ use crate::array::promote::promote;
 use crate::array::{Array, Term};
 use crate::refusal::refuse;
 use crate::source::called;
-use wengert_kernel::DType;
+use wengert_kernel::{DType, bf16, f16};
 
 impl Array {
     /// The remainder of the division that rounds down: it has the sign of the divisor, as NumPy's `remainder` (Python's `%`).
@@ -89,6 +89,9 @@ impl Array {
     pub fn nextafter(&self, target: impl Into<Term>) -> Array {
         let _called = called("nextafter");
         let [x, target] = promote([self.into(), target.into()]);
+        if x.dtype().is_half() {
+            return next_half(&x, &target);
+        }
         let bits = match x.dtype() {
             DType::F32 => DType::I32,
             DType::F64 => DType::I64,
@@ -195,6 +198,26 @@ fn counterpart(dtype: DType, signed: bool) -> DType {
         (DType::U64, true) => DType::I64,
         _ => dtype,
     }
+}
+
+/// [`Array::nextafter`] of halves: by the distance of the numbers where `x` is, which `f32` adds without rounding.
+#[track_caller]
+fn next_half(x: &Array, target: &Array) -> Array {
+    let half = x.dtype();
+    let (fraction, least) = if half == DType::F16 { (10, -14) } else { (7, -126) };
+    let [x, target] = [x, target].map(|x| x.stop_gradient().convert(DType::F32));
+    let outwards = x.eq(0.0) | x.lt(&target).eq(x.gt(0.0));
+    // The exponent of the power of two that is not above: towards 0 the next number is among those of the power below.
+    let exponent = (x.bitcast(DType::I32) >> 23 & 0xff) - 127;
+    let power = (x.bitcast(DType::I32) & 0x7f_ffff).eq(0) & outwards.logical_not();
+    let exponent = power.select(&exponent - 1, &exponent).maximum(least);
+    let distance = Array::from(2.0f32).pow((exponent - fraction).convert(DType::F32));
+    // Beyond the greatest number lies infinity, and inside of infinity that number.
+    let up = x.lt(&target).select(1.0, -1.0).convert(DType::F32);
+    let greatest = if half == DType::F16 { f16::MAX.to_f64() } else { bf16::MAX.to_f64() };
+    let y = x.is_finite().select(&x + up * distance, x.sign() * greatest);
+    let y = x.eq(&target).select(&target, y);
+    (x.is_nan() | target.is_nan()).select(&x + &target, y).convert(half)
 }
 
 #[cfg(test)]

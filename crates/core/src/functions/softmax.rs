@@ -5,10 +5,11 @@
 
 use super::float;
 use crate::array::{Array, full, zeros_like};
+use crate::halves::in_f32;
 use crate::ops::{Axes, Integers, concatenate, keepdims, one_axis};
 use crate::refusal::accept;
 use crate::source::called;
-use wengert_kernel::{DType, Scalar};
+use wengert_kernel::{DType, Scalar, ScalarOp};
 
 impl Array {
     /// `exp(x) / sum(exp(x))` over some axes, without overflow.
@@ -21,6 +22,7 @@ impl Array {
     #[track_caller]
     pub fn softmax(&self, axes: impl Axes) -> Array {
         let _called = called("softmax");
+        in_f32!(x = self => x.softmax(axes));
         let x = &float(self);
         let (axes, _) = accept(axes.axes(x.rank()), &[self]);
         if x.size() == 0 {
@@ -41,6 +43,7 @@ impl Array {
     #[track_caller]
     pub fn log_softmax(&self, axes: impl Axes) -> Array {
         let _called = called("log_softmax");
+        in_f32!(x = self => x.log_softmax(axes));
         let x = &float(self);
         let (axes, _) = accept(axes.axes(x.rank()), &[self]);
         if x.size() == 0 {
@@ -74,6 +77,7 @@ impl Array {
     #[track_caller]
     pub fn logsumexp_axis(&self, axes: impl Axes) -> Array {
         let _called = called("logsumexp_axis");
+        in_f32!(x = self => x.logsumexp_axis(axes));
         let x = &float(self);
         let (axes, keep) = accept(axes.axes(x.rank()), &[self]);
         let y = if x.size() == 0 {
@@ -99,6 +103,7 @@ impl Array {
     #[track_caller]
     pub fn cumlogsumexp(&self, axis: impl Integers) -> Array {
         let _called = called("cumlogsumexp");
+        in_f32!(x = self => x.cumlogsumexp(axis));
         let x = &float(self);
         let axis = accept(one_axis(&axis, x.rank()), &[self]);
         let n = x.shape()[axis];
@@ -141,5 +146,5 @@ fn greatest(x: &Array, axes: &[usize]) -> Array {
 }
 
 fn minus_infinity(dtype: DType) -> Scalar {
-    if dtype == DType::F32 { Scalar::new(f32::NEG_INFINITY) } else { Scalar::new(f64::NEG_INFINITY) }
+    ScalarOp::Convert(dtype).eval(&[Scalar::new(f64::NEG_INFINITY)])
 }

@@ -2,6 +2,7 @@
 
 use super::{float, sqrt_flat_at_zero};
 use crate::array::Array;
+use crate::halves::in_f32;
 use crate::ops::{Axes, keepdims, rules};
 use crate::refusal::accept;
 use crate::source::called;
@@ -34,6 +35,7 @@ impl Array {
     #[track_caller]
     pub fn var_axis(&self, axes: impl Axes) -> Array {
         let _called = called("var_axis");
+        in_f32!(x = self => x.var_axis(axes));
         let x = &float(self);
         let (axes, keep) = accept(axes.axes(x.rank()), &[self]);
         let squares = (x - x.mean_axis(keepdims(&axes))).square();
@@ -77,6 +79,7 @@ impl Array {
     #[track_caller]
     pub fn var_ddof(&self, axes: impl Axes, ddof: usize) -> Array {
         let _called = called("var_ddof");
+        in_f32!(x = self => x.var_ddof(axes, ddof));
         let x = &float(self);
         let (axes, keep) = accept(axes.axes(x.rank()), &[self]);
         let count: usize = axes.iter().map(|&a| x.shape()[a]).product();
@@ -161,6 +164,7 @@ impl Array {
     #[track_caller]
     pub fn norm_p(&self, p: f64, axes: impl Axes) -> Array {
         let _called = called("norm_p");
+        in_f32!(x = self => x.norm_p(p, axes));
         let size = float(self).abs();
         if p == 1.0 {
             size.sum_axis(axes)

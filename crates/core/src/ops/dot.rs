@@ -102,7 +102,7 @@ impl Primitive for Dot {
             DType::I64 => product::<i64>(x, y, &mut z, |z, x, y| z.wrapping_add(x.wrapping_mul(y))),
             DType::U32 => product::<u32>(x, y, &mut z, |z, x, y| z.wrapping_add(x.wrapping_mul(y))),
             DType::U64 => product::<u64>(x, y, &mut z, |z, x, y| z.wrapping_add(x.wrapping_mul(y))),
-            DType::Bool | DType::U8 | DType::C64 | DType::C128 => unreachable!("infer refuses them"),
+            _ => unreachable!("infer refuses them"),
         }
         Ok(vec![z.into()])
     }

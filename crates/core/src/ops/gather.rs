@@ -17,7 +17,7 @@ use crate::refusal::accept;
 use crate::source::called;
 use smallvec::SmallVec;
 use wengert_kernel::reduce::identity;
-use wengert_kernel::{Binary, DType, Scalar};
+use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
 /// Operands `x: [batch.., n, rest..]` and `i: [batch.., index..]` to `[batch.., index.., rest..]`; indices, which are
 /// `i64`, are clamped to `0..n`.
@@ -428,8 +428,7 @@ fn outside(dtype: DType) -> Scalar {
     match dtype {
         DType::Bool => Scalar::new(true),
         DType::C64 | DType::C128 => Scalar { dtype, ..outside(dtype.real()) },
-        DType::F32 => Scalar::new(f32::NAN),
-        DType::F64 => Scalar::new(f64::NAN),
+        dtype if dtype.is_float() => ScalarOp::Convert(dtype).eval(&[Scalar::new(f64::NAN)]),
         dtype => identity(if dtype.is_signed() { Binary::Max } else { Binary::Min }, dtype),
     }
 }

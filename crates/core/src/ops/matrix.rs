@@ -5,7 +5,7 @@
 //! what it gives is judged by tests of reconstruction (`A = QR`) and by other libraries' values.
 
 use super::view::blank;
-use super::{Dot, Permute, Sample, Select, rules};
+use super::{Dot, Permute, Sample};
 use crate::array::Array;
 use crate::array::promote::promote_types;
 use crate::error::{Error, TypeError};

@@ -350,6 +350,27 @@ macro_rules! primitives {
             }
         }
 
+        impl Op {
+            /// See [`Primitive::infer`]. Besides, operations that compute take no `f16` and `bf16`: what is recorded on
+            /// arrays of these is recorded on their `f32`.
+            ///
+            /// # Errors
+            /// Why the operands do not fit.
+            ///
+            /// ```
+            /// use wengert_core::{DType, Type, ops::{Op, UnaryOp}};
+            /// use wengert_kernel::Unary;
+            ///
+            /// let exp = Op::from(UnaryOp(Unary::Exp));
+            /// assert_eq!(exp.infer(&[Type::scalar(DType::F32)]), Ok(vec![Type::scalar(DType::F32)]));
+            /// assert!(exp.infer(&[Type::scalar(DType::F16)]).is_err());
+            /// ```
+            pub fn infer(&self, args: &[Type]) -> Result<Vec<Type>, TypeError> {
+                crate::halves::accept(self, args)?;
+                (**self).infer(args)
+            }
+        }
+
         $($(impl From<$name> for Op { fn from(op: $name) -> Op { Op::$name(op.into()) } })+)*
 
         /// The operation of that printed name.

@@ -147,7 +147,7 @@ impl Definition for Pinv {
 pub fn pinv(a: &Array) -> Array {
     let _called = called("pinv");
     let a = matrix::floats(a);
-    let precision = if a.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let precision = a.dtype().epsilon();
     let longest = a.shape().iter().rev().take(2).copied().max().unwrap_or(0);
     pinv_rtol(&a, 10.0 * longest as f64 * precision)
 }

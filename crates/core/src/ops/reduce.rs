@@ -4,6 +4,7 @@ use super::axes::Axes;
 use super::operands::{arrays, result};
 use super::view::{blank, elements};
 use super::{Attributes, Broadcast, Definition, Sample, rules, samples};
+use crate::halves::in_f32;
 use crate::array::Array;
 use crate::complex;
 use crate::error::{Error, TypeError};
@@ -435,6 +436,7 @@ impl Array {
     #[track_caller]
     pub fn mean_axis(&self, axes: impl Axes) -> Array {
         let _called = called("mean_axis");
+        in_f32!(x = self => x.mean_axis(axes));
         let (axes, keep) = accept(axes.axes(self.rank()), &[self]);
         let x = if self.dtype().is_inexact() { self.clone() } else { self.convert(DType::F64) };
         let shape = x.shape();

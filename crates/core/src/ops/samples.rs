@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::value::{ArrayValue, Value};
-use wengert_kernel::{DType, Element, Scalar, ScalarOp};
+use wengert_kernel::{DType, Element, Scalar, ScalarOp, bf16, f16};
 
 /// One instance of an operation on which the laws are checked.
 ///
@@ -46,6 +46,7 @@ impl Sample {
         let whole = |k: usize| (k * 7 + 3) as i64 % 23 - if dtype.is_signed() { 11 } else { 0 };
         let number = |k: usize| match dtype {
             DType::Bool => Scalar::new(k * k % 3 == 1),
+            DType::F16 | DType::BF16 => ScalarOp::Convert(dtype).eval(&[Scalar::new(float(k))]),
             DType::F32 => Scalar::new(float(k) as f32),
             DType::F64 => Scalar::new(float(k)),
             DType::I32 => Scalar::new(whole(k) as i32),
@@ -97,7 +98,12 @@ pub(super) const SHAPES: [&[usize]; 4] = [&[], &[0], &[7], &[2, 3]];
 pub(super) const HARD_SHAPES: [&[usize]; 3] = [&[], &[0], &[5, 1]];
 
 /// One dtype of each size of elements, for operations that only move them.
-pub(super) const ONE_OF_EACH_SIZE: [DType; 3] = [DType::F64, DType::F32, DType::U8];
+pub(super) const ONE_OF_EACH_SIZE: [DType; 4] = [DType::F64, DType::F32, DType::BF16, DType::U8];
+
+/// The dtypes that are computed with; halves are so as `f32`.
+pub(super) fn computed() -> impl Iterator<Item = DType> {
+    DType::ALL.into_iter().filter(|dtype| !dtype.is_half())
+}
 
 /// Points spread evenly over an interval, neither its ends nor its middle among them; another set for each `seed`.
 pub(super) fn points(interval: (f64, f64), seed: usize, shape: &[usize]) -> Value {
@@ -115,6 +121,11 @@ fn spread((low, high): (f64, f64), seed: usize, n: usize) -> Vec<f64> {
     let fraction = |i: usize| (0.29 + 0.381_966 * seed as f64 + 0.618_034 * i as f64).fract();
     (0..n).map(|i| low + (high - low) * fraction(i)).collect()
 }
+
+const HALVES: [u16; 22] = [
+    0x0000, 0x8000, 0x0001, 0x8001, 0x007f, 0x0080, 0x03ff, 0x0400, 0x3555, 0x3c00, 0xbc00, 0x3f80, 0xbf80, 0x4248,
+    0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x7f7f, 0x7f80, 0xff80, 0x7fc0,
+];
 
 /// The values of a dtype at which functions go wrong.
 pub(super) fn hard_values(dtype: DType) -> Value {
@@ -136,6 +147,9 @@ pub(super) fn hard_values(dtype: DType) -> Value {
         DType::I64 => array([0, 1, -1, 2, -2, 7, 63, 64, (1 << 53) + 1, i64::MIN, i64::MAX]),
         DType::U32 => array([0, 1, 2, 7, 31, 32, 33, 1 << 31, u32::MAX]),
         DType::U64 => array([0, 1, 2, 7, 63, 64, (1 << 53) + 1, 1 << 63, u64::MAX]),
+        // 0, 1 and the bounds of subnormal, normal and finite numbers of both formats, of both signs, and NaN.
+        DType::F16 => array(HALVES.map(f16::from_bits)),
+        DType::BF16 => array(HALVES.map(bf16::from_bits)),
         DType::F32 => floats!(f32, 1e-45),
         DType::F64 => floats!(f64, 5e-324),
         DType::C64 | DType::C128 => wengert_kernel::dtype::no_element(),

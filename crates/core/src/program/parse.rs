@@ -492,7 +492,9 @@ impl<'a> Parser<'a> {
 /// What one token can be, from the most to the least specific.
 fn simple_attribute(token: &str) -> Option<Attribute> {
     let scalar = || {
-        let (dtype, number) = DType::ALL.iter().find_map(|d| Some((*d, token.strip_suffix(d.name())?)))?;
+        let named = DType::ALL.into_iter().filter_map(|d| Some((d, token.strip_suffix(d.name())?)));
+        // `bf16` ends as `f16` does.
+        let (dtype, number) = named.min_by_key(|(_, number)| number.len())?;
         Scalar::parse(number, dtype).map(Attribute::Scalar)
     };
     match token {

@@ -2,7 +2,7 @@
 
 use crate::fence::Fenced;
 use wengert_kernel::routine::{BufferId, Routine, Status, Storage};
-use wengert_kernel::{DType, Scalar, interpret, verify};
+use wengert_kernel::{DType, Scalar, bf16, f16, interpret, verify};
 use wengert_native::{Allocator, Code, OptLevel, Options, calls, compile};
 use wengert_runtime::Host;
 
@@ -84,6 +84,8 @@ pub fn elements(dtype: DType, bytes: &[u8]) -> Vec<Scalar> {
 /// The same value, whatever the payload of a NaN.
 pub fn same(x: Scalar, y: Scalar) -> bool {
     let nan = |x: Scalar| match x.dtype {
+        DType::F16 => f16::from_bits(x.bits as u16).is_nan(),
+        DType::BF16 => bf16::from_bits(x.bits as u16).is_nan(),
         DType::F32 => f32::from_bits(x.bits as u32).is_nan(),
         DType::F64 => f64::from_bits(x.bits).is_nan(),
         _ => false,
@@ -176,6 +178,13 @@ pub fn specials(dtype: DType) -> Vec<Scalar> {
     };
     match dtype {
         DType::Bool => vec![Scalar::new(false), Scalar::new(true)],
+        // 0, the least and greatest subnormal, the least and greatest normal number, infinity, NaN, 1 and 2, of both formats.
+        DType::F16 | DType::BF16 => ints(&[
+            0x0000, 0x0001, 0x0002, 0x007f, 0x0080, 0x03ff, 0x0400, 0x0401, 0x3555, 0x3c00, 0x3eab, 0x3f80, 0x4000,
+            0x4248, 0x4700, 0x5bf8, 0x5c00, 0x7bff, 0x7c00, 0x7c01, 0x7e00, 0x7f7f, 0x7f80, 0x7f81, 0x7fc0, 0x7fff,
+            0x8000, 0x8001, 0x83ff, 0x8400, 0xbc00, 0xbf80, 0xc248, 0xfbff, 0xfc00, 0xfe00, 0xff7f, 0xff80, 0xffc0,
+            0xffff,
+        ]),
         DType::F32 => {
             let pi = std::f32::consts::PI;
             let values = [

@@ -8,12 +8,13 @@ use wengert_kernel::{DType, Scalar};
 fn every_length_and_dtype() {
     for dtype in DType::ALL {
         let op = if dtype == DType::Bool { "xor" } else { "add" };
+        let test = if dtype.is_half() { "convert bool %3" } else { "lt %1, %2" };
         for n in 0..=67usize {
             let text = format!(
                 "routine arena 0\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: {dtype}[{n}] input 1\n\
                  buffer b2: {dtype}[{n}] output 0\nbuffer b3: bool[{n}] output 1\n\
                  function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {dtype} = load b0[%0]  %2: {dtype} = load b1[%0]\n\
-                 %3: {dtype} = {op} %1, %2  store b2[%0] = %3  %4: bool = lt %1, %2  store b3[%0] = %4 }} }}"
+                 %3: {dtype} = {op} %1, %2  store b2[%0] = %3  %4: bool = {test}  store b3[%0] = %4 }} }}"
             );
             agree(&parse(&text), &[bytes(&values(dtype, n, 1)), bytes(&values(dtype, n, 2))]);
         }
@@ -25,13 +26,14 @@ fn every_length_and_dtype() {
 fn mixed_widths() {
     for from in DType::ALL {
         for to in DType::ALL {
+            let test = if to.is_half() { "convert bool %4" } else { "le %4, %2" };
             for n in [1usize, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 64, 67] {
                 let text = format!(
                     "routine arena 0\nbuffer b0: {from}[{n}] input 0\nbuffer b1: {to}[{n}] input 1\n\
                      buffer b2: bool[{n}] input 2\nbuffer b3: {to}[{n}] output 0\nbuffer b4: {from}[{n}] output 1\n\
                      buffer b5: bool[{n}] output 2\n\
                      function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {from} = load b0[%0]  %2: {to} = load b1[%0]\n\
-                     %3: bool = load b2[%0]  %4: {to} = convert {to} %1  %5: bool = le %4, %2  %6: bool = xor %3, %5\n\
+                     %3: bool = load b2[%0]  %4: {to} = convert {to} %1  %5: bool = {test}  %6: bool = xor %3, %5\n\
                      %7: {to} = select %6, %4, %2  store b3[%0] = %7  %8: {from} = convert {from} %7\n\
                      store b4[%0] = %8  %9: bool = not %6  store b5[%0] = %9 }} }}"
                 );
@@ -44,9 +46,10 @@ fn mixed_widths() {
 
 #[test]
 fn strides_and_offsets() {
-    for dtype in [DType::F32, DType::F64, DType::U8, DType::I32, DType::Bool] {
+    for dtype in [DType::F16, DType::F32, DType::F64, DType::U8, DType::I32, DType::Bool] {
         for n in [2usize, 4, 9, 16, 35, 67] {
             let last = n - 1;
+            let test = if dtype.is_half() { "convert bool %5" } else { "eq %5, %6" };
             let text = format!(
                 "routine arena 64\nbuffer b0: {dtype}[{len}] input 0\nbuffer b1: {dtype}[{n}] output 0\n\
                  buffer b2: {dtype}[{len}] output 1\nbuffer b3: {dtype}[{n}] output 2\n\
@@ -54,7 +57,7 @@ fn strides_and_offsets() {
                  pass %1 in 0..{n} {{ %2: {dtype} = load b0[3 * %1 + 1]  store b1[-%1 + {last}] = %2\n\
                    %3: {dtype} = load b0[-%1 + {last3}]  store b2[3 * %1 + %0] = %3\n\
                    %4: i64 = index -%1 + {last}  %5: {dtype} = load b0[%4]  %6: {dtype} = load b0[%1 + %0]\n\
-                   %7: bool = eq %5, %6  %8: {dtype} = select %7, %2, %3  store b3[%4] = %8 }}\n\
+                   %7: bool = {test}  %8: {dtype} = select %7, %2, %3  store b3[%4] = %8 }}\n\
                  pass %9 in 0..{n} {{ store b2[3 * %9] = %10 }} }}",
                 len = 3 * n,
                 last3 = 3 * n - 1

@@ -101,6 +101,26 @@ fn all_u8_pairs() {
     check(&[DType::U8, DType::U8], &[left, right]);
 }
 
+/// All halves become what they become, and whatever is half way between two of them, or beside that.
+#[test]
+fn all_halves() {
+    for dtype in [DType::F16, DType::BF16] {
+        check(&[dtype], &[(0..65536).map(|bits| Scalar { dtype, bits }).collect()]);
+        let single = |half: u64| ScalarOp::Convert(DType::F32).eval(&[Scalar { dtype, bits: half }]);
+        let dropped = if dtype == DType::F16 { 1 << 12 } else { 1 << 15 };
+        let around: Vec<Scalar> = (0..65536)
+            .flat_map(|half| {
+                let bits = single(half).bits as u32;
+                [0, 1, dropped - 1, dropped, dropped + 1]
+                    .map(|more| Scalar::new(f32::from_bits(bits.wrapping_add(more))))
+            })
+            .collect();
+        for pass in [false, true] {
+            agree(&elementwise(&[ScalarOp::Convert(dtype)], &[DType::F32], around.len(), pass), &[bytes(&around)]);
+        }
+    }
+}
+
 /// A shift by one amount for all lanes is another instruction than by an amount per lane.
 #[test]
 fn uniform_shifts() {

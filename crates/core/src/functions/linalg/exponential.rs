@@ -2,6 +2,7 @@
 
 use super::{inv, solve};
 use crate::array::Array;
+use crate::halves::in_f32;
 use crate::ops::matrix::{batch, floats, on_diagonal, product, square, units};
 use crate::ops::while_loop;
 use crate::refusal::accept;
@@ -77,6 +78,7 @@ const REACH: f64 = 5.371920351148152;
 #[track_caller]
 pub fn expm(a: &Array) -> Array {
     let _called = called("expm");
+    in_f32!(a = a => expm(a));
     let a = &floats(a);
     let (_, n) = accept(square(&a.array_type(), batch(a)), &[a]);
     if a.size() == 0 {

@@ -2,6 +2,7 @@
 
 use super::svdvals;
 use crate::array::Array;
+use crate::halves::in_f32;
 use crate::ops::keepdims;
 use crate::ops::matrix::{batch, floats, matrix};
 use crate::refusal::accept;
@@ -47,6 +48,7 @@ pub enum Norm {
 #[track_caller]
 pub fn norm(x: &Array, which: Norm) -> Array {
     let _called = called("norm");
+    in_f32!(x = x => norm(x, which));
     let x = &floats(x);
     if x.rank() == 1 && which != Norm::Nuc {
         return match which {
@@ -92,13 +94,8 @@ pub fn matrix_rank(a: &Array) -> Array {
     if m.min(n) == 0 {
         return s.sum_axis(-1).convert(DType::I64);
     }
-    let cutoff = s.max_axis(keepdims(-1)) * (m.max(n) as f64 * precision(a.dtype()));
+    let cutoff = s.max_axis(keepdims(-1)) * (m.max(n) as f64 * a.dtype().epsilon());
     s.gt(cutoff).convert(DType::I64).sum_axis(-1)
-}
-
-/// The distance from 1 to the next number.
-pub(super) fn precision(dtype: DType) -> f64 {
-    if dtype == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON }
 }
 
 /// The condition numbers of matrices in the 2-norm, `[.., m, n]` to `[..]`: the greatest singular value over the least,

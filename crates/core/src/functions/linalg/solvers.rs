@@ -1,6 +1,5 @@
 //! Equations by given factors, least squares, and the determinant on a logarithmic scale.
 
-use super::norms::precision;
 use super::{Triangle, pinv_rtol, solve_triangular, svdvals};
 use crate::array::Array;
 use crate::ops::matrix::{batch, floats, matrix, product, square, together};
@@ -85,7 +84,7 @@ pub fn lstsq(a: &Array, b: &Array) -> (Array, Array, Array, Array) {
     }
     let (a, right, vector) = together(a, b);
     let [m, n] = [a.shape()[0], a.shape()[1]];
-    let rtol = precision(a.dtype()) * m.max(n) as f64;
+    let rtol = a.dtype().epsilon() * m.max(n) as f64;
     let x = product(&pinv_rtol(&a, rtol), &right);
     let distance = &right - product(&a, &x);
     let residuals = if m > n { distance.square().sum_axis(0) } else { distance.square().sum_axis(0).slice(0..0) };

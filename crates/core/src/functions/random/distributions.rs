@@ -8,7 +8,7 @@ use crate::refusal::refuse;
 use crate::source::called;
 use wengert_kernel::{DType, Scalar};
 
-/// Numbers in [0, 1), each a multiple of 2^-23 (`f32`) or 2^-52 (`f64`), as in JAX.
+/// Numbers in [0, 1), each a multiple of 2^-23 (`f32`) or 2^-52 (`f64`), as in JAX; of 2^-10 (`f16`) or 2^-7 (`bf16`).
 ///
 /// # Panics
 /// When the dtype is no float.
@@ -26,6 +26,9 @@ pub fn uniform(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     match dtype {
         DType::F32 => (key.bits(shape) >> 9).convert(dtype) * (0.5f64.powi(23)),
         DType::F64 => (key.bits64(shape) >> 12).convert(dtype) * (0.5f64.powi(52)),
+        // Of as many bits as a half has after its point, so that none is rounded to 1.
+        DType::F16 => (key.bits(shape) >> 22).convert(DType::F32).convert(dtype) * (0.5f64.powi(10)),
+        DType::BF16 => (key.bits(shape) >> 25).convert(DType::F32).convert(dtype) * (0.5f64.powi(7)),
         _ => refuse(format!("random numbers are drawn as floats, not as {dtype}"), &[]),
     }
 }
@@ -52,6 +55,9 @@ fn open_uniform(key: &Key, dtype: DType, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn normal(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     let _called = called("random::normal");
+    if dtype.is_half() {
+        return normal(key, DType::F32, shape).convert(dtype);
+    }
     std::f64::consts::SQRT_2 * symmetric(key, dtype, shape).erf_inv()
 }
 
@@ -82,6 +88,9 @@ pub fn truncated_normal(
     shape: impl Integers,
 ) -> Array {
     let _called = called("random::truncated_normal");
+    if dtype.is_half() {
+        return truncated_normal(key, low, high, DType::F32, shape).convert(dtype);
+    }
     let u = uniform(key, dtype, shape);
     let root = std::f64::consts::SQRT_2;
     let [low, high, _] = promote([low.into(), high.into(), Term::from(&u)]);
@@ -144,6 +153,9 @@ pub fn bernoulli(key: &Key, p: impl Into<Term>, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn exponential(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     let _called = called("random::exponential");
+    if dtype.is_half() {
+        return exponential(key, DType::F32, shape).convert(dtype);
+    }
     -(-uniform(key, dtype, shape)).log1p()
 }
 
@@ -158,9 +170,11 @@ pub fn exponential(key: &Key, dtype: DType, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn laplace(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     let _called = called("random::laplace");
+    if dtype.is_half() {
+        return laplace(key, DType::F32, shape).convert(dtype);
+    }
     let u = 2.0 * open_uniform(key, dtype, shape) - 1.0;
-    let epsilon = if dtype == DType::F32 { f32::EPSILON as f64 } else { f64::EPSILON };
-    let u = u.maximum(epsilon / 2.0 - 1.0);
+    let u = u.maximum(dtype.epsilon() / 2.0 - 1.0);
     u.sign() * (-u.abs()).log1p()
 }
 
@@ -175,6 +189,9 @@ pub fn laplace(key: &Key, dtype: DType, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn logistic(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     let _called = called("random::logistic");
+    if dtype.is_half() {
+        return logistic(key, DType::F32, shape).convert(dtype);
+    }
     let u = open_uniform(key, dtype, shape);
     u.log() - (-u).log1p()
 }
@@ -189,6 +206,9 @@ pub fn logistic(key: &Key, dtype: DType, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn cauchy(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     let _called = called("random::cauchy");
+    if dtype.is_half() {
+        return cauchy(key, DType::F32, shape).convert(dtype);
+    }
     (std::f64::consts::PI * (open_uniform(key, dtype, shape) - 0.5)).tan()
 }
 
@@ -203,6 +223,9 @@ pub fn cauchy(key: &Key, dtype: DType, shape: impl Integers) -> Array {
 #[track_caller]
 pub fn gumbel(key: &Key, dtype: DType, shape: impl Integers) -> Array {
     let _called = called("random::gumbel");
+    if dtype.is_half() {
+        return gumbel(key, DType::F32, shape).convert(dtype);
+    }
     -(-open_uniform(key, dtype, shape).log()).log()
 }
 

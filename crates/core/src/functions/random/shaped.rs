@@ -3,6 +3,7 @@
 use super::distributions::{gumbel, normal, uniform};
 use super::{Key, categorical};
 use crate::array::Array;
+use crate::halves::in_f32;
 use crate::ops::{Integers, cholesky, custom_jvp, lengths, rules, while_loop};
 use crate::refusal::{accept, refuse};
 use crate::source::{called, in_users_code};
@@ -48,6 +49,7 @@ fn until_accepted(key: &Key, like: &Array, draw: impl Fn(Key) -> (Array, Array))
 #[track_caller]
 pub fn loggamma(key: &Key, a: &Array, shape: impl Integers) -> Array {
     let _called = called("random::loggamma");
+    in_f32!(a = a => loggamma(key, a, shape));
     let a = parameter(a, &accept(lengths(&shape), &[]));
     let sample = |a: Array| log_of_gamma(key, &a);
     let rule = |a: Array, da: Array| {
@@ -175,6 +177,7 @@ pub fn poisson(key: &Key, rate: &Array, dtype: DType, shape: impl Integers) -> A
         refuse(format!("counts are integers, not {dtype}"), &[]);
     }
     let rate = parameter(rate, &accept(lengths(&shape), &[])).stop_gradient();
+    let rate = if rate.dtype().is_half() { rate.convert(DType::F32) } else { rate };
     let large = rate.ge(10.0);
     let [few, many] = key.split();
     let counts =

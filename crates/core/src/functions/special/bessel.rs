@@ -6,6 +6,7 @@
 use super::super::float;
 use super::horner;
 use crate::array::Array;
+use crate::halves::in_f32;
 use crate::source::called;
 
 /// For order 0.
@@ -121,6 +122,7 @@ impl Array {
 
 #[track_caller]
 fn bessel(x: &Array, order: u32, scaled: bool) -> Array {
+    in_f32!(x = x => bessel(x, order, scaled));
     let far = x.abs().gt(8.0);
     let near = far.select(1.0, x);
     // (x / 2)^order times the sum of (x^2 / 4)^k / (k! (k + order)!).

@@ -1,9 +1,10 @@
 //! The regularised incomplete beta function, differentiable in all arguments.
 
 use super::super::float;
-use super::incomplete_gamma::{MOST_TERMS, epsilon, log1p_minus, stirling};
+use super::incomplete_gamma::{MOST_TERMS, log1p_minus, stirling};
 use crate::array::promote::promote;
 use crate::array::{Array, Term};
+use crate::halves::in_f32;
 use crate::ops::while_loop;
 use crate::source::called;
 use std::f64::consts::PI;
@@ -26,6 +27,7 @@ impl Array {
     pub fn betainc(&self, a: impl Into<Term>, b: impl Into<Term>) -> Array {
         let _called = called("betainc");
         let [x, a, b] = promote([self.into(), a.into(), b.into()]);
+        in_f32!(x = x, a = a, b = b => x.betainc(a, b));
         let (x, a, b) = (&float(&x), &float(&a), &float(&b));
         let parameters = a.gt(0.0) & b.gt(0.0) & a.lt(f64::INFINITY) & b.lt(f64::INFINITY);
         let inside = &parameters & &(x.gt(0.0) & x.lt(1.0));
@@ -79,7 +81,7 @@ fn log_beta(a: &Array, b: &Array) -> Array {
 /// settled, it goes on by a third for the derivatives.
 #[track_caller]
 fn fraction(a: &Array, b: &Array, x: &Array, wanted: &Array) -> Array {
-    let settled = epsilon(a.dtype());
+    let settled = a.dtype().epsilon();
     let (zero, sum) = (&(a * 0.0), &(a + b));
     let d = 1.0 / (1.0 - sum * x / (a + 1.0));
     let start = (zero + 1.0, zero + MOST_TERMS, zero + 1.0, d.clone(), d, wanted.clone());

@@ -4,6 +4,7 @@ use super::super::float;
 use super::horner;
 use crate::array::promote::promote;
 use crate::array::{Array, Term};
+use crate::halves::in_f32;
 use crate::source::called;
 use std::f64::consts::PI;
 
@@ -36,6 +37,7 @@ impl Array {
     #[track_caller]
     pub fn polygamma(&self, n: u32) -> Array {
         let _called = called("polygamma");
+        in_f32!(x = self => x.polygamma(n));
         let x = &float(self);
         if n == 0 {
             return x.digamma();
@@ -71,6 +73,7 @@ impl Array {
     pub fn zeta(&self, q: impl Into<Term>) -> Array {
         let _called = called("zeta");
         let [s, q] = promote([self.into(), q.into()]);
+        in_f32!(s = s, q = q => s.zeta(q));
         let (s, q) = (&float(&s), &float(&q));
         let defined = s.gt(1.0) & q.gt(0.0);
         let (t, z) = (&defined.select(s, 2.0), &defined.select(q, 1.0));

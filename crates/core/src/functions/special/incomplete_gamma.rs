@@ -5,6 +5,7 @@ use super::super::float;
 use super::horner;
 use crate::array::promote::promote;
 use crate::array::{Array, Term};
+use crate::halves::in_f32;
 use crate::ops::while_loop;
 use crate::source::called;
 use std::f64::consts::PI;
@@ -53,6 +54,7 @@ impl Array {
 
 #[track_caller]
 fn incomplete(a: &Array, x: &Array, lower: bool) -> Array {
+    in_f32!(a = a, x = x => incomplete(a, x, lower));
     let inside = a.gt(0.0) & x.gt(0.0) & a.lt(f64::INFINITY) & x.lt(f64::INFINITY);
     let (b, y) = (&inside.select(a, 1.0), &inside.select(x, 1.0));
     let below = y.lt(b + 1.0);
@@ -111,16 +113,11 @@ pub(super) fn stirling(a: &Array) -> Array {
     &inverse * horner(&inverse.square(), &COEFFICIENTS)
 }
 
-/// The least difference that counts, beside 1.
-pub(super) fn epsilon(dtype: DType) -> f64 {
-    if dtype == DType::F32 { f32::EPSILON.into() } else { f64::EPSILON }
-}
-
 /// `1 + x / (a + 1) + x^2 / ((a + 1) (a + 2)) + ...` where `wanted`. Each element stops for itself, so that it does not
 /// depend on its neighbours; late enough for the derivatives, whose terms are larger by powers of log n.
 #[track_caller]
 fn series(a: &Array, x: &Array, wanted: &Array) -> Array {
-    let enough = epsilon(a.dtype()) * 1e-4;
+    let enough = a.dtype().epsilon() * 1e-4;
     let one = a * 0.0 + 1.0;
     let start = (one.clone(), one.clone(), one, wanted.clone());
     let (_, _, sum, _) = while_loop(
@@ -141,7 +138,7 @@ fn series(a: &Array, x: &Array, wanted: &Array) -> Array {
 /// (Press et al., Numerical Recipes, 5.2 and 6.2). When the value has settled, it goes on by a third for the derivatives.
 #[track_caller]
 fn fraction(a: &Array, x: &Array, wanted: &Array) -> Array {
-    let settled = epsilon(a.dtype());
+    let settled = a.dtype().epsilon();
     let b = &wanted.select(x + 1.0 - a, 1.0);
     let zero = &(a * 0.0);
     // The first step with c infinite.
