@@ -92,18 +92,9 @@ impl Buffer {
 
     /// Elements with any values, for a result that is about to be written: memory of a dropped buffer where there is some,
     /// which is at hand and whose pages are mapped already, else zeros. `None` as for [`Buffer::try_zeros`].
-    #[inline]
-    pub fn try_scratch(dtype: DType, len: usize) -> Option<Buffer> {
-        let bytes = byte_size(dtype, len)?;
-        let Some(mut owned) = recycle::take(bytes) else { return Buffer::try_zeros(dtype, len) };
-        if dtype == DType::Bool {
-            owned.bytes_mut().fill(0);
-        }
-        Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
-    }
-
-    /// [`Buffer::try_scratch`] to be shared, written to where it stays: moving a buffer costs more than a small call does
-    /// otherwise. And its first byte, to be written by machine code.
+    ///
+    /// Shared, written to where it stays: moving a buffer costs more than a small call does otherwise. And its first
+    /// byte, to be written by machine code.
     #[inline]
     pub fn try_shared_scratch(dtype: DType, len: usize) -> Option<(Arc<Buffer>, *mut u8)> {
         let Some(mut owned) = recycle::take(byte_size(dtype, len)?) else {
@@ -499,18 +490,22 @@ mod tests {
         assert!(message.downcast_ref::<String>().unwrap().contains("18446744073709551616 bytes"));
     }
 
+    fn scratch(dtype: DType, len: usize) -> Buffer {
+        Arc::into_inner(Buffer::try_shared_scratch(dtype, len).unwrap().0).unwrap()
+    }
+
     #[test]
     fn small_memory_is_used_again() {
         let mut first = Buffer::from_slice(&[1.5f64; 5]);
         let at = first.as_mut_ptr() as usize;
         drop(first);
-        let mut again = Buffer::try_scratch(DType::I32, 11).unwrap();
+        let mut again = scratch(DType::I32, 11);
         assert_eq!((again.len(), again.bytes().len(), again.as_ptr() as usize), (11, 44, at));
         again.bytes_mut().fill(0xff);
         drop(again);
-        assert_eq!(Buffer::try_scratch(DType::Bool, 64).unwrap().as_slice::<bool>(), Some(&[false; 64][..]));
+        assert_eq!(scratch(DType::Bool, 64).as_slice::<bool>(), Some(&[false; 64][..]));
         assert_eq!(Buffer::zeros(DType::U8, 64).bytes(), [0; 64]);
-        let elsewhere = Buffer::try_scratch(DType::U8, 65).unwrap();
+        let elsewhere = scratch(DType::U8, 65);
         assert_ne!(elsewhere.as_ptr() as usize, at, "another size");
         // What one thread allocates another may drop, and the thread's own store goes with it.
         let made = std::thread::spawn(|| (0..100).map(|_| Buffer::zeros(DType::U8, 1024)).collect::<Vec<_>>()).join();
@@ -527,9 +522,9 @@ mod tests {
         first.as_mut_slice::<f64>().unwrap().fill(1.5);
         drop(first);
         assert_eq!(Buffer::zeros(DType::F64, len).as_slice::<f64>().unwrap(), vec![0.0; len]);
-        let again = Buffer::try_scratch(DType::F64, len).unwrap();
+        let again = scratch(DType::F64, len);
         assert_eq!((again.len(), again.as_ptr() as usize % ALIGN), (len, 0));
-        let bools = Buffer::try_scratch(DType::Bool, 8 * len).unwrap();
+        let bools = scratch(DType::Bool, 8 * len);
         assert!(bools.as_slice::<bool>().is_some());
     }
 

@@ -200,7 +200,7 @@ impl fmt::Display for DType {
 /// assert_eq!(<f32 as Element>::DTYPE, DType::F32);
 /// assert_eq!(f64::from_bits(Element::to_bits(1.5)), 1.5);
 /// ```
-pub trait Element: Operand + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
+pub trait Element: Operand + Send + Sync + fmt::Debug + 'static {
     /// The dtype it stands for.
     const DTYPE: DType;
     /// The value's bits, zero-extended to 64.
@@ -209,13 +209,8 @@ pub trait Element: Operand + Send + Sync + fmt::Debug + sealed::Sealed + 'static
     fn from_bits(bits: u64) -> Self;
 }
 
-mod sealed {
-    pub trait Sealed {}
-}
-
 macro_rules! elements {
     ($($t:ty, $dtype:ident, $to:expr, $from:expr;)*) => {$(
-        impl sealed::Sealed for $t {}
         impl Element for $t {
             const DTYPE: DType = DType::$dtype;
             #[inline(always)]

@@ -334,18 +334,18 @@ pub trait Library {
 }
 
 /// Blocks inside blocks that a routine may have; passes may recurse over them (never over the length of a block).
-pub const MAX_NESTING: usize = 256;
+pub(crate) const MAX_NESTING: usize = 256;
 
 impl Block {
     /// Visits every value defined in the block and the blocks inside, in order of the text.
-    pub fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
+    pub(crate) fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
         self.stmts.iter().for_each(|stmt| stmt.for_each_definition(visit));
     }
 }
 
 impl Stmt {
     /// Visits every value the statement defines, the blocks inside included.
-    pub fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
+    pub(crate) fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
         match self {
             Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => {
                 visit(*out);

@@ -224,7 +224,7 @@ impl ScalarOp {
     }
 
     /// Number of operands.
-    pub const fn arity(self) -> usize {
+    pub(crate) const fn arity(self) -> usize {
         match self {
             ScalarOp::Unary(_) | ScalarOp::Convert(_) | ScalarOp::Bitcast(_) => 1,
             ScalarOp::Binary(_) | ScalarOp::Compare(_) => 2,
@@ -384,38 +384,46 @@ pub fn bitcast<A: Element, B: Element>(x: A) -> B {
     B::from_bits(x.to_bits())
 }
 
-/// What an [`Element`] can do. Only the element types have it.
-pub trait Operand: Copy + PartialOrd {
-    /// See [`unary_fn`].
-    fn unary(op: Unary) -> Option<fn(Self) -> Self>;
-    /// See [`binary_fn`].
-    fn binary(op: Binary) -> Option<fn(Self, Self) -> Self>;
-    /// See [`fma_fn`].
-    fn fused() -> Option<fn(Self, Self, Self) -> Self> {
-        None
+/// Private, so that only the element types have an [`Operand`]'s abilities.
+mod operand {
+    use super::{Binary, Unary};
+
+    /// What an [`Element`](crate::Element) can do.
+    pub trait Operand: Copy + PartialOrd {
+        /// See [`unary_fn`](super::unary_fn).
+        fn unary(op: Unary) -> Option<fn(Self) -> Self>;
+        /// See [`binary_fn`](super::binary_fn).
+        fn binary(op: Binary) -> Option<fn(Self, Self) -> Self>;
+        /// See [`fma_fn`](super::fma_fn).
+        fn fused() -> Option<fn(Self, Self, Self) -> Self> {
+            None
+        }
+        /// See [`test_fn`](super::test_fn).
+        fn finite_test() -> Option<fn(Self) -> bool> {
+            None
+        }
+        /// As a number that no conversion has rounded yet.
+        fn widen(self) -> Wide;
+        /// Rust's `as`; for `bool`, whether it is not 0.
+        fn narrow(x: Wide) -> Self;
     }
-    /// See [`test_fn`].
-    fn finite_test() -> Option<fn(Self) -> bool> {
-        None
+
+    /// The value of any element, on its way to another type.
+    #[derive(Clone, Copy)]
+    pub enum Wide {
+        /// Of a signed integer.
+        Signed(i64),
+        /// Of an unsigned integer or a `bool`.
+        Unsigned(u64),
+        /// Of an `f32` (apart, so that NaN keeps its bits between equal types).
+        Single(f32),
+        /// Of an `f64`.
+        Double(f64),
     }
-    /// As a number that no conversion has rounded yet.
-    fn widen(self) -> Wide;
-    /// Rust's `as`; for `bool`, whether it is not 0.
-    fn narrow(x: Wide) -> Self;
 }
 
-/// The value of any element, on its way to another type.
-#[derive(Clone, Copy, Debug)]
-pub enum Wide {
-    /// Of a signed integer.
-    Signed(i64),
-    /// Of an unsigned integer or a `bool`.
-    Unsigned(u64),
-    /// Of an `f32` (apart, so that NaN keeps its bits between equal types).
-    Single(f32),
-    /// Of an `f64`.
-    Double(f64),
-}
+pub(crate) use operand::Operand;
+use operand::Wide;
 
 impl Operand for bool {
     fn unary(op: Unary) -> Option<fn(bool) -> bool> {
