@@ -26,20 +26,54 @@ use crate::dtype::{DType, Element, Scalar};
 use crate::scalar::Binary;
 
 /// Bytes of the accumulators of one block.
+///
+/// ```
+/// assert_eq!(wengert_kernel::reduce::LANE_BYTES, 2 * 512 / 8, "two registers of AVX-512");
+/// ```
 pub const LANE_BYTES: usize = 128;
 
 /// Elements of a block along the last axis.
+///
+/// ```
+/// use wengert_kernel::reduce::{BLOCK, fold_last};
+///
+/// let mut data = vec![0f32; BLOCK + 2];
+/// (data[0], data[BLOCK], data[BLOCK + 1]) = (1e8, 3.0, 3.0);
+/// // 1e8 + 3.0 is 1e8; but the elements of the second block are added first.
+/// assert_eq!(fold_last(&data, 0.0, |x, y| x + y), 100_000_008.0);
+/// ```
 pub const BLOCK: usize = 4096;
 
 /// Rows of a block along another axis.
+///
+/// ```
+/// use wengert_kernel::reduce::{ROW_BLOCK, fold_rows};
+///
+/// let mut column = vec![0f32; ROW_BLOCK + 2];
+/// (column[0], column[ROW_BLOCK], column[ROW_BLOCK + 1]) = (1e8, 3.0, 3.0);
+/// assert_eq!(fold_rows(&column, 1, 0.0, |x, y| x + y), [100_000_008.0]);
+/// ```
 pub const ROW_BLOCK: usize = 256;
 
 /// Accumulators of one block for elements of a dtype.
+///
+/// ```
+/// use wengert_kernel::{DType, reduce::lanes};
+///
+/// assert_eq!((lanes(DType::F32), lanes(DType::F64)), (32, 16));
+/// ```
 pub const fn lanes(dtype: DType) -> usize {
     LANE_BYTES / dtype.size()
 }
 
 /// Whether elements of `dtype` can be reduced by `op`.
+///
+/// ```
+/// use wengert_kernel::{Binary, DType, reduce::is_reduction};
+///
+/// assert!(is_reduction(Binary::Add, DType::F32) && !is_reduction(Binary::Sub, DType::F32));
+/// assert!(is_reduction(Binary::And, DType::Bool) && !is_reduction(Binary::Add, DType::Bool));
+/// ```
 pub const fn is_reduction(op: Binary, dtype: DType) -> bool {
     match op {
         Binary::Add | Binary::Mul | Binary::Max | Binary::Min => !matches!(dtype, DType::Bool),
