@@ -16,11 +16,26 @@ use std::sync::Arc;
 const _: () = assert!(cfg!(target_endian = "little"), "wengert runs on little-endian machines only");
 
 /// Alignment of owned memory, in bytes: one cache line, one AVX-512 register.
+///
+/// ```
+/// use wengert_kernel::{Buffer, DType, buffer::ALIGN};
+///
+/// assert_eq!(Buffer::zeros(DType::U8, 3).as_ptr().addr() % ALIGN, 0);
+/// ```
 pub const ALIGN: usize = 64;
 
 /// Memory that somebody else owns, such as a mapped file.
 ///
 /// Its bytes must not change while a buffer holds it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_kernel::{Buffer, DType, buffer::Foreign};
+///
+/// let file: Foreign = Arc::new(*b"header\x01\x02");
+/// let data = Buffer::from_foreign(DType::U8, 2, file, 6).unwrap();
+/// assert_eq!(data.bytes(), [1, 2]);
+/// ```
 pub type Foreign = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// `len` elements of one dtype. Shared as `Arc<Buffer>`; whoever holds it alone may write.
@@ -46,18 +61,43 @@ enum Memory {
 impl Buffer {
     /// Keeps the vector as it is, without copying, as foreign memory: moving data in costs nothing, however large.
     /// (It could not be owned memory, for its allocation is aligned for `T` only.) The first write copies it.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let data = vec![1.0, 2.0];
+    /// let at = data.as_ptr();
+    /// assert_eq!(Buffer::from_vec(data).as_ptr(), at.cast());
+    /// ```
     pub fn from_vec<T: Element>(data: Vec<T>) -> Buffer {
         let len = data.len();
         Buffer { dtype: T::DTYPE, len, memory: Memory::Foreign(Arc::new(Kept(data)), 0) }
     }
 
     /// A copy of a slice.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let b = Buffer::from_slice(&[1u8, 2]);
+    /// assert!(b.is_owned());
+    /// assert_eq!(b.bytes(), [1, 2]);
+    /// ```
     pub fn from_slice<T: Element>(data: &[T]) -> Buffer {
         Buffer::copied(T::DTYPE, data.len(), bytes_of(data))
     }
 
     /// `len` elements of foreign memory from byte `offset` on, at any alignment; `None` when it does not hold as many.
     /// Memory of `bool` is copied, every non-zero byte becoming 1.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wengert_kernel::{Buffer, DType};
+    ///
+    /// let b = Buffer::from_foreign(DType::U32, 1, Arc::new([9u8, 1, 0, 0, 0]), 1).unwrap();
+    /// assert_eq!(b.to_vec(), Some(vec![1u32]));
+    /// assert!(Buffer::from_foreign(DType::U32, 2, Arc::new([0u8; 7]), 0).is_none());
+    /// ```
     pub fn from_foreign(dtype: DType, len: usize, memory: Foreign, offset: usize) -> Option<Buffer> {
         let bytes = (*memory).as_ref().get(offset..offset.checked_add(byte_size(dtype, len)?)?)?;
         if dtype == DType::Bool {
@@ -72,11 +112,24 @@ impl Buffer {
     ///
     /// # Panics
     /// When the memory is refused; see [`Buffer::try_zeros`].
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, DType};
+    ///
+    /// assert_eq!(Buffer::zeros(DType::Bool, 2).as_slice(), Some(&[false, false][..]));
+    /// ```
     pub fn zeros(dtype: DType, len: usize) -> Buffer {
         Buffer::try_zeros(dtype, len).unwrap_or_else(|| refused(dtype, len))
     }
 
     /// Zeros, or `None` when the system refuses the memory or the size in bytes exceeds `isize::MAX`.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, DType};
+    ///
+    /// assert!(Buffer::try_zeros(DType::F64, 2).is_some());
+    /// assert!(Buffer::try_zeros(DType::F64, usize::MAX).is_none());
+    /// ```
     pub fn try_zeros(dtype: DType, len: usize) -> Option<Buffer> {
         let bytes = byte_size(dtype, len)?;
         let old = if bytes <= SMALL { recycle::take(bytes) } else { None };
@@ -92,18 +145,18 @@ impl Buffer {
 
     /// Elements with any values, for a result that is about to be written: memory of a dropped buffer where there is some,
     /// which is at hand and whose pages are mapped already, else zeros. `None` as for [`Buffer::try_zeros`].
-    #[inline]
-    pub fn try_scratch(dtype: DType, len: usize) -> Option<Buffer> {
-        let bytes = byte_size(dtype, len)?;
-        let Some(mut owned) = recycle::take(bytes) else { return Buffer::try_zeros(dtype, len) };
-        if dtype == DType::Bool {
-            owned.bytes_mut().fill(0);
-        }
-        Some(Buffer { dtype, len, memory: Memory::Owned(owned) })
-    }
-
-    /// [`Buffer::try_scratch`] to be shared, written to where it stays: moving a buffer costs more than a small call does
-    /// otherwise. And its first byte, to be written by machine code.
+    ///
+    /// Shared, written to where it stays: moving a buffer costs more than a small call does otherwise. And its first
+    /// byte, to be written by machine code.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, DType};
+    ///
+    /// let (result, at) = Buffer::try_shared_scratch(DType::U8, 1).unwrap();
+    /// // SAFETY: the buffer has one element and nobody else reads it now.
+    /// unsafe { at.write(7) };
+    /// assert_eq!(result.bytes(), [7]);
+    /// ```
     #[inline]
     pub fn try_shared_scratch(dtype: DType, len: usize) -> Option<(Arc<Buffer>, *mut u8)> {
         let Some(mut owned) = recycle::take(byte_size(dtype, len)?) else {
@@ -131,6 +184,12 @@ impl Buffer {
     ///
     /// # Panics
     /// When the memory is refused.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, Scalar};
+    ///
+    /// assert_eq!(Buffer::full(Scalar::new(0.5), 3).to_vec(), Some(vec![0.5; 3]));
+    /// ```
     pub fn full(value: Scalar, len: usize) -> Buffer {
         let mut buffer = Buffer::zeros(value.dtype, len);
         if value.bits != 0 {
@@ -143,23 +202,51 @@ impl Buffer {
     }
 
     /// Element type.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, DType};
+    ///
+    /// assert_eq!(Buffer::from_slice(&[1u64]).dtype(), DType::U64);
+    /// ```
     #[inline]
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
     /// Number of elements.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let b = Buffer::from_slice(&[1.0, 2.0, 3.0]);
+    /// assert_eq!((b.len(), b.bytes().len()), (3, 24));
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// No elements.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, DType};
+    ///
+    /// assert!(Buffer::zeros(DType::F32, 0).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Whether the memory is ours: 64-byte aligned, written in place. Foreign memory is copied before the first write.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, Scalar};
+    ///
+    /// let mut b = Buffer::from_vec(vec![1.0, 2.0]);
+    /// assert!(!b.is_owned());
+    /// b.set(0, Scalar::new(3.0));
+    /// assert!(b.is_owned());
+    /// ```
     #[inline]
     pub fn is_owned(&self) -> bool {
         matches!(self.memory, Memory::Owned(_))
@@ -169,6 +256,12 @@ impl Buffer {
     ///
     /// # Panics
     /// When `index` is not below `len`.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, Scalar};
+    ///
+    /// assert_eq!(Buffer::from_slice(&[1.0, 2.0]).get(1), Scalar::new(2.0));
+    /// ```
     pub fn get(&self, index: usize) -> Scalar {
         assert!(index < self.len, "element {index} of a buffer of {} elements", self.len);
         let size = self.dtype.size();
@@ -181,6 +274,14 @@ impl Buffer {
     ///
     /// # Panics
     /// When `index` is not below `len`, or the dtype is another.
+    ///
+    /// ```
+    /// use wengert_kernel::{Buffer, Scalar};
+    ///
+    /// let mut b = Buffer::from_slice(&[1, 2]);
+    /// b.set(0, Scalar::new(-1));
+    /// assert_eq!(b.to_vec(), Some(vec![-1, 2]));
+    /// ```
     pub fn set(&mut self, index: usize, value: Scalar) {
         assert!(index < self.len, "element {index} of a buffer of {} elements", self.len);
         assert_eq!(value.dtype, self.dtype, "the value's dtype must be the buffer's");
@@ -189,6 +290,14 @@ impl Buffer {
     }
 
     /// The elements; `None` when `T` is not the dtype or foreign memory is not aligned for it.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let b = Buffer::from_slice(&[1.0, 2.0]);
+    /// assert_eq!(b.as_slice(), Some(&[1.0, 2.0][..]));
+    /// assert_eq!(b.as_slice::<f32>(), None);
+    /// ```
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         if T::DTYPE != self.dtype {
             return None;
@@ -202,6 +311,14 @@ impl Buffer {
     }
 
     /// The elements, to be written; `None` when `T` is not the dtype. Foreign memory is copied first.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let mut b = Buffer::from_slice(&[3, 1, 2]);
+    /// b.as_mut_slice::<i32>().unwrap().sort();
+    /// assert_eq!(b.as_slice(), Some(&[1, 2, 3][..]));
+    /// ```
     pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
         if T::DTYPE != self.dtype {
             return None;
@@ -215,6 +332,13 @@ impl Buffer {
     }
 
     /// A copy of the elements, whatever their alignment; `None` when `T` is not the dtype.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let b = Buffer::from_slice(&[1u8, 2]);
+    /// assert_eq!((b.to_vec::<u8>(), b.to_vec::<i32>()), (Some(vec![1, 2]), None));
+    /// ```
     pub fn to_vec<T: Element>(&self) -> Option<Vec<T>> {
         if T::DTYPE != self.dtype {
             return None;
@@ -226,6 +350,12 @@ impl Buffer {
     }
 
     /// The elements as bytes.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// assert_eq!(Buffer::from_slice(&[258]).bytes(), [2, 1, 0, 0]);
+    /// ```
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         match &self.memory {
@@ -236,6 +366,16 @@ impl Buffer {
 
     /// The elements as bytes, to be written. Foreign memory is copied first. Bytes of `bool` other than 0 and 1 make
     /// [`Buffer::as_slice`] answer `None`.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let mut b = Buffer::from_slice(&[true, false]);
+    /// b.bytes_mut()[1] = 1;
+    /// assert_eq!(b.as_slice(), Some(&[true, true][..]));
+    /// b.bytes_mut()[1] = 2;
+    /// assert_eq!(b.as_slice::<bool>(), None);
+    /// ```
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if !self.is_owned() {
@@ -248,12 +388,29 @@ impl Buffer {
     }
 
     /// The first byte, for machine code. Valid for reads of `len` elements, aligned to one byte only unless owned.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let b = Buffer::from_slice(&[1.5, 2.5]);
+    /// // SAFETY: owned memory is aligned and holds two elements.
+    /// assert_eq!(unsafe { b.as_ptr().cast::<f64>().add(1).read() }, 2.5);
+    /// ```
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.bytes().as_ptr()
     }
 
     /// The first byte, to be written by machine code; 64-byte aligned. Foreign memory is copied first.
+    ///
+    /// ```
+    /// use wengert_kernel::Buffer;
+    ///
+    /// let mut b = Buffer::from_vec(vec![1u8, 2]);
+    /// // SAFETY: there are two elements.
+    /// unsafe { b.as_mut_ptr().add(1).write(9) };
+    /// assert_eq!(b.bytes(), [1, 9]);
+    /// ```
     #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.bytes_mut().as_mut_ptr()
@@ -499,18 +656,22 @@ mod tests {
         assert!(message.downcast_ref::<String>().unwrap().contains("18446744073709551616 bytes"));
     }
 
+    fn scratch(dtype: DType, len: usize) -> Buffer {
+        Arc::into_inner(Buffer::try_shared_scratch(dtype, len).unwrap().0).unwrap()
+    }
+
     #[test]
     fn small_memory_is_used_again() {
         let mut first = Buffer::from_slice(&[1.5f64; 5]);
         let at = first.as_mut_ptr() as usize;
         drop(first);
-        let mut again = Buffer::try_scratch(DType::I32, 11).unwrap();
+        let mut again = scratch(DType::I32, 11);
         assert_eq!((again.len(), again.bytes().len(), again.as_ptr() as usize), (11, 44, at));
         again.bytes_mut().fill(0xff);
         drop(again);
-        assert_eq!(Buffer::try_scratch(DType::Bool, 64).unwrap().as_slice::<bool>(), Some(&[false; 64][..]));
+        assert_eq!(scratch(DType::Bool, 64).as_slice::<bool>(), Some(&[false; 64][..]));
         assert_eq!(Buffer::zeros(DType::U8, 64).bytes(), [0; 64]);
-        let elsewhere = Buffer::try_scratch(DType::U8, 65).unwrap();
+        let elsewhere = scratch(DType::U8, 65);
         assert_ne!(elsewhere.as_ptr() as usize, at, "another size");
         // What one thread allocates another may drop, and the thread's own store goes with it.
         let made = std::thread::spawn(|| (0..100).map(|_| Buffer::zeros(DType::U8, 1024)).collect::<Vec<_>>()).join();
@@ -527,9 +688,9 @@ mod tests {
         first.as_mut_slice::<f64>().unwrap().fill(1.5);
         drop(first);
         assert_eq!(Buffer::zeros(DType::F64, len).as_slice::<f64>().unwrap(), vec![0.0; len]);
-        let again = Buffer::try_scratch(DType::F64, len).unwrap();
+        let again = scratch(DType::F64, len);
         assert_eq!((again.len(), again.as_ptr() as usize % ALIGN), (len, 0));
-        let bools = Buffer::try_scratch(DType::Bool, 8 * len).unwrap();
+        let bools = scratch(DType::Bool, 8 * len);
         assert!(bools.as_slice::<bool>().is_some());
     }
 

@@ -248,22 +248,36 @@ impl fmt::Display for DType {
 /// assert_eq!(<f32 as Element>::DTYPE, DType::F32);
 /// assert_eq!(f64::from_bits(Element::to_bits(1.5)), 1.5);
 /// ```
-pub trait Element: Operand + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
+pub trait Element: Operand + Send + Sync + fmt::Debug + 'static {
     /// The dtype it stands for.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, Element};
+    ///
+    /// assert_eq!(u8::DTYPE, DType::U8);
+    /// ```
     const DTYPE: DType;
     /// The value's bits, zero-extended to 64.
+    ///
+    /// ```
+    /// use wengert_kernel::Element;
+    ///
+    /// assert_eq!((-1i32).to_bits(), 0xffff_ffff);
+    /// ```
     fn to_bits(self) -> u64;
     /// The value of those (low) bits.
+    ///
+    /// ```
+    /// use wengert_kernel::Element;
+    ///
+    /// assert_eq!(i32::from_bits(0xffff_ffff), -1);
+    /// assert!(!bool::from_bits(2), "the lowest bit counts");
+    /// ```
     fn from_bits(bits: u64) -> Self;
-}
-
-mod sealed {
-    pub trait Sealed {}
 }
 
 macro_rules! elements {
     ($($t:ty, $dtype:ident, $to:expr, $from:expr;)*) => {$(
-        impl sealed::Sealed for $t {}
         impl Element for $t {
             const DTYPE: DType = DType::$dtype;
             #[inline(always)]
@@ -288,6 +302,13 @@ elements! {
 }
 
 /// Calls `$body` with the type alias `$T` bound to the Rust type of a dtype.
+///
+/// ```
+/// use wengert_kernel::{DType, with_element};
+///
+/// let bytes = |dtype: DType| with_element!(dtype, T => size_of::<T>());
+/// assert_eq!((bytes(DType::Bool), bytes(DType::F64)), (1, 8));
+/// ```
 #[macro_export]
 macro_rules! with_element {
     ($dtype:expr, $T:ident => $body:expr) => {

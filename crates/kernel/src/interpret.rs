@@ -16,6 +16,23 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// The byte that fills the arena and the outputs before the routine starts.
+///
+/// ```
+/// use wengert_kernel::interpret::{POISON, interpret};
+/// # use wengert_kernel::routine::{Library, Routine};
+/// # struct Nothing;
+/// # impl Library for Nothing {
+/// #     fn call(&self, _: &str, _: &[i64], _: &[&[u8]], _: &mut [&mut [u8]]) -> bool { false }
+/// # }
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: u8[2] output 0
+///     function f0 "half" () { %0: u8 = const 1  store b0[0] = %0 }"#).unwrap();
+/// let mut y = [0; 2];
+/// interpret(&routine, &[], &mut [&mut y], &Nothing);
+/// assert_eq!(y, [1, POISON], "the second element is not written");
+/// ```
 pub const POISON: u8 = 0xa5;
 
 /// Runs a routine that [`verify`](crate::verify::verify) has passed. Inputs and outputs are the bytes of the arguments

@@ -26,6 +26,15 @@ const NOTE_COLUMN: usize = 56;
 
 impl Routine {
     /// The text with a note behind each statement whose origin has one. It does not parse.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Routine, Value};
+    ///
+    /// let mut routine = Routine::parse("routine arena 0  function f0 \"main\" () { %0: i64 = index 7 }").unwrap();
+    /// routine.functions[0].set_origin(Value(0), 3);
+    /// let text = routine.annotated(&|origin| Some(format!("line {origin}")));
+    /// assert!(text.lines().any(|line| line.starts_with("  %0: i64 = index 7 ") && line.ends_with(" # line 3")));
+    /// ```
     pub fn annotated(&self, note: &dyn Fn(u32) -> Option<String>) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.

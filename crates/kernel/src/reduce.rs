@@ -7,7 +7,10 @@
 //!    the identity. Element `i` of the block goes to lane `i % lanes`, in order: `acc = op(acc, element)`.
 //! 3. A block ends with a tree: for `half` = lanes/2, lanes/4, .., 1: `acc[j] = op(acc[j], acc[j + half])` for all
 //!    `j < half`. `acc[0]` is the block's result. Lanes that saw no element take part with the identity.
-//! 4. Blocks are combined in pairs, as [`Pairwise`] says.
+//! 4. Blocks are combined in pairs, pairs in pairs, and so on, like a binary counter. After block `b` (from 0) with
+//!    result `r`: `level = 0`; while bit `level` of `b` is 1, `r = op(stack[level], r)` and `level += 1`; then
+//!    `stack[level] = r`. At the end the results left are combined from the lowest level upwards:
+//!    `r = op(stack[higher], r)`.
 //!
 //! **Any other axis** (rows of vectors, reduced to one row); [`fold_rows`]: rows in sequence, `acc = op(acc, row)`
 //! element by element, from the identity, in blocks of [`ROW_BLOCK`] rows; blocks as above.
@@ -23,20 +26,54 @@ use crate::dtype::{DType, Element, Scalar};
 use crate::scalar::Binary;
 
 /// Bytes of the accumulators of one block.
+///
+/// ```
+/// assert_eq!(wengert_kernel::reduce::LANE_BYTES, 2 * 512 / 8, "two registers of AVX-512");
+/// ```
 pub const LANE_BYTES: usize = 128;
 
 /// Elements of a block along the last axis.
+///
+/// ```
+/// use wengert_kernel::reduce::{BLOCK, fold_last};
+///
+/// let mut data = vec![0f32; BLOCK + 2];
+/// (data[0], data[BLOCK], data[BLOCK + 1]) = (1e8, 3.0, 3.0);
+/// // 1e8 + 3.0 is 1e8; but the elements of the second block are added first.
+/// assert_eq!(fold_last(&data, 0.0, |x, y| x + y), 100_000_008.0);
+/// ```
 pub const BLOCK: usize = 4096;
 
 /// Rows of a block along another axis.
+///
+/// ```
+/// use wengert_kernel::reduce::{ROW_BLOCK, fold_rows};
+///
+/// let mut column = vec![0f32; ROW_BLOCK + 2];
+/// (column[0], column[ROW_BLOCK], column[ROW_BLOCK + 1]) = (1e8, 3.0, 3.0);
+/// assert_eq!(fold_rows(&column, 1, 0.0, |x, y| x + y), [100_000_008.0]);
+/// ```
 pub const ROW_BLOCK: usize = 256;
 
 /// Accumulators of one block for elements of a dtype.
+///
+/// ```
+/// use wengert_kernel::{DType, reduce::lanes};
+///
+/// assert_eq!((lanes(DType::F32), lanes(DType::F64)), (32, 16));
+/// ```
 pub const fn lanes(dtype: DType) -> usize {
     LANE_BYTES / dtype.size()
 }
 
 /// Whether elements of `dtype` can be reduced by `op`. Halves cannot: their `f32` values are, before the result is rounded.
+///
+/// ```
+/// use wengert_kernel::{Binary, DType, reduce::is_reduction};
+///
+/// assert!(is_reduction(Binary::Add, DType::F32) && !is_reduction(Binary::Sub, DType::F32));
+/// assert!(is_reduction(Binary::And, DType::Bool) && !is_reduction(Binary::Add, DType::Bool));
+/// ```
 pub const fn is_reduction(op: Binary, dtype: DType) -> bool {
     match op {
         Binary::Add | Binary::Mul | Binary::Max | Binary::Min => !matches!(dtype, DType::Bool) && !dtype.is_half(),
@@ -108,7 +145,7 @@ pub fn fold_last<T: Element>(data: &[T], identity: T, op: impl Fn(T, T) -> T) ->
 }
 
 /// Steps 2 and 3 of the order: at most [`BLOCK`] elements.
-pub fn fold_block<T: Element>(block: &[T], identity: T, op: impl Fn(T, T) -> T) -> T {
+fn fold_block<T: Element>(block: &[T], identity: T, op: impl Fn(T, T) -> T) -> T {
     let lanes = lanes(T::DTYPE);
     let mut all = [identity; LANE_BYTES];
     let acc = &mut all[..lanes];
@@ -156,13 +193,8 @@ pub fn fold_rows<T: Element>(data: &[T], width: usize, identity: T, op: impl Fn(
     blocks.finish(pair).unwrap_or_else(|| vec![identity; width])
 }
 
-/// Combines results of blocks in pairs, pairs in pairs, and so on, like a binary counter.
-///
-/// After block `b` (from 0) with result `r`: `level = 0`; while bit `level` of `b` is 1, `r = op(stack[level], r)` and
-/// `level += 1`; then `stack[level] = r`. At the end the results left are combined from the lowest level upwards:
-/// `r = op(stack[higher], r)`. At most 64 results are kept at a time.
-#[derive(Clone, Debug)]
-pub struct Pairwise<R> {
+/// Step 4 of the order. At most 64 results are kept at a time.
+struct Pairwise<R> {
     /// Results of the levels that hold one, the highest level first.
     stack: Vec<R>,
     /// Blocks so far; its bits are the levels that hold a result.
@@ -171,12 +203,12 @@ pub struct Pairwise<R> {
 
 impl<R> Pairwise<R> {
     /// No block yet.
-    pub fn new() -> Self {
+    fn new() -> Self {
         Pairwise { stack: Vec::new(), blocks: 0 }
     }
 
     /// The result of the next block.
-    pub fn push(&mut self, mut result: R, op: impl Fn(R, R) -> R) {
+    fn push(&mut self, mut result: R, op: impl Fn(R, R) -> R) {
         for _ in 0..self.blocks.trailing_ones() {
             let left = self.stack.pop().expect("one result for every bit of the count");
             result = op(left, result);
@@ -186,7 +218,7 @@ impl<R> Pairwise<R> {
     }
 
     /// All blocks combined; `None` when there was none.
-    pub fn finish(mut self, op: impl Fn(R, R) -> R) -> Option<R> {
+    fn finish(mut self, op: impl Fn(R, R) -> R) -> Option<R> {
         let mut result = self.stack.pop()?;
         while let Some(left) = self.stack.pop() {
             result = op(left, result);
@@ -195,15 +227,8 @@ impl<R> Pairwise<R> {
     }
 }
 
-impl<R> Default for Pairwise<R> {
-    fn default() -> Self {
-        Pairwise::new()
-    }
-}
-
 /// [`fold_last`] of elements that come one by one.
-#[derive(Clone, Debug)]
-pub struct Stream<T> {
+pub(crate) struct Stream<T> {
     identity: T,
     op: fn(T, T) -> T,
     /// Elements of the block not yet full.
@@ -213,12 +238,12 @@ pub struct Stream<T> {
 
 impl<T: Element> Stream<T> {
     /// No element yet.
-    pub fn new(identity: T, op: fn(T, T) -> T) -> Self {
+    pub(crate) fn new(identity: T, op: fn(T, T) -> T) -> Self {
         Stream { identity, op, block: Vec::new(), blocks: Pairwise::new() }
     }
 
     /// The next element.
-    pub fn push(&mut self, element: T) {
+    pub(crate) fn push(&mut self, element: T) {
         self.block.push(element);
         if self.block.len() == BLOCK {
             self.end_block();
@@ -226,7 +251,7 @@ impl<T: Element> Stream<T> {
     }
 
     /// The reduction of all elements.
-    pub fn finish(mut self) -> T {
+    pub(crate) fn finish(mut self) -> T {
         if !self.block.is_empty() {
             self.end_block();
         }
@@ -285,7 +310,7 @@ mod tests {
             blocks.iter().for_each(|b| pairs.push(b.clone(), op));
             assert_eq!(pairs.finish(op), Some(naive_pairs(&blocks)));
         }
-        assert_eq!(Pairwise::<i32>::default().finish(|a, _| a), None);
+        assert_eq!(Pairwise::<i32>::new().finish(|a, _| a), None);
     }
 
     /// Evaluates the written order.

@@ -13,18 +13,54 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// A scalar SSA value of a [`Function`].
+///
+/// ```
+/// use wengert_kernel::{DType, routine::{Function, Value}};
+///
+/// let mut function = Function::default();
+/// assert_eq!(function.value(DType::F64), Value(0));
+/// assert_eq!(Value(0).to_string(), "%0");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Value(pub u32);
 
 /// A buffer of a [`Routine`].
+///
+/// ```
+/// use wengert_kernel::routine::{BufferId, Routine, Storage};
+///
+/// let routine = Routine::parse("routine arena 0  buffer b0: f64[3] input 0  buffer b1: f64[3] output 0").unwrap();
+/// let id = BufferId(1);
+/// assert_eq!(id.to_string(), "b1");
+/// assert_eq!(routine.buffers[id.0 as usize].storage, Storage::Output(0));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BufferId(pub u32);
 
 /// A function of a [`Routine`].
+///
+/// ```
+/// assert_eq!(wengert_kernel::routine::FunctionId(2).to_string(), "f2");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FunctionId(pub u32);
 
 /// A whole compiled program.
+///
+/// ```
+/// use wengert_kernel::{DType, Scalar, verify::verify};
+/// use wengert_kernel::routine::{Affine, Block, Buffer, BufferId, Function, Routine, Stmt, Storage};
+///
+/// let mut main = Function { name: "main".into(), ..Function::default() };
+/// let out = main.value(DType::F64);
+/// let constant = Stmt::Const { out, value: Scalar::new(2.0) };
+/// let store = Stmt::Store { buffer: BufferId(0), at: Affine::constant(0), value: out };
+/// main.body = Block { stmts: vec![constant, store], yields: Vec::new() };
+/// let result = Buffer { dtype: DType::F64, len: 1, storage: Storage::Output(0) };
+/// let routine = Routine { buffers: vec![result], functions: vec![main], arena: 0 };
+/// assert_eq!(verify(&routine), Ok(()));
+/// assert!(routine.to_string().contains("store b0[0] = %0"));
+/// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Routine {
     /// All buffers, whoever provides them.
@@ -36,6 +72,13 @@ pub struct Routine {
 }
 
 /// A stretch of elements of one dtype.
+///
+/// ```
+/// use wengert_kernel::{DType, routine::{Buffer, Routine, Storage}};
+///
+/// let routine = Routine::parse("routine arena 64  buffer b0: i32[16] arena 0").unwrap();
+/// assert_eq!(routine.buffers, [Buffer { dtype: DType::I32, len: 16, storage: Storage::Arena(0) }]);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Buffer {
     /// Element type.
@@ -47,6 +90,13 @@ pub struct Buffer {
 }
 
 /// Who provides a buffer's memory.
+///
+/// ```
+/// use wengert_kernel::routine::Storage;
+///
+/// assert_eq!(Storage::Input(2).to_string(), "input 2");
+/// assert_eq!(Storage::Growable.to_string(), "growable");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Storage {
     /// The i-th argument of the call; read only, aligned to one byte only.
@@ -63,6 +113,18 @@ pub enum Storage {
 }
 
 /// A function: scalar parameters and results, buffers by reference.
+///
+/// ```
+/// use wengert_kernel::routine::{BufferId, Routine, Value};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: f64[1] param 0
+///     function f0 "double" (%0: f64; b0) { %1: f64 = add %0, %0  yield %1 }"#).unwrap();
+/// let double = &routine.functions[0];
+/// assert_eq!((&double.params[..], &double.buffer_params[..]), (&[Value(0)][..], &[BufferId(0)][..]));
+/// assert_eq!(double.body.yields, [Value(1)]);
+/// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Function {
     /// For print-outs and profiles.
@@ -81,6 +143,15 @@ pub struct Function {
 
 /// Where values stem from, by number of the value: a number that means something to who made the routine. They are for
 /// readers: no part of the text, and equal to all others.
+///
+/// ```
+/// use wengert_kernel::{DType, routine::{Function, Origins}};
+///
+/// let mut function = Function::default();
+/// let x = function.value(DType::F64);
+/// function.set_origin(x, 7);
+/// assert_eq!(function.origins, Origins::default(), "functions that differ in it alone are equal");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Vec<u32>);
 
@@ -91,6 +162,20 @@ impl PartialEq for Origins {
 }
 
 /// Statements in order, and the values handed to the enclosing statement.
+///
+/// ```
+/// use wengert_kernel::routine::{Block, Routine, Stmt};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     function f0 "sign" (%0: bool) {
+///       %1: i64 = if %0 { %2: i64 = const 1  yield %2 } else { %3: i64 = const -1  yield %3 }
+///       yield %1
+///     }"#).unwrap();
+/// let Block { stmts, yields } = &routine.functions[0].body;
+/// let Stmt::If { then, results, .. } = &stmts[0] else { unreachable!() };
+/// assert_eq!((then.stmts.len(), results), (1, yields));
+/// ```
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Block {
     /// In order of execution.
@@ -100,6 +185,14 @@ pub struct Block {
 }
 
 /// A linear form `offset + sum coefficient * value` over `i64` values, in elements.
+///
+/// ```
+/// use wengert_kernel::routine::{Affine, Value};
+///
+/// let (row, column) = (Value(0), Value(1));
+/// let element = Affine::constant(8).plus(row, 4).plus(column, 1);
+/// assert_eq!(element.to_string(), "4*%0 + %1 + 8");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Affine {
     /// The constant part.
@@ -109,6 +202,12 @@ pub struct Affine {
 }
 
 /// How many times a loop runs.
+///
+/// ```
+/// use wengert_kernel::routine::{Count, Value};
+///
+/// assert_eq!([Count::Const(10), Count::Value(Value(3))].map(|n| n.to_string()), ["10", "%3"]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Count {
     /// Known when compiled.
@@ -118,6 +217,19 @@ pub enum Count {
 }
 
 /// A value carried by a loop: `param` is `init` in the first round and what the body yielded after it.
+///
+/// ```
+/// use wengert_kernel::routine::{Carried, Routine, Stmt, Value};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     function f0 "power" (%0: f64, %1: i64) {
+///       %2: f64 = for %3 in 0..%1 carry (%4: f64 = %0) { %5: f64 = mul %4, %4  yield %5 }
+///       yield %2
+///     }"#).unwrap();
+/// let Stmt::For { carried, .. } = &routine.functions[0].body.stmts[0] else { unreachable!() };
+/// assert_eq!(carried[..], [Carried { param: Value(4), init: Value(0) }]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Carried {
     /// The name inside.
@@ -128,6 +240,17 @@ pub struct Carried {
 
 /// One reduction carried by a [`Stmt::Pass`]: the elements `item` over all rounds, combined by `op` in the fixed
 /// order of [`crate::reduce`].
+///
+/// ```
+/// use wengert_kernel::{Binary, routine::{Fold, Routine, Stmt, Value}};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: f64[9] input 0
+///     function f0 "largest" () { pass %0 in 0..9 { %1: f64 = load b0[%0] } fold max %1 -> %2: f64 }"#).unwrap();
+/// let Stmt::Pass { folds, .. } = &routine.functions[0].body.stmts[0] else { unreachable!() };
+/// assert_eq!(folds[..], [Fold { op: Binary::Max, item: Value(1), result: Value(2) }]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Fold {
     /// `Add`, `Mul`, `Max`, `Min`, `And` or `Or`.
@@ -139,6 +262,13 @@ pub struct Fold {
 }
 
 /// A stretch of a buffer handed to the runtime: `len` elements from `at`.
+///
+/// ```
+/// use wengert_kernel::routine::{Affine, BufferId, Span, Value};
+///
+/// let row = Span { buffer: BufferId(1), at: Affine::default().plus(Value(0), 8), len: 8 };
+/// assert_eq!(row.to_string(), "b1[8*%0; 8]");
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Span {
     /// Where.
@@ -150,6 +280,15 @@ pub struct Span {
 }
 
 /// One statement.
+///
+/// ```
+/// use wengert_kernel::{ScalarOp, Unary, routine::{Routine, Stmt, Value}};
+///
+/// let text = "routine arena 0  function f0 \"f\" (%0: f64) { %1: f64 = exp %0  yield %1 }";
+/// let routine = Routine::parse(text).unwrap();
+/// let exp = Stmt::Let { out: Value(1), op: ScalarOp::Unary(Unary::Exp), args: [Value(0)].into_iter().collect() };
+/// assert_eq!(routine.functions[0].body.stmts, [exp]);
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub enum Stmt {
     /// A constant.
@@ -309,6 +448,20 @@ pub enum Stmt {
 }
 
 /// How a call ended.
+///
+/// ```
+/// use wengert_kernel::interpret::interpret;
+/// use wengert_kernel::routine::{Library, Routine, Status};
+/// # struct Nothing;
+/// # impl Library for Nothing {
+/// #     fn call(&self, _: &str, _: &[i64], _: &[&[u8]], _: &mut [&mut [u8]]) -> bool { false }
+/// # }
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     function f0 "main" () { %0: bool = const true  %1: i64 = const 0  fail %0 check 3 lane %1 }"#).unwrap();
+/// assert_eq!(interpret(&routine, &[], &mut [], &Nothing), Status::Check { check: 3, lane: 0 });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Status {
     /// All outputs are written.
@@ -328,24 +481,56 @@ pub enum Status {
 }
 
 /// The runtime as the routine's interpreter sees it.
+///
+/// ```
+/// use wengert_kernel::{interpret::interpret, routine::{Library, Routine, Status}};
+///
+/// struct Swap;
+/// impl Library for Swap {
+///     fn call(&self, name: &str, _: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool {
+///         if name == "swap" {
+///             outputs[0].copy_from_slice(&[inputs[0][1], inputs[0][0]]);
+///         }
+///         name == "swap"
+///     }
+/// }
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: u8[2] input 0
+///     buffer b1: u8[2] output 0
+///     function f0 "main" () { runtime "swap" (; b0[0; 2] -> b1[0; 2]) }"#).unwrap();
+/// let mut y = [0, 0];
+/// assert_eq!(interpret(&routine, &[&[1, 2]], &mut [&mut y], &Swap), Status::Fine);
+/// assert_eq!(y, [2, 1]);
+/// ```
 pub trait Library {
     /// Runs the function `name`; `false` when there is none of that name. Spans are given as the bytes they cover.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Library;
+    ///
+    /// struct Nothing;
+    /// impl Library for Nothing {
+    ///     fn call(&self, _: &str, _: &[i64], _: &[&[u8]], _: &mut [&mut [u8]]) -> bool { false }
+    /// }
+    /// assert!(!Nothing.call("dot_f64", &[], &[], &mut []));
+    /// ```
     fn call(&self, name: &str, ints: &[i64], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> bool;
 }
 
 /// Blocks inside blocks that a routine may have; passes may recurse over them (never over the length of a block).
-pub const MAX_NESTING: usize = 256;
+pub(crate) const MAX_NESTING: usize = 256;
 
 impl Block {
     /// Visits every value defined in the block and the blocks inside, in order of the text.
-    pub fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
+    pub(crate) fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
         self.stmts.iter().for_each(|stmt| stmt.for_each_definition(visit));
     }
 }
 
 impl Stmt {
     /// Visits every value the statement defines, the blocks inside included.
-    pub fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
+    pub(crate) fn for_each_definition(&self, visit: &mut dyn FnMut(Value)) {
         match self {
             Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } | Stmt::Load { out, .. } => {
                 visit(*out);
@@ -385,16 +570,36 @@ impl Stmt {
 
 impl Affine {
     /// A constant.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Affine;
+    ///
+    /// assert!(Affine::constant(7).terms.is_empty());
+    /// ```
     pub fn constant(offset: i64) -> Self {
         Affine { offset, terms: SmallVec::new() }
     }
 
     /// One value.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Affine, Value};
+    ///
+    /// assert_eq!(Affine::value(Value(1)).to_string(), "%1");
+    /// ```
     pub fn value(value: Value) -> Self {
         Affine::constant(0).plus(value, 1)
     }
 
     /// `self + coefficient * value`.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Affine, Value};
+    ///
+    /// let x = Value(0);
+    /// assert_eq!(Affine::value(x).plus(x, 2).to_string(), "3*%0");
+    /// assert_eq!(Affine::value(x).plus(x, -1), Affine::constant(0));
+    /// ```
     pub fn plus(mut self, value: Value, coefficient: i64) -> Self {
         match self.terms.iter_mut().find(|t| t.0 == value) {
             Some(term) => term.1 += coefficient,
@@ -405,6 +610,13 @@ impl Affine {
     }
 
     /// `self + coefficient * other`.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Affine, Value};
+    ///
+    /// let row = Affine::value(Value(0)).shifted(1);
+    /// assert_eq!(Affine::value(Value(1)).plus_affine(&row, 10).to_string(), "%1 + 10*%0 + 10");
+    /// ```
     pub fn plus_affine(mut self, other: &Affine, coefficient: i64) -> Self {
         self.offset += coefficient * other.offset;
         for &(v, c) in &other.terms {
@@ -414,12 +626,25 @@ impl Affine {
     }
 
     /// `self + offset`.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Affine, Value};
+    ///
+    /// assert_eq!(Affine::value(Value(0)).shifted(-1).to_string(), "%0 - 1");
+    /// ```
     pub fn shifted(mut self, offset: i64) -> Self {
         self.offset += offset;
         self
     }
 
     /// The coefficient of a value.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Affine, Value};
+    ///
+    /// let at = Affine::constant(5).plus(Value(0), 4);
+    /// assert_eq!((at.coefficient(Value(0)), at.coefficient(Value(1))), (4, 0));
+    /// ```
     pub fn coefficient(&self, value: Value) -> i64 {
         self.terms.iter().find(|t| t.0 == value).map_or(0, |t| t.1)
     }
@@ -427,12 +652,31 @@ impl Affine {
 
 impl Function {
     /// A fresh value of a dtype.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, routine::Function};
+    ///
+    /// let mut function = Function::default();
+    /// let (x, y) = (function.value(DType::F64), function.value(DType::Bool));
+    /// assert_ne!(x, y);
+    /// assert_eq!(function.types, [DType::F64, DType::Bool]);
+    /// ```
     pub fn value(&mut self, dtype: DType) -> Value {
         self.types.push(dtype);
         Value(self.types.len() as u32 - 1)
     }
 
     /// Says where a value stems from.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, routine::Function};
+    ///
+    /// let mut function = Function::default();
+    /// let x = function.value(DType::F64);
+    /// function.set_origin(x, 4);
+    /// function.set_origin(x, 5);
+    /// assert_eq!(function.origin(x), Some(5));
+    /// ```
     pub fn set_origin(&mut self, value: Value, origin: u32) {
         let origins = &mut self.origins.0;
         origins.resize(origins.len().max(value.0 as usize + 1), u32::MAX);
@@ -440,11 +684,30 @@ impl Function {
     }
 
     /// Where a value stems from, if anybody said.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, routine::Function};
+    ///
+    /// let mut function = Function::default();
+    /// let [x, y] = [DType::F64, DType::F64].map(|dtype| function.value(dtype));
+    /// function.set_origin(y, 4);
+    /// assert_eq!((function.origin(x), function.origin(y)), (None, Some(4)));
+    /// ```
     pub fn origin(&self, value: Value) -> Option<u32> {
         self.origins.0.get(value.0 as usize).copied().filter(|&o| o != u32::MAX)
     }
 
     /// Where a statement stems from: that of the value that it defines, stores or tests.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, routine::{Affine, BufferId, Function, Stmt}};
+    ///
+    /// let mut function = Function::default();
+    /// let value = function.value(DType::F64);
+    /// function.set_origin(value, 4);
+    /// let store = Stmt::Store { buffer: BufferId(0), at: Affine::constant(0), value };
+    /// assert_eq!(function.origin_of(&store), Some(4));
+    /// ```
     pub fn origin_of(&self, stmt: &Stmt) -> Option<u32> {
         let value = match stmt {
             Stmt::Const { .. } => None,
@@ -461,6 +724,14 @@ impl Function {
     }
 
     /// The dtype of a value.
+    ///
+    /// ```
+    /// use wengert_kernel::{DType, routine::Function};
+    ///
+    /// let mut function = Function::default();
+    /// let p = function.value(DType::Bool);
+    /// assert_eq!(function.dtype(p), DType::Bool);
+    /// ```
     pub fn dtype(&self, value: Value) -> DType {
         self.types[value.0 as usize]
     }

@@ -12,6 +12,13 @@ use crate::with_element;
 use std::fmt;
 
 /// A function of one element; the result has the operand's dtype unless said otherwise.
+///
+/// ```
+/// use wengert_kernel::{Scalar, ScalarOp, Unary};
+///
+/// assert_eq!(ScalarOp::Unary(Unary::Round).eval(&[Scalar::new(2.5)]), Scalar::new(2.0));
+/// assert_eq!(ScalarOp::Unary(Unary::Clz).eval(&[Scalar::new(1u8)]), Scalar::new(7u8));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Unary {
     /// `-x`; wraps for integers (unsigned too).
@@ -93,6 +100,13 @@ pub enum Unary {
 }
 
 /// A function of two elements of one dtype, with a result of that dtype.
+///
+/// ```
+/// use wengert_kernel::{Binary, Scalar, ScalarOp};
+///
+/// assert_eq!(ScalarOp::Binary(Binary::Max).eval(&[Scalar::new(-0.0), Scalar::new(0.0)]), Scalar::new(0.0));
+/// assert_eq!(ScalarOp::Binary(Binary::Shl).eval(&[Scalar::new(1u8), Scalar::new(8u8)]), Scalar::new(0u8));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Binary {
     /// Wraps for integers; logical or for `bool` is `Or`, not this.
@@ -134,6 +148,14 @@ pub enum Binary {
 }
 
 /// A comparison of two elements of one dtype; the result is `bool`. With NaN all but `Ne` are false; -0 equals 0.
+///
+/// ```
+/// use wengert_kernel::{Comparison, Scalar, ScalarOp};
+///
+/// let nan = Scalar::new(f64::NAN);
+/// assert_eq!(ScalarOp::Compare(Comparison::Ge).eval(&[nan, nan]), Scalar::new(false));
+/// assert_eq!(ScalarOp::Compare(Comparison::Ne).eval(&[nan, nan]), Scalar::new(true));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Comparison {
     /// Equal.
@@ -151,6 +173,14 @@ pub enum Comparison {
 }
 
 /// An operation on scalars.
+///
+/// ```
+/// use wengert_kernel::{DType, Scalar, ScalarOp};
+///
+/// let x = [true, false].map(|p| ScalarOp::Select.eval(&[p.into(), 1.into(), 2.into()]));
+/// assert_eq!(x, [Scalar::new(1), Scalar::new(2)]);
+/// assert_eq!(ScalarOp::Convert(DType::U8).eval(&[Scalar::new(-3.7)]), Scalar::new(0u8));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ScalarOp {
     /// One operand.
@@ -170,12 +200,20 @@ pub enum ScalarOp {
 }
 
 macro_rules! names {
-    ($($type:ident: $($variant:ident $name:literal),*;)*) => {$(
+    ($($type:ident {
+        $(#[$all_example:meta])* ALL
+        $(#[$name_example:meta])* name
+        $(#[$from_name_example:meta])* from_name
+    } $($variant:ident $name:literal),*;)*) => {$(
         impl $type {
             /// Every member, in order.
+            ///
+            $(#[$all_example])*
             pub const ALL: &[$type] = &[$($type::$variant),*];
 
             /// The name in print-outs.
+            ///
+            $(#[$name_example])*
             pub const fn name(self) -> &'static str {
                 match self {
                     $($type::$variant => $name,)*
@@ -183,6 +221,8 @@ macro_rules! names {
             }
 
             /// The member of that name.
+            ///
+            $(#[$from_name_example])*
             pub fn from_name(name: &str) -> Option<$type> {
                 $type::ALL.iter().copied().find(|op| op.name() == name)
             }
@@ -197,20 +237,89 @@ macro_rules! names {
 }
 
 names! {
-    Unary: Neg "neg", Abs "abs", Sign "sign", Not "not", Sqrt "sqrt", Floor "floor", Ceil "ceil", Round "round",
+    Unary {
+        /// ```
+        /// use wengert_kernel::Unary;
+        ///
+        /// assert_eq!((Unary::ALL[0], Unary::ALL.last()), (Unary::Neg, Some(&Unary::IsFinite)));
+        /// ```
+        ALL
+        /// ```
+        /// use wengert_kernel::Unary;
+        ///
+        /// assert_eq!(Unary::ErfInv.name(), "erf_inv");
+        /// ```
+        name
+        /// ```
+        /// use wengert_kernel::Unary;
+        ///
+        /// assert_eq!(Unary::from_name("log1p"), Some(Unary::Log1p));
+        /// assert_eq!(Unary::from_name("ln"), None);
+        /// ```
+        from_name
+    } Neg "neg", Abs "abs", Sign "sign", Not "not", Sqrt "sqrt", Floor "floor", Ceil "ceil", Round "round",
         Exp "exp", Expm1 "expm1", Log "log", Log1p "log1p", Sin "sin", Cos "cos", Tan "tan", Asin "asin", Acos "acos",
         Atan "atan", Sinh "sinh", Cosh "cosh", Tanh "tanh", Logistic "logistic", Exp2 "exp2",
         Log2 "log2", Log10 "log10", Cbrt "cbrt", Asinh "asinh", Acosh "acosh", Atanh "atanh", Erf "erf", Erfc "erfc",
         ErfInv "erf_inv", Lgamma "lgamma", Digamma "digamma", Entr "entr", PopulationCount "population_count", Clz "clz",
         IsFinite "is_finite";
-    Binary: Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Max "max", Min "min", Pow "pow", Atan2 "atan2",
+    Binary {
+        /// ```
+        /// use wengert_kernel::{Binary, DType, reduce::is_reduction};
+        ///
+        /// let sums = Binary::ALL.iter().filter(|&&op| is_reduction(op, DType::F64));
+        /// assert!(sums.eq(&[Binary::Add, Binary::Mul, Binary::Max, Binary::Min]));
+        /// ```
+        ALL
+        /// ```
+        /// use wengert_kernel::Binary;
+        ///
+        /// assert_eq!(Binary::Atan2.name(), "atan2");
+        /// assert_eq!(Binary::Atan2.name(), Binary::Atan2.to_string());
+        /// ```
+        name
+        /// ```
+        /// use wengert_kernel::Binary;
+        ///
+        /// assert_eq!(Binary::from_name("shl"), Some(Binary::Shl));
+        /// assert_eq!(Binary::from_name("<<"), None);
+        /// ```
+        from_name
+    } Add "add", Sub "sub", Mul "mul", Div "div", Rem "rem", Max "max", Min "min", Pow "pow", Atan2 "atan2",
         Hypot "hypot", Xlogy "xlogy", Xlog1py "xlog1py", And "and", Or "or", Xor "xor", Shl "shl", Shr "shr",
         Threefry "threefry";
-    Comparison: Eq "eq", Ne "ne", Lt "lt", Le "le", Gt "gt", Ge "ge";
+    Comparison {
+        /// ```
+        /// use wengert_kernel::Comparison;
+        ///
+        /// assert_eq!(Comparison::ALL.len(), 6);
+        /// ```
+        ALL
+        /// ```
+        /// use wengert_kernel::Comparison;
+        ///
+        /// assert_eq!(Comparison::Le.name(), "le");
+        /// ```
+        name
+        /// ```
+        /// use wengert_kernel::Comparison;
+        ///
+        /// assert_eq!(Comparison::from_name("ge"), Some(Comparison::Ge));
+        /// assert_eq!(Comparison::from_name(">="), None);
+        /// ```
+        from_name
+    } Eq "eq", Ne "ne", Lt "lt", Le "le", Gt "gt", Ge "ge";
 }
 
 impl ScalarOp {
     /// The name in print-outs; `convert` and `bitcast` for any dtype.
+    ///
+    /// ```
+    /// use wengert_kernel::{Binary, DType, ScalarOp};
+    ///
+    /// assert_eq!(ScalarOp::Binary(Binary::Xlogy).name(), "xlogy");
+    /// assert_eq!(ScalarOp::Convert(DType::F32).name(), ScalarOp::Convert(DType::I64).name());
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             ScalarOp::Unary(op) => op.name(),
@@ -224,7 +333,7 @@ impl ScalarOp {
     }
 
     /// Number of operands.
-    pub const fn arity(self) -> usize {
+    pub(crate) const fn arity(self) -> usize {
         match self {
             ScalarOp::Unary(_) | ScalarOp::Convert(_) | ScalarOp::Bitcast(_) => 1,
             ScalarOp::Binary(_) | ScalarOp::Compare(_) => 2,
@@ -351,21 +460,52 @@ impl ScalarOp {
 }
 
 /// A unary operation on one element type; `None` when the type has none, and for [`Unary::IsFinite`]: see [`test_fn`].
+///
+/// ```
+/// use wengert_kernel::{Unary, scalar::unary_fn};
+///
+/// let neg = unary_fn::<u8>(Unary::Neg).unwrap();
+/// assert_eq!(neg(1), 255);
+/// assert!(unary_fn::<u8>(Unary::Exp).is_none());
+/// ```
 pub fn unary_fn<T: Element>(op: Unary) -> Option<fn(T) -> T> {
     T::unary(op)
 }
 
 /// A unary operation whose result is `bool`, on one element type.
+///
+/// ```
+/// use wengert_kernel::{Unary, scalar::test_fn};
+///
+/// let is_finite = test_fn::<f32>(Unary::IsFinite).unwrap();
+/// assert!(is_finite(0.0) && !is_finite(f32::NAN));
+/// assert!(test_fn::<f32>(Unary::Neg).is_none() && test_fn::<i32>(Unary::IsFinite).is_none());
+/// ```
 pub fn test_fn<T: Element>(op: Unary) -> Option<fn(T) -> bool> {
     if op == Unary::IsFinite { T::finite_test() } else { None }
 }
 
 /// A binary operation on one element type; `None` when the type has none.
+///
+/// ```
+/// use wengert_kernel::{Binary, scalar::binary_fn};
+///
+/// let div = binary_fn::<i32>(Binary::Div).unwrap();
+/// assert_eq!((div(-7, 2), div(7, 0)), (-3, -1));
+/// assert!(binary_fn::<bool>(Binary::Add).is_none());
+/// ```
 pub fn binary_fn<T: Element>(op: Binary) -> Option<fn(T, T) -> T> {
     T::binary(op)
 }
 
 /// A comparison of one element type.
+///
+/// ```
+/// use wengert_kernel::{Comparison, scalar::compare_fn};
+///
+/// assert!(compare_fn::<f64>(Comparison::Eq)(-0.0, 0.0));
+/// assert!(compare_fn::<bool>(Comparison::Lt)(false, true));
+/// ```
 pub fn compare_fn<T: Element>(op: Comparison) -> fn(T, T) -> bool {
     match op {
         Comparison::Eq => |x, y| x == y,
@@ -378,6 +518,14 @@ pub fn compare_fn<T: Element>(op: Comparison) -> fn(T, T) -> bool {
 }
 
 /// [`ScalarOp::Fma`] on one element type; `None` for all but floats.
+///
+/// ```
+/// use wengert_kernel::scalar::fma_fn;
+///
+/// let (fma, x) = (fma_fn::<f64>().unwrap(), 1.0 + f64::EPSILON);
+/// assert_eq!(fma(x, x, -x * x), f64::EPSILON * f64::EPSILON, "the rounding error of the product");
+/// assert!(fma_fn::<i32>().is_none());
+/// ```
 pub fn fma_fn<T: Element>() -> Option<fn(T, T, T) -> T> {
     T::fused()
 }
@@ -405,38 +553,46 @@ pub fn bitcast<A: Element, B: Element>(x: A) -> B {
     B::from_bits(x.to_bits())
 }
 
-/// What an [`Element`] can do. Only the element types have it.
-pub trait Operand: Copy + PartialOrd {
-    /// See [`unary_fn`].
-    fn unary(op: Unary) -> Option<fn(Self) -> Self>;
-    /// See [`binary_fn`].
-    fn binary(op: Binary) -> Option<fn(Self, Self) -> Self>;
-    /// See [`fma_fn`].
-    fn fused() -> Option<fn(Self, Self, Self) -> Self> {
-        None
+/// Private, so that only the element types have an [`Operand`]'s abilities.
+mod operand {
+    use super::{Binary, Unary};
+
+    /// What an [`Element`](crate::Element) can do.
+    pub trait Operand: Copy + PartialOrd {
+        /// See [`unary_fn`](super::unary_fn).
+        fn unary(op: Unary) -> Option<fn(Self) -> Self>;
+        /// See [`binary_fn`](super::binary_fn).
+        fn binary(op: Binary) -> Option<fn(Self, Self) -> Self>;
+        /// See [`fma_fn`](super::fma_fn).
+        fn fused() -> Option<fn(Self, Self, Self) -> Self> {
+            None
+        }
+        /// See [`test_fn`](super::test_fn).
+        fn finite_test() -> Option<fn(Self) -> bool> {
+            None
+        }
+        /// As a number that no conversion has rounded yet.
+        fn widen(self) -> Wide;
+        /// Rust's `as`; for `bool`, whether it is not 0.
+        fn narrow(x: Wide) -> Self;
     }
-    /// See [`test_fn`].
-    fn finite_test() -> Option<fn(Self) -> bool> {
-        None
+
+    /// The value of any element, on its way to another type.
+    #[derive(Clone, Copy)]
+    pub enum Wide {
+        /// Of a signed integer.
+        Signed(i64),
+        /// Of an unsigned integer or a `bool`.
+        Unsigned(u64),
+        /// Of an `f32` (apart, so that NaN keeps its bits between equal types).
+        Single(f32),
+        /// Of an `f64`.
+        Double(f64),
     }
-    /// As a number that no conversion has rounded yet.
-    fn widen(self) -> Wide;
-    /// Rust's `as`; for `bool`, whether it is not 0.
-    fn narrow(x: Wide) -> Self;
 }
 
-/// The value of any element, on its way to another type.
-#[derive(Clone, Copy, Debug)]
-pub enum Wide {
-    /// Of a signed integer.
-    Signed(i64),
-    /// Of an unsigned integer or a `bool`.
-    Unsigned(u64),
-    /// Of an `f32` (apart, so that NaN keeps its bits between equal types).
-    Single(f32),
-    /// Of an `f64`.
-    Double(f64),
-}
+pub(crate) use operand::Operand;
+pub(crate) use operand::Wide;
 
 impl Operand for bool {
     fn unary(op: Unary) -> Option<fn(bool) -> bool> {

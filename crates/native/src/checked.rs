@@ -9,6 +9,23 @@ use wengert_kernel::in_place;
 use wengert_kernel::routine::{Routine, Status, Storage};
 
 /// Machine code that is called with [`Buffer`]s.
+///
+/// ```
+/// use wengert_kernel::{Buffer, routine::{Routine, Status}};
+/// use wengert_native::{Checked, Given, Options, Results};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: f64[3] input 0
+///     buffer b1: f64[3] output 0
+///     function f0 "double" () {
+///       pass %0 in 0..3 { %1: f64 = load b0[%0]  %2: f64 = add %1, %1  store b1[%0] = %2 }
+///     }"#).unwrap();
+/// let double = Checked::compile(&routine, &Options::default()).unwrap();
+/// let (x, mut results) = (Buffer::from_slice(&[1.0, 2.0, 3.0]), Results::new());
+/// assert_eq!(double.run([&x].into_iter(), &mut Given::new(), &mut results), Status::Fine);
+/// assert_eq!(results[0].as_slice(), Some(&[2.0, 4.0, 6.0][..]));
+/// ```
 pub struct Checked {
     code: Code,
     inputs: Vec<Option<(DType, usize)>>,
@@ -23,9 +40,24 @@ struct Output {
 }
 
 /// Arguments that the caller gives up.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_kernel::Buffer;
+/// use wengert_native::Given;
+///
+/// let given: Given = [Some(Arc::new(Buffer::from_slice(&[1.0])))].into_iter().collect();
+/// assert!(given.iter().all(Option::is_some), "as `run` expects");
+/// ```
 pub type Given = SmallVec<[Option<Arc<Buffer>>; 8]>;
 
 /// The results of a call, each in memory of its own.
+///
+/// ```
+/// use wengert_native::Results;
+///
+/// assert!(!Results::with_capacity(4).spilled(), "four results are kept without an allocation");
+/// ```
 pub type Results = SmallVec<[Arc<Buffer>; 4]>;
 
 impl Checked {
@@ -33,6 +65,14 @@ impl Checked {
     ///
     /// # Errors
     /// Those of [`compile`].
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Routine;
+    /// use wengert_native::{Checked, Options};
+    ///
+    /// let empty = Routine::parse("routine arena 0").unwrap();
+    /// assert!(Checked::compile(&empty, &Options::default()).is_err(), "there is no function");
+    /// ```
     pub fn compile(routine: &Routine, options: &Options) -> Result<Checked, Error> {
         let code = compile(routine, options)?;
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
@@ -65,6 +105,28 @@ impl Checked {
     ///
     /// # Panics
     /// When there are fewer buffers than inputs, or one has another dtype or length than the routine's.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wengert_kernel::{Buffer, routine::Routine};
+    /// use wengert_native::{Checked, Given, Options, Results};
+    ///
+    /// let routine = Routine::parse(r#"
+    ///     routine arena 0
+    ///     buffer b0: f64[2] input 0
+    ///     buffer b1: f64[2] output 0
+    ///     function f0 "negate" () {
+    ///       pass %0 in 0..2 { %1: f64 = load b0[%0]  %2: f64 = neg %1  store b1[%0] = %2 }
+    ///     }"#).unwrap();
+    /// let negate = Checked::compile(&routine, &Options::default()).unwrap();
+    /// let x = Buffer::from_slice(&[1.0, 2.0]);
+    /// let at = x.as_ptr();
+    /// let mut given: Given = [Some(Arc::new(x))].into_iter().collect();
+    /// let mut results = Results::new();
+    /// negate.run([].into_iter(), &mut given, &mut results);
+    /// assert_eq!(results[0].as_slice(), Some(&[-1.0, -2.0][..]));
+    /// assert_eq!(results[0].as_ptr(), at, "it was written over the argument");
+    /// ```
     #[inline]
     pub fn run<'a>(&self, kept: impl Iterator<Item = &'a Buffer>, given: &mut Given, results: &mut Results) -> Status {
         let mut reads: SmallVec<[*const u8; 8]> = SmallVec::new();
@@ -100,6 +162,15 @@ impl Checked {
     }
 
     /// The machine code.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Routine;
+    /// use wengert_native::{Checked, Options};
+    ///
+    /// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { }").unwrap();
+    /// let main = Checked::compile(&routine, &Options::default()).unwrap();
+    /// assert_eq!(main.code().stretches().len(), 1);
+    /// ```
     pub fn code(&self) -> &Code {
         &self.code
     }

@@ -26,11 +26,43 @@ const SMALL: usize = 1024;
 const MOST_KEPT: usize = 256 << 20;
 
 /// How many calls of machine code this thread has made.
+///
+/// ```
+/// use wengert_kernel::routine::Routine;
+/// use wengert_native::{Options, calls, compile};
+///
+/// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { }").unwrap();
+/// let code = compile(&routine, &Options::default()).unwrap();
+/// let before = calls();
+/// // SAFETY: the routine has neither inputs nor outputs.
+/// unsafe { code.call(&[], &[]) };
+/// assert_eq!(calls(), before + 1);
+/// ```
 pub fn calls() -> u64 {
     CALLS.get()
 }
 
 /// A compiled routine. Dropping it frees the machine code; share it in an `Arc`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use wengert_kernel::routine::{Routine, Status};
+/// use wengert_native::{Options, compile};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: u64[1] output 0
+///     function f0 "answer" () { %0: u64 = const 42  store b0[0] = %0 }"#).unwrap();
+/// let code = Arc::new(compile(&routine, &Options::default()).unwrap());
+/// #[repr(align(64))]
+/// struct Aligned([u64; 1]);
+/// let elsewhere = std::thread::spawn(move || {
+///     let mut y = Aligned([0]);
+///     // SAFETY: there is one output, of one u64, aligned to 64 bytes.
+///     (unsafe { code.call(&[], &[(&raw mut y).cast()]) }, y.0[0])
+/// });
+/// assert_eq!(elsewhere.join().unwrap(), (Status::Fine, 42));
+/// ```
 pub struct Code {
     entry: unsafe extern "C" fn(*mut Frame) -> u32,
     module: Option<JITModule>,
@@ -138,6 +170,24 @@ impl Code {
     ///
     /// # Panics
     /// When there are fewer addresses than the routine has inputs or outputs.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::{Routine, Status};
+    /// use wengert_native::{Options, compile};
+    ///
+    /// let routine = Routine::parse(r#"
+    ///     routine arena 0
+    ///     buffer b0: f64[1] input 0
+    ///     function f0 "check" () {
+    ///       %0: f64 = load b0[0]  %1: bool = is_finite %0  %2: bool = not %1  %3: i64 = const 0
+    ///       fail %2 check 7 lane %3
+    ///     }"#).unwrap();
+    /// let code = compile(&routine, &Options::default()).unwrap();
+    /// // SAFETY: one input of one f64.
+    /// let check = |x: f64| unsafe { code.call(&[(&raw const x).cast()], &[]) };
+    /// assert_eq!(check(1.0), Status::Fine);
+    /// assert_eq!(check(f64::NAN), Status::Check { check: 7, lane: 0 });
+    /// ```
     #[inline]
     pub unsafe fn call(&self, inputs: &[*const u8], outputs: &[*mut u8]) -> Status {
         assert!(inputs.len() >= self.inputs && outputs.len() >= self.outputs, "too few inputs or outputs");
@@ -191,21 +241,64 @@ impl Code {
     }
 
     /// Bytes of machine code.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Routine;
+    /// use wengert_native::{Options, compile};
+    ///
+    /// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { }").unwrap();
+    /// let code = compile(&routine, &Options::default()).unwrap();
+    /// assert!((1..64).contains(&code.code_bytes()), "it returns, and no more");
+    /// ```
     pub fn code_bytes(&self) -> usize {
         self.bytes
     }
 
     /// Where each function lies, its address and length, for profilers; the entry comes last.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Routine;
+    /// use wengert_native::{Options, compile};
+    ///
+    /// let routine = Routine::parse(r#"
+    ///     routine arena 0
+    ///     function f0 "nothing" () { }
+    ///     function f1 "main" () { call f0() }"#).unwrap();
+    /// let code = compile(&routine, &Options::default()).unwrap();
+    /// let [(nothing, bytes), (main, _)] = code.stretches() else { unreachable!("there are two functions") };
+    /// assert!(nothing + bytes <= *main);
+    /// ```
     pub fn stretches(&self) -> &[(usize, usize)] {
         &self.stretches
     }
 
     /// Bytes of memory that a call needs besides growable buffers.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Routine;
+    /// use wengert_native::{Options, compile};
+    ///
+    /// let bytes = |arena: usize| {
+    ///     let routine = Routine::parse(&format!("routine arena {arena}  function f0 \"main\" () {{ }}")).unwrap();
+    ///     compile(&routine, &Options::default()).unwrap().frame_bytes()
+    /// };
+    /// assert_eq!(bytes(4096) - bytes(0), 4096, "the arena is part of it");
+    /// ```
     pub fn frame_bytes(&self) -> usize {
         self.block_bytes
     }
 
     /// The code as text, when [`Options::listing`](crate::Options::listing) was set.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Routine;
+    /// use wengert_native::{Options, compile};
+    ///
+    /// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { }").unwrap();
+    /// let code = |listing| compile(&routine, &Options { listing, ..Options::default() }).unwrap();
+    /// assert!(code(false).listing().is_none());
+    /// assert_eq!(code(true).listing().unwrap().assembly[0].text, "main:");
+    /// ```
     pub fn listing(&self) -> Option<&Listing> {
         self.listing.as_ref()
     }

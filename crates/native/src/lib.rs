@@ -12,10 +12,12 @@
 //!       pass %0 in 0..3 { %1: f64 = load b0[%0]  %2: f64 = add %1, %1  store b1[%0] = %2 }
 //!     }"#).unwrap();
 //! let code = compile(&routine, &Options::default()).unwrap();
-//! let (x, mut y) = ([1.0f64, 2.0, 3.0], [0.0f64; 3]);
-//! // SAFETY: three elements each, as the routine says.
-//! let status = unsafe { code.call(&[x.as_ptr().cast()], &[y.as_mut_ptr().cast()]) };
-//! assert_eq!((status, y), (Status::Fine, [2.0, 4.0, 6.0]));
+//! #[repr(align(64))]
+//! struct Aligned([f64; 3]);
+//! let (x, mut y) = ([1.0f64, 2.0, 3.0], Aligned([0.0; 3]));
+//! // SAFETY: three elements each, as the routine says, and the output is aligned.
+//! let status = unsafe { code.call(&[x.as_ptr().cast()], &[y.0.as_mut_ptr().cast()]) };
+//! assert_eq!((status, y.0), (Status::Fine, [2.0, 4.0, 6.0]));
 //! ```
 //!
 //! What machine code gives is what `kernel::interpret` gives, bit for bit (NaN payloads aside), but for the runtime's
@@ -63,6 +65,21 @@ use wengert_kernel::routine::{FunctionId, Routine, Stmt, Storage};
 const HUGE: usize = 20_000;
 
 /// How hard Cranelift works.
+///
+/// ```
+/// use wengert_kernel::routine::Routine;
+/// use wengert_native::{OptLevel, Options, compile};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: f64[1] input 0
+///     buffer b1: f64[1] output 0
+///     function f0 "roots" () {
+///       %0: f64 = load b0[0]  %1: f64 = sqrt %0  %2: f64 = sqrt %0  %3: f64 = add %1, %2  store b1[0] = %3
+///     }"#).unwrap();
+/// let bytes = |opt_level| compile(&routine, &Options { opt_level, ..Options::default() }).unwrap().code_bytes();
+/// assert!(bytes(OptLevel::Speed) < bytes(OptLevel::None), "the same is not computed twice");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OptLevel {
     /// Selects instructions and no more.
@@ -73,6 +90,13 @@ pub enum OptLevel {
 }
 
 /// The register allocator.
+///
+/// ```
+/// use wengert_native::{Allocator, Options};
+///
+/// let quick = Options { allocator: Allocator::SinglePass, ..Options::default() };
+/// assert_ne!(quick.allocator, Allocator::default());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Allocator {
     /// The careful one; the fast one for the straight parts of huge routines, which are not optimised either.
@@ -85,6 +109,14 @@ pub enum Allocator {
 }
 
 /// How to compile.
+///
+/// ```
+/// use wengert_native::Options;
+///
+/// let careful = Options { verify: true, ..Options::default() };
+/// assert!(careful.vector && !careful.listing);
+/// assert_eq!(careful.growable_limit, 16 << 30);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     /// How hard Cranelift works.
@@ -118,6 +150,16 @@ impl Default for Options {
 }
 
 /// Why there is no machine code.
+///
+/// ```
+/// use wengert_kernel::routine::Routine;
+/// use wengert_native::{Error, Options, compile};
+///
+/// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { runtime \"dots\" (; -> ) }").unwrap();
+/// let error = compile(&routine, &Options::default()).unwrap_err();
+/// assert_eq!(error, Error::Routine("the runtime has no function \"dots\"".into()));
+/// assert_eq!(error.to_string(), "the routine is not valid: the runtime has no function \"dots\"");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Error {
     /// Cranelift does not know this processor.
@@ -147,6 +189,15 @@ impl std::error::Error for Error {}
 ///
 /// # Errors
 /// See [`Error`]. With [`Options::verify`] an invalid routine is an error, else it may panic.
+///
+/// ```
+/// use wengert_kernel::routine::Routine;
+/// use wengert_native::{Options, compile};
+///
+/// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { %0: f64 = neg %0 }").unwrap();
+/// let error = compile(&routine, &Options { verify: true, ..Options::default() }).unwrap_err();
+/// assert!(error.to_string().ends_with("%0 is not defined here"));
+/// ```
 pub fn compile(routine: &Routine, options: &Options) -> Result<Code, Error> {
     if options.verify {
         wengert_kernel::verify::verify(routine).map_err(Error::Routine)?;

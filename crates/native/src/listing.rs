@@ -3,6 +3,17 @@
 use cranelift_codegen::CompiledCode;
 
 /// What a routine was compiled to, for readers.
+///
+/// ```
+/// use wengert_kernel::routine::Routine;
+/// use wengert_native::{Options, compile};
+///
+/// let routine = Routine::parse("routine arena 0  function f0 \"main\" () { }").unwrap();
+/// let code = compile(&routine, &Options { listing: true, ..Options::default() }).unwrap();
+/// let listing = code.listing().unwrap();
+/// assert!(listing.clif.starts_with("; main\nfunction"));
+/// assert!(listing.assembly.iter().any(|line| line.text.contains("ret")));
+/// ```
 #[derive(Clone, Default, Debug)]
 pub struct Listing {
     /// Cranelift's input, function by function.
@@ -12,6 +23,22 @@ pub struct Listing {
 }
 
 /// A line of a listing.
+///
+/// ```
+/// use wengert_kernel::routine::{Routine, Value};
+/// use wengert_native::{Options, compile};
+///
+/// let mut routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: f64[1] input 0
+///     buffer b1: f64[1] output 0
+///     function f0 "root" () { %0: f64 = load b0[0]  %1: f64 = sqrt %0  store b1[0] = %1 }"#).unwrap();
+/// routine.functions[0].set_origin(Value(1), 5);
+/// let code = compile(&routine, &Options { listing: true, ..Options::default() }).unwrap();
+/// let root = code.listing().unwrap().assembly.iter().find(|line| line.text.contains("sqrt")).unwrap();
+/// # #[cfg(target_arch = "x86_64")]
+/// assert_eq!(root.origin, Some(5));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Instruction {
     /// The instruction.

@@ -34,6 +34,16 @@ pub struct Registered(i64);
 
 impl Registered {
     /// Registers a closure, given the bytes of each of its inputs and outputs. It must not panic: machine code calls it.
+    ///
+    /// ```
+    /// use wengert_kernel::routine::Library;
+    /// use wengert_runtime::{Host, Registered};
+    ///
+    /// let reverse = Registered::new([vec![2], vec![2]], |x, y| y[0].copy_from_slice(&[x[0][1], x[0][0]]));
+    /// let mut y = [0; 2];
+    /// Host.call("host", &[reverse.number()], &[&[1, 2]], &mut [&mut y]);
+    /// assert_eq!(y, [2, 1]);
+    /// ```
     pub fn new(
         extents: [Vec<usize>; 2],
         closure: impl Fn(&[&[u8]], &mut [&mut [u8]]) + Send + Sync + 'static,
@@ -47,6 +57,13 @@ impl Registered {
     }
 
     /// The number by which it is called: the only integer argument.
+    ///
+    /// ```
+    /// use wengert_runtime::Registered;
+    ///
+    /// let nothing = || Registered::new([vec![], vec![]], |_, _| {});
+    /// assert_ne!(nothing().number(), nothing().number(), "a number is not given twice");
+    /// ```
     pub fn number(&self) -> i64 {
         self.0
     }
@@ -93,6 +110,15 @@ unsafe extern "C" fn enter(ints: *const i64, inputs: *const *const u8, outputs: 
 /// A kernel of the user's, of the form `extern "C" fn(ints, inputs, outputs)` that the runtime's own functions have.
 ///
 /// Two kernels are equal when they are one function.
+///
+/// ```
+/// use wengert_runtime::Kernel;
+///
+/// unsafe extern "C" fn nothing(_: *const i64, _: *const *const u8, _: *const *mut u8) {}
+/// // SAFETY: it touches nothing.
+/// let [a, b] = unsafe { [Kernel::new(nothing), Kernel::new(nothing)] };
+/// assert_eq!(a, b);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Kernel {
     address: usize,
@@ -125,6 +151,20 @@ impl Kernel {
     }
 
     /// Calls it on spans of as many bytes as it expects.
+    ///
+    /// ```
+    /// use wengert_runtime::Kernel;
+    ///
+    /// unsafe extern "C" fn add(_: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
+    ///     // SAFETY: there are two inputs and one output, of one byte each.
+    ///     unsafe { outputs.read().write(inputs.read().read() + inputs.add(1).read().read()) }
+    /// }
+    /// // SAFETY: it is used with two operands and one result of u8 below.
+    /// let add = unsafe { Kernel::new(add) };
+    /// let mut sum = [0];
+    /// add.call(&[&[40], &[2]], &mut [&mut sum]);
+    /// assert_eq!(sum, [42]);
+    /// ```
     pub fn call(self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
         let read: Vec<*const u8> = inputs.iter().map(|x| x.as_ptr()).collect();
         let written: Vec<*mut u8> = outputs.iter_mut().map(|y| y.as_mut_ptr()).collect();

@@ -65,10 +65,10 @@ pub use wengert_core::program::parse;
 pub use wengert_core::trace::concrete;
 pub use wengert_core::{
     Array, ArrayType, DType, Element, Error, ErrorKind, Keep, Kernel, Program, Scalar, Shape, Term, Tree, Type, arange,
-    array, callback, check, checkpoint, checkpoint_keeping, complex, concatenate, cond, custom_jvp, custom_root,
-    custom_vjp, custom_vmap, debug_callback, debug_print, extern_call, eye, fori_loop, full, full_like, io_callback,
-    keepdims, linear_solve, linspace, ones, ones_like, ones_of, promote_types, random, scan, scan_reverse, stack, tree,
-    while_loop, zeros, zeros_like, zeros_of,
+    array, bf16, callback, check, checkpoint, checkpoint_keeping, complex, concatenate, cond, custom_jvp, custom_root,
+    custom_vjp, custom_vmap, debug_callback, debug_print, extern_call, eye, f16, fori_loop, full, full_like,
+    io_callback, keepdims, linear_solve, linspace, ones, ones_like, ones_of, promote_types, random, scan, scan_reverse,
+    stack, tree, while_loop, zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
 pub use wengert_view::{Graph, Table};

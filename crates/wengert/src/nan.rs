@@ -12,9 +12,9 @@ use wengert_core::interpret::observe;
 use wengert_core::program::Equation;
 use wengert_core::refusal::refuse;
 use wengert_core::source::{Source, UserCall};
-use wengert_core::value::Value;
+use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, Program, Tree, Type, tree};
-use wengert_kernel::DType;
+use wengert_kernel::{DType, ScalarOp};
 
 /// Which sweep made it.
 ///
@@ -196,12 +196,14 @@ impl Maker {
 
 /// An element of a float array.
 fn number(v: &Value, element: usize) -> Option<f64> {
-    let Value::Array(a) = v else { return None };
-    match a.dtype() {
-        DType::F64 => a.slice::<f64>().get(element).copied(),
-        DType::F32 => a.slice::<f32>().get(element).map(|&x| x.into()),
+    match v {
+        Value::Array(a) if a.dtype().is_float() && element < a.size() => Some(as_f64(a, element)),
         _ => None,
     }
+}
+
+fn as_f64(a: &ArrayValue, element: usize) -> f64 {
+    f64::from_bits(ScalarOp::Convert(DType::F64).eval(&[a.get(element)]).bits)
 }
 
 /// The first element of a value for which the test holds; in a list the first of the first such row.
@@ -210,6 +212,7 @@ fn position(v: &Value, test: fn(f64) -> bool) -> Option<usize> {
         Value::Array(a) => match a.dtype() {
             DType::F64 => a.slice::<f64>().iter().position(|&x| test(x)),
             DType::F32 => a.slice::<f32>().iter().position(|&x| test(x.into())),
+            half if half.is_half() => (0..a.size()).find(|&i| test(as_f64(a, i))),
             _ => None,
         },
         Value::List(l) => l.rows.iter().find_map(|row| position(row, test)),

@@ -34,104 +34,369 @@ use trigonometry::Circular;
 /// ```
 pub trait Float: Element + PartialOrd {
     /// `|x|`, clears the sign bit.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::abs(-2.5), 2.5);
+    /// ```
     fn abs(x: Self) -> Self;
     /// -1 or 1; zeros and NaN stay what they are.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::sign(-2.5), Float::sign(2.5)), (-1.0, 1.0));
+    /// assert!(Float::sign(-0.0f64).is_sign_negative());
+    /// ```
     fn sign(x: Self) -> Self;
     /// Square root, NaN below 0.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::sqrt(9.0), 3.0);
+    /// assert!(Float::sqrt(-1.0f64).is_nan());
+    /// ```
     fn sqrt(x: Self) -> Self;
     /// The largest integer not above.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::floor(2.7), Float::floor(-2.7)), (2.0, -3.0));
+    /// ```
     fn floor(x: Self) -> Self;
     /// The smallest integer not below.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::ceil(2.2), Float::ceil(-2.2)), (3.0, -2.0));
+    /// ```
     fn ceil(x: Self) -> Self;
     /// The nearest integer, ties to the even one.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!([0.5, 1.5, 2.5].map(Float::round), [0.0, 2.0, 2.0]);
+    /// ```
     fn round(x: Self) -> Self;
     /// `e^x`.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::exp(1.0), Float::exp(f64::NEG_INFINITY)), (std::f64::consts::E, 0.0));
+    /// ```
     fn exp(x: Self) -> Self;
     /// `e^x - 1`, accurate near 0.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::expm1(1e-20), 1e-20);
+    /// assert_eq!(Float::exp(1e-20) - 1.0, 0.0);
+    /// ```
     fn expm1(x: Self) -> Self;
     /// Natural logarithm: -inf at 0, NaN below.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::log(1.0), Float::log(0.0)), (0.0, f64::NEG_INFINITY));
+    /// ```
     fn log(x: Self) -> Self;
     /// `log(1 + x)`, accurate near 0.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::log1p(1e-20), 1e-20);
+    /// assert_eq!(Float::log(1.0 + 1e-20), 0.0);
+    /// ```
     fn log1p(x: Self) -> Self;
     /// Sine.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::sin(std::f64::consts::FRAC_PI_2), 1.0);
+    /// ```
     fn sin(x: Self) -> Self;
     /// Cosine.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::cos(std::f64::consts::PI), -1.0);
+    /// ```
     fn cos(x: Self) -> Self;
     /// Tangent.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert!((Float::tan(std::f64::consts::FRAC_PI_4) - 1.0).abs() < 1e-15);
+    /// ```
     fn tan(x: Self) -> Self;
     /// Arc sine, NaN outside -1..=1.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::asin(1.0), std::f64::consts::FRAC_PI_2);
+    /// assert!(Float::asin(1.5f64).is_nan());
+    /// ```
     fn asin(x: Self) -> Self;
     /// Arc cosine, NaN outside -1..=1.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::acos(-1.0), std::f64::consts::PI);
+    /// ```
     fn acos(x: Self) -> Self;
     /// Arc tangent.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::atan(f64::INFINITY), std::f64::consts::FRAC_PI_2);
+    /// ```
     fn atan(x: Self) -> Self;
     /// Hyperbolic sine.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::sinh(-2.0), -Float::sinh(2.0));
+    /// assert_eq!(Float::sinh(1e-20), 1e-20);
+    /// ```
     fn sinh(x: Self) -> Self;
     /// Hyperbolic cosine.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::cosh(0.0), Float::cosh(-2.0)), (1.0, Float::cosh(2.0)));
+    /// ```
     fn cosh(x: Self) -> Self;
     /// Hyperbolic tangent.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::tanh(0.0), Float::tanh(100.0)), (0.0, 1.0));
+    /// ```
     fn tanh(x: Self) -> Self;
     /// `1 / (1 + exp(-x))`, accurate down to subnormal results.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::logistic(0.0), Float::logistic(100.0)), (0.5, 1.0));
+    /// assert!(Float::logistic(-700.0) > 0.0);
+    /// ```
     fn logistic(x: Self) -> Self;
     /// `2^x`, exact for whole numbers.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::exp2(10.0), Float::exp2(-1074.0)), (1024.0, f64::from_bits(1)));
+    /// ```
     fn exp2(x: Self) -> Self;
     /// Logarithm to base 2, exact for powers of two.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::log2(1024.0), 10.0);
+    /// ```
     fn log2(x: Self) -> Self;
     /// Logarithm to base 10.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::log10(1000.0), 3.0);
+    /// ```
     fn log10(x: Self) -> Self;
     /// Cube root.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::cbrt(-27.0), -3.0);
+    /// ```
     fn cbrt(x: Self) -> Self;
     /// Inverse hyperbolic sine.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::asinh(-1e-20), -1e-20);
+    /// ```
     fn asinh(x: Self) -> Self;
     /// Inverse hyperbolic cosine, NaN below 1.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::acosh(1.0), 0.0);
+    /// assert!(Float::acosh(0.5f64).is_nan());
+    /// ```
     fn acosh(x: Self) -> Self;
     /// Inverse hyperbolic tangent, NaN outside -1..=1.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::atanh(0.0), Float::atanh(1.0)), (0.0, f64::INFINITY));
+    /// ```
     fn atanh(x: Self) -> Self;
     /// Error function.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::erf(0.0), Float::erf(10.0)), (0.0, 1.0));
+    /// ```
     fn erf(x: Self) -> Self;
     /// `1 - erf(x)`, accurate where it is small.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert!(Float::erfc(10.0) > 0.0);
+    /// assert_eq!(1.0 - Float::erf(10.0), 0.0);
+    /// ```
     fn erfc(x: Self) -> Self;
     /// Inverse of the error function, NaN outside -1..=1.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::erf_inv(0.0), Float::erf_inv(1.0)), (0.0, f64::INFINITY));
+    /// ```
     fn erf_inv(x: Self) -> Self;
     /// Logarithm of the magnitude of the gamma function, infinite at 0, -1, -2, ...
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert!((Float::lgamma(5.0f64) - Float::log(24.0)).abs() < 1e-14, "the gamma function of 5 is 4!");
+    /// assert_eq!(Float::lgamma(0.0), f64::INFINITY);
+    /// ```
     fn lgamma(x: Self) -> Self;
     /// Derivative of `lgamma`, NaN at 0, -1, -2, ...
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert!((Float::digamma(2.0f64) - Float::digamma(1.0) - 1.0).abs() < 1e-15);
+    /// assert!(Float::digamma(-1.0f64).is_nan());
+    /// ```
     fn digamma(x: Self) -> Self;
     /// `-x log x`, 0 at 0 and minus infinity below.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!([0.0, 1.0, -1.0].map(Float::entr), [0.0, 0.0, f64::NEG_INFINITY]);
+    /// ```
     fn entr(x: Self) -> Self;
     /// Neither NaN nor infinite.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!([0.0, f64::INFINITY, f64::NAN].map(Float::is_finite), [true, false, false]);
+    /// ```
     fn is_finite(x: Self) -> bool;
     /// `x^y` as in C: 1 for `pow(1, NaN)`, `pow(x, 0)` and `pow(-1, inf)`, NaN for `pow(-8, 1/3)`.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::pow(2.0, -1.0), Float::pow(1.0, f64::NAN)), (0.5, 1.0));
+    /// assert!(Float::pow(-8.0f64, 1.0 / 3.0).is_nan());
+    /// ```
     fn pow(x: Self, y: Self) -> Self;
     /// The angle of the point with abscissa `x` and ordinate `y`.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::atan2(1.0, 0.0), std::f64::consts::FRAC_PI_2);
+    /// assert_eq!(Float::atan2(0.0, -1.0), std::f64::consts::PI);
+    /// ```
     fn atan2(y: Self, x: Self) -> Self;
     /// `sqrt(x^2 + y^2)` without overflow on the way; infinite if either is, beside NaN too.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::hypot(3.0, 4.0), 5.0);
+    /// assert_eq!(Float::hypot(f64::MAX, 1.0), f64::MAX);
+    /// ```
     fn hypot(x: Self, y: Self) -> Self;
     /// `x log y`, 0 where x is 0 unless y is NaN.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::xlogy(0.0, 0.0), Float::xlogy(2.0, 1.0)), (0.0, 0.0));
+    /// ```
     fn xlogy(x: Self, y: Self) -> Self;
     /// `x log(1 + y)`, 0 where x is 0 unless y is NaN.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::xlog1py(0.0, -1.0), Float::xlog1py(2.0, 1e-20)), (0.0, 2e-20));
+    /// ```
     fn xlog1py(x: Self, y: Self) -> Self;
     /// `x - trunc(x / y) * y`, exact; has the sign of `x`.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!((Float::rem(7.5, 2.0), Float::rem(-7.5, 2.0)), (1.5, -1.5));
+    /// ```
     fn rem(x: Self, y: Self) -> Self;
     /// The larger, NaN if either is NaN, and 0 above -0.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert_eq!(Float::max(1.0, 2.0), 2.0);
+    /// assert!(Float::max(1.0, f64::NAN).is_nan());
+    /// ```
     fn max(x: Self, y: Self) -> Self;
     /// The smaller, NaN if either is NaN, and -0 below 0.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// assert!(Float::min(0.0, -0.0f64).is_sign_negative());
+    /// ```
     fn min(x: Self, y: Self) -> Self;
     /// `x * y + z`, rounded once.
+    ///
+    /// ```
+    /// # use wengert_kernel::math::Float;
+    /// let x = 1.0 + f64::EPSILON;
+    /// assert_eq!(Float::fma(x, x, -x * x), f64::EPSILON * f64::EPSILON);
+    /// ```
     fn fma(x: Self, y: Self, z: Self) -> Self;
 }
 
 /// The functions whose branch-free part does not cover every argument, for loops over many elements.
 ///
 /// Where `is_near`, `sin_near` is `sin`, bit for bit, and so on; elsewhere it is some number.
+///
+/// ```
+/// use wengert_kernel::math::{Float, Near};
+///
+/// let sin = |x: &[f64]| -> Vec<f64> {
+///     let all_near = x.iter().all(|&x| Near::is_near(x));
+///     x.iter().map(|&x| if all_near { Near::sin_near(x) } else { Float::sin(x) }).collect()
+/// };
+/// assert_eq!(sin(&[0.5, 1e300]), [Float::sin(0.5), Float::sin(1e300)]);
+/// ```
 pub trait Near: Float {
     /// No larger than the branch-free parts can take, or not finite.
+    ///
+    /// ```
+    /// use wengert_kernel::math::Near;
+    ///
+    /// assert!(Near::is_near(100.0) && Near::is_near(f64::NAN) && !Near::is_near(1e300));
+    /// ```
     fn is_near(x: Self) -> bool;
     /// Sine.
+    ///
+    /// ```
+    /// use wengert_kernel::math::{Float, Near};
+    ///
+    /// assert_eq!(Near::sin_near(-3.0), Float::sin(-3.0));
+    /// ```
     fn sin_near(x: Self) -> Self;
     /// Cosine.
+    ///
+    /// ```
+    /// use wengert_kernel::math::Near;
+    ///
+    /// assert_eq!(Near::cos_near(0.0f32), 1.0);
+    /// ```
     fn cos_near(x: Self) -> Self;
     /// Tangent.
+    ///
+    /// ```
+    /// use wengert_kernel::math::{Float, Near};
+    ///
+    /// assert_eq!(Near::tan_near(2.0), Float::tan(2.0));
+    /// ```
     fn tan_near(x: Self) -> Self;
 }
 
