@@ -129,7 +129,7 @@ impl Kernel {
     /// result begins; they hold as many elements as their types say, row-major, aligned to 16 bytes.
     ///
     /// # Safety
-    /// For the operand and result types that it is used with, the function must read no more than the operands, write
+    /// For the operand and result types that it is used with (by [`Kernel::call`] too), the function must read no more than the operands, write
     /// exactly the results, and neither unwind nor keep a pointer. It may be called from several threads at once.
     ///
     /// ```

@@ -7,7 +7,7 @@ use crate::source::Source;
 use crate::types::Type;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::hash::BuildHasher;
-use wengert_kernel::{Binary, Scalar, ScalarOp, Unary};
+use wengert_kernel::{Binary, DType, Scalar, ScalarOp, Unary};
 
 /// The program without dead code and common subexpressions, constants folded. Linear in the program's length.
 ///
@@ -32,6 +32,8 @@ struct Known {
     constant: Option<Scalar>,
     /// It is the negation of that.
     negated: Option<Var>,
+    /// It is that, converted to a dtype that has all of its numbers.
+    widened: Option<Var>,
 }
 
 /// The equations of the new program by hash, so that none is kept twice. Of two with one hash the first is forgotten,
@@ -134,6 +136,7 @@ fn intern(
         Lowering::Literal(value) => facts.constant = Some(value),
         Lowering::View(_) | Lowering::Reshape => facts.constant = operand(0).constant,
         Lowering::Map(ScalarOp::Unary(Unary::Neg)) => facts.negated = Some(args[0]),
+        Lowering::Map(ScalarOp::Convert(to)) if has_all_of(to, b.ty(args[0]).dtype()) => facts.widened = Some(args[0]),
         _ => {}
     }
     known.push(facts);
@@ -147,8 +150,8 @@ fn same_as_operand(lowering: &Lowering, args: &Args, known: &[Known], b: &Builde
     let one = |c: Scalar| Scalar::one(c.dtype);
     let zero = |c: Scalar| Scalar::zero(c.dtype);
     // The number that changes no x when added: -0 for floats (0 would turn -0 into 0).
-    let nothing = |c: Scalar| ScalarOp::Unary(Unary::Neg).eval(&[Scalar::zero(c.dtype)]);
-    let truth = |c: Scalar| Scalar::new(c.dtype == wengert_kernel::DType::Bool);
+    let nothing = |c: Scalar| ScalarOp::Convert(c.dtype).eval(&[Scalar::new(-0.0)]);
+    let truth = |c: Scalar| Scalar::new(c.dtype == DType::Bool);
     let position = match lowering {
         Lowering::Map(ScalarOp::Binary(Binary::Mul)) if is(1, one) => Some(0),
         Lowering::Map(ScalarOp::Binary(Binary::Mul)) if is(0, one) => Some(1),
@@ -164,6 +167,7 @@ fn same_as_operand(lowering: &Lowering, args: &Args, known: &[Known], b: &Builde
         },
         Lowering::Map(ScalarOp::Unary(Unary::Neg)) => return known[args[0].index()].negated,
         Lowering::Map(ScalarOp::Convert(_)) | Lowering::Reshape if b.ty(args[0]) == ty => Some(0),
+        Lowering::Map(ScalarOp::Convert(_)) => return known[args[0].index()].widened.filter(|&x| b.ty(x) == ty),
         Lowering::View(view) if b.ty(args[0]) == ty => {
             let same = |(a, x): (usize, &crate::primitive::ViewAxis)| x.offset == 0 && x.from == Some((a, 1));
             view.axes.iter().enumerate().all(same).then_some(0)
@@ -171,6 +175,11 @@ fn same_as_operand(lowering: &Lowering, args: &Args, known: &[Known], b: &Builde
         _ => None,
     };
     position.map(|i| args[i])
+}
+
+/// Whether a float dtype has all numbers of another.
+fn has_all_of(wide: DType, narrow: DType) -> bool {
+    matches!((wide, narrow), (DType::F32 | DType::F64, DType::F16 | DType::BF16) | (DType::F64, DType::F32))
 }
 
 fn commutes(op: ScalarOp) -> bool {
