@@ -293,6 +293,18 @@ impl OpLanes {
         Ok(())
     }
 
+    /// With the lanes of what is computed before a loop from the operands `args`, after these.
+    pub(crate) fn with_hoisted(&self, before: &Program, args: &[usize], mask: &[usize]) -> OpLanes {
+        if self.is_empty() {
+            return OpLanes::default();
+        }
+        let results = of_outputs(&Arc::new(before.clone()), &self.of_operands(args.iter().copied()), mask);
+        let place = args.last().map_or(0, |last| last + 1);
+        let mut operands = self.operands.clone();
+        operands.splice(place..place, results);
+        OpLanes { operands, results: self.results.clone() }
+    }
+
     /// Of the results, in a body under the leading axes of this operation's mask.
     pub(crate) fn outside(&self, mask: &[usize]) -> Option<Vec<Lanes>> {
         let leading = |lanes: &Lanes| Lanes(lanes.0[..mask.len()].into());

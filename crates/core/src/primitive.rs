@@ -234,6 +234,29 @@ pub trait Primitive {
         None
     }
 
+    /// For operations that run a program many times: the operation given what is the same every time.
+    ///
+    /// ```
+    /// use wengert_core::{ops::Op, primitive::Primitive, program::parse};
+    ///
+    /// let program = parse("program (%0: bool[], %1: f64[], %2: f64[]) {
+    ///   %3: f64[] = loop[inv=1, acc=0, carry=1, xs=0, length=9, reverse=false, body=program (%0: bool[], %1: i64[], %2: f64[], %3: f64[]) {
+    ///     %4: f64[] = exp %2
+    ///     %5: f64[] = mul %3 %4
+    ///     return %5
+    ///   }] %0 %1 %2
+    ///   return %3
+    /// }")?;
+    /// let hoisted = program.equations()[0].op.hoist().expect("the exponential is always the same");
+    /// assert_eq!((hoisted.args, hoisted.place), (vec![1], 2));
+    /// assert!(hoisted.before.to_string().contains("exp"));
+    /// assert!(!hoisted.op.programs()[0].to_string().contains("exp"));
+    /// # Ok::<(), wengert_core::Error>(())
+    /// ```
+    fn hoist(&self) -> Option<Hoisted> {
+        None
+    }
+
     /// For operations with programs inside: the operation without the results that are not `live`.
     ///
     /// ```
@@ -247,6 +270,24 @@ pub trait Primitive {
         let _ = live;
         None
     }
+}
+
+/// An operation with programs inside, without what is the same each time that they run.
+///
+/// ```
+/// use wengert_core::{ops::{Op, Select}, primitive::Primitive};
+///
+/// assert!(Op::from(Select).hoist().is_none()); // it has no program inside
+/// ```
+pub struct Hoisted {
+    /// What is computed once.
+    pub before: Program,
+    /// Its operands, by position among those of the operation.
+    pub args: Vec<usize>,
+    /// The operation that takes its results.
+    pub op: crate::ops::Op,
+    /// Before which operand it takes them.
+    pub place: usize,
 }
 
 /// An operation with fewer operands and results.

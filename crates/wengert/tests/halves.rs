@@ -279,6 +279,8 @@ fn random_halves() {
 fn text_and_memory() {
     let x = array![f16::from_f64(0.1), f16::from_f64(2.0), f16::INFINITY];
     assert_eq!(x.to_string(), "[0.1 2.  inf]");
+    assert_eq!(array![-f16::NAN, f16::NAN].to_string(), "[nan nan]");
+    assert_eq!(Array::from(-bf16::NAN).to_string(), "nan");
     assert_eq!(Array::from(bf16::from_f64(3.0)).to_string(), "3.0");
     assert_eq!(x.to_vec::<f16>().unwrap()[1], f16::from_f64(2.0));
     assert!(x.to_vec::<bf16>().is_err());

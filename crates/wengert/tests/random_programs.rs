@@ -75,6 +75,10 @@ fn bits(x: &Array) -> Vec<u64> {
         DType::F32 => {
             x.to_vec::<f32>().unwrap().iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits().into() }).collect()
         }
+        dtype if dtype.is_half() => {
+            let single = x.convert(DType::F32).to_vec::<f32>().unwrap();
+            single.iter().map(|x| if x.is_nan() { u64::MAX } else { x.to_bits().into() }).collect()
+        }
         _ => match x.value("comparing").unwrap() {
             Value::Array(a) => a.buffer.bytes().iter().map(|&byte| byte.into()).collect(),
             Value::List(_) => unreachable!("a result is an array"),

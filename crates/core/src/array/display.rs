@@ -353,7 +353,7 @@ fn to_f64(x: Scalar) -> f64 {
 
 /// An `f32` as it is; of a half the number of as few digits as tell it from others.
 fn single(x: Scalar) -> Option<f32> {
-    if x.dtype.is_half() { x.to_string().parse().ok() } else { x.get::<f32>() }
+    if x.dtype.is_half() { Some(x.to_string().parse().unwrap_or(f32::NAN)) } else { x.get::<f32>() }
 }
 
 fn special(x: Scalar) -> String {

@@ -11,8 +11,8 @@ use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::interpret::Interpreter;
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
-use crate::program::{Input, Program, simplify};
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Hoisted, Lowering, Operand, Primitive, Pruned};
+use crate::program::{self, Input, Program, simplify};
 use crate::trace::record;
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
 use crate::types::Type;
@@ -508,6 +508,16 @@ impl Primitive for Loop {
         };
         let results = sides(&split.unknown);
         Some(SplitEquation { known: known_loop.into(), known_args, linear: linear_loop.into(), linear_args, results })
+    }
+
+    fn hoist(&self) -> Option<Hoisted> {
+        let first = self.head();
+        let (before, body) = program::hoisted(&self.body, 2..2 + self.inv)?;
+        let args: Vec<usize> = (first..first + self.inv).collect();
+        let (lanes, place) = (self.lanes.with_hoisted(&before, &args, lane_shape(&self.body)), first + self.inv);
+        let inv = self.inv + before.outputs().len();
+        let op = Loop { body: Arc::new(body), inv, lanes, ..self.clone() };
+        Some(Hoisted { before, args, op: op.into(), place })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {

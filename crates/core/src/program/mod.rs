@@ -5,6 +5,7 @@
 
 mod build;
 mod hash;
+mod hoist;
 mod parse;
 mod print;
 mod rearrange;
@@ -12,6 +13,7 @@ mod simplify;
 mod verify;
 
 pub use build::{Builder, Results};
+pub(crate) use hoist::hoisted;
 pub use parse::parse;
 pub(crate) use rearrange::Input;
 pub use simplify::simplify;

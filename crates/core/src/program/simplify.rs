@@ -63,6 +63,15 @@ fn with_shared_work(program: &Program) -> Program {
     let mut seen = Seen::with_room(program.equations().len());
     for e in program.equations() {
         let mut args: Args = e.args.iter().map(|a| env[a.index()]).collect();
+        if let Some(hoisted) = if e.op.programs().is_empty() { None } else { e.op.hoist() } {
+            let given: Vec<Var> = hoisted.args.iter().map(|&i| args[i]).collect();
+            let results = inlined(&mut b, &mut known, &mut seen, &hoisted.before, given);
+            args.insert_many(hoisted.place, results);
+            known.resize(known.len() + e.count as usize, Known::default());
+            let types = e.results().map(|v| program.ty(v).clone());
+            env.extend(b.push(hoisted.op, args, types, e.source.clone()).results());
+            continue;
+        }
         let lowering = e.op.lower();
         if let Some(v) = same_as_operand(&lowering, &args, &known, &b, program.ty(e.first)) {
             env.push(v);
@@ -115,6 +124,16 @@ fn with_shared_work(program: &Program) -> Program {
     }
     let outputs: Vec<Var> = program.outputs().iter().map(|v| env[v.index()]).collect();
     b.finish(&outputs)
+}
+
+/// The results of a program of equations with one result each, recorded now unless they were before.
+fn inlined(b: &mut Builder, known: &mut Vec<Known>, seen: &mut Seen, program: &Program, inputs: Vec<Var>) -> Vec<Var> {
+    let mut env = inputs;
+    for e in program.equations() {
+        let args: Args = e.args.iter().map(|a| env[a.index()]).collect();
+        env.push(intern(b, known, seen, e.op.clone(), args, program.ty(e.first).clone(), &e.source));
+    }
+    program.outputs().iter().map(|v| env[v.index()]).collect()
 }
 
 /// The variable that holds `op(args)`, recorded now unless it was before.

@@ -119,7 +119,7 @@ def bits(x, dtype):
     return "%016x" % struct.unpack("<Q", struct.pack("<d", x))[0]
 
 
-DTYPES = {"bool": "bool", "u8": "uint8", "i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "f32": "float32", "f64": "float64"}
+DTYPES = {"bool": "bool", "u8": "uint8", "i32": "int32", "i64": "int64", "u32": "uint32", "u64": "uint64", "f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64"}
 
 print(f"# jax {jax.__version__}, numpy {np.__version__}, seed {SEED}; written by make.py")
 for a in DTYPES:
