@@ -10,6 +10,7 @@ use crate::program::Program;
 use crate::transform::memoised;
 use crate::types::{ArrayType, Type};
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Where a value has the axes of a lane mask. One entry for each axis of the mask: how many blocks of it there are in the
@@ -293,15 +294,14 @@ impl OpLanes {
         Ok(())
     }
 
-    /// With the lanes of what is computed before a loop from the operands `args`, after these.
-    pub(crate) fn with_hoisted(&self, before: &Program, args: &[usize], mask: &[usize]) -> OpLanes {
+    /// With the lanes of what is computed before a loop from the operands `args`, which come next in the order of operands.
+    pub(crate) fn with_hoisted(&self, before: &Program, args: Range<usize>, mask: &[usize]) -> OpLanes {
         if self.is_empty() {
             return OpLanes::default();
         }
-        let results = of_outputs(&Arc::new(before.clone()), &self.of_operands(args.iter().copied()), mask);
-        let place = args.last().map_or(0, |last| last + 1);
+        let results = of_outputs(&Arc::new(before.clone()), &self.of_operands(args.clone()), mask);
         let mut operands = self.operands.clone();
-        operands.splice(place..place, results);
+        operands.splice(args.end..args.end, results);
         OpLanes { operands, results: self.results.clone() }
     }
 

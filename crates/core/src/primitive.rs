@@ -11,6 +11,7 @@ use crate::refusal::not_linear;
 use crate::types::Type;
 use crate::value::Value;
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
@@ -248,7 +249,7 @@ pub trait Primitive {
     ///   return %3
     /// }")?;
     /// let hoisted = program.equations()[0].op.hoist().expect("the exponential is always the same");
-    /// assert_eq!((hoisted.args, hoisted.place), (vec![1], 2));
+    /// assert_eq!(hoisted.args, 1..2);
     /// assert!(hoisted.before.to_string().contains("exp"));
     /// assert!(!hoisted.op.programs()[0].to_string().contains("exp"));
     /// # Ok::<(), wengert_core::Error>(())
@@ -283,11 +284,9 @@ pub struct Hoisted {
     /// What is computed once.
     pub before: Program,
     /// Its operands, by position among those of the operation.
-    pub args: Vec<usize>,
-    /// The operation that takes its results.
+    pub args: Range<usize>,
+    /// The operation that takes its results, after those operands.
     pub op: crate::ops::Op,
-    /// Before which operand it takes them.
-    pub place: usize,
 }
 
 /// An operation with fewer operands and results.

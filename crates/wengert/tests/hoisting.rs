@@ -105,6 +105,24 @@ fn loops_of_unknown_length() {
     }
 }
 
+/// A value made of nothing but constants, in a loop that takes nothing from outside.
+#[test]
+fn constants_under_lanes() {
+    let f = |(x, k): (Array, Array)| {
+        let step = |(i, y): (Array, Array)| (i - 1, (y * arange(1.0, 4.0, 1.0).sqrt()).sin());
+        while_loop(|(i, _): (Array, Array)| i.gt(0), step, (k, x * wengert::ones(3))).1.sum()
+    };
+    let (xs, ks) = (array![0.5, 1.0, -0.2], array![1, 3, 0]);
+    let slopes = jit(vmap(move |(x, k): (Array, Array)| grad(|x: Array| f((x, k.clone())))(x)));
+    let found = slopes((xs.clone(), ks.clone()));
+    for lane in 0..3 {
+        let (x, k) = (xs.at(lane as i64), ks.at(lane as i64));
+        assert_eq!(found.at(lane as i64), grad(|x: Array| f((x, k.clone())))(x));
+    }
+    let program = trace(f, &(Array::from(0.5), Array::from(2)));
+    assert_eq!(inside(&program, "sqrt"), 0, "{program}");
+}
+
 #[test]
 fn loops_in_loops() {
     let w = numbers(4);

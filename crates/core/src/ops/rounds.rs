@@ -513,11 +513,11 @@ impl Primitive for Loop {
     fn hoist(&self) -> Option<Hoisted> {
         let first = self.head();
         let (before, body) = program::hoisted(&self.body, 2..2 + self.inv)?;
-        let args: Vec<usize> = (first..first + self.inv).collect();
-        let (lanes, place) = (self.lanes.with_hoisted(&before, &args, lane_shape(&self.body)), first + self.inv);
+        let args = first..first + self.inv;
+        let lanes = self.lanes.with_hoisted(&before, args.clone(), lane_shape(&self.body));
         let inv = self.inv + before.outputs().len();
         let op = Loop { body: Arc::new(body), inv, lanes, ..self.clone() };
-        Some(Hoisted { before, args, op: op.into(), place })
+        Some(Hoisted { before, args, op: op.into() })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {

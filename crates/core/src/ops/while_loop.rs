@@ -318,14 +318,14 @@ impl Primitive for While {
 
     fn hoist(&self) -> Option<Hoisted> {
         let (before, body) = program::hoisted(&self.body, 1..1 + self.inv)?;
-        let args: Vec<usize> = (1..1 + self.inv).collect();
-        let lanes = self.lanes.with_hoisted(&before, &args, lane_shape(&self.body));
+        let args = 1..1 + self.inv;
+        let lanes = self.lanes.with_hoisted(&before, args.clone(), lane_shape(&self.body));
         let mut inputs = old(0..1 + self.inv);
         inputs.extend(before.output_types().map(|ty| Input::Unused(ty.clone())));
         inputs.extend(old(1 + self.inv..self.cond.inputs()));
         let cond = Arc::new(self.cond.rearranged(&inputs, &[0]));
         let op = While { cond, body: Arc::new(body), inv: self.inv + before.outputs().len(), lanes, ..self.clone() };
-        Some(Hoisted { before, args, op: op.into(), place: 1 + self.inv })
+        Some(Hoisted { before, args, op: op.into() })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {

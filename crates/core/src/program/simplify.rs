@@ -64,9 +64,9 @@ fn with_shared_work(program: &Program) -> Program {
     for e in program.equations() {
         let mut args: Args = e.args.iter().map(|a| env[a.index()]).collect();
         if let Some(hoisted) = if e.op.programs().is_empty() { None } else { e.op.hoist() } {
-            let given: Vec<Var> = hoisted.args.iter().map(|&i| args[i]).collect();
+            let given: Vec<Var> = args[hoisted.args.clone()].to_vec();
             let results = inlined(&mut b, &mut known, &mut seen, &hoisted.before, given);
-            args.insert_many(hoisted.place, results);
+            args.insert_many(hoisted.args.end, results);
             known.resize(known.len() + e.count as usize, Known::default());
             let types = e.results().map(|v| program.ty(v).clone());
             env.extend(b.push(hoisted.op, args, types, e.source.clone()).results());
