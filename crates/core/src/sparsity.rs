@@ -14,6 +14,11 @@ use std::rc::Rc;
 use wengert_kernel::{DType, Scalar};
 
 /// What an element depends on, in ascending order.
+///
+/// ```
+/// let columns: wengert_core::sparsity::Columns = [0, 2].into();
+/// assert_eq!(columns.len(), 2);
+/// ```
 pub type Columns = Rc<[u32]>;
 
 /// For each element of each output, in row-major order, the elements of input `input` that it depends on when the program runs

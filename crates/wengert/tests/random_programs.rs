@@ -108,8 +108,8 @@ fn near(what: &str, found: &[Array], wanted: &[Array], tolerance: f64) -> Result
     for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         let (f, w) = (floats(found), floats(wanted));
         let scale = w.iter().fold(1e-2, |m: f64, x| m.max(x.abs()));
-        // A NaN is not close.
-        let close = |f: f64, w: f64| (f - w).abs() <= tolerance * scale;
+        // A NaN is not close; an infinity is to itself.
+        let close = |f: f64, w: f64| f == w || (f - w).abs() <= tolerance * scale;
         let far = f.iter().zip(&w).position(|(&f, &w)| !close(f, w));
         if found.ty() != wanted.ty() || far.is_some() {
             return Err(format!("{what}: array {k} at {far:?}: found {found:?}, wanted {wanted:?}"));

@@ -202,8 +202,23 @@ pub struct Triangle {
 
 impl Triangle {
     /// The lower triangle.
+    ///
+    /// ```
+    /// use wengert_core::{array, functions::linalg::{Triangle, solve_triangular}};
+    ///
+    /// // What stands above the diagonal is not read.
+    /// let a = array![[2.0, 9.0], [1.0, 4.0]];
+    /// assert_eq!(solve_triangular(&a, &array![2.0, 5.0], Triangle::LOWER), array![1.0, 1.0]);
+    /// ```
     pub const LOWER: Triangle = Triangle { lower: true, transposed: false, unit: false };
     /// The upper triangle.
+    ///
+    /// ```
+    /// use wengert_core::{array, functions::linalg::{Triangle, solve_triangular}};
+    ///
+    /// let a = array![[2.0, 1.0], [9.0, 4.0]];
+    /// assert_eq!(solve_triangular(&a, &array![3.0, 4.0], Triangle::UPPER), array![1.0, 1.0]);
+    /// ```
     pub const UPPER: Triangle = Triangle { lower: false, transposed: false, unit: false };
 
     /// The equations with its transpose.
