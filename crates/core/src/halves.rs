@@ -33,12 +33,11 @@ pub(crate) fn must_widen(op: &Op, types: &[Type]) -> bool {
 
 /// That programs do not hold what [`record`] would have recorded otherwise.
 pub(crate) fn accept(op: &Op, types: &[Type]) -> Result<(), TypeError> {
-    match types.iter().find(|ty| ty.dtype().is_half()) {
-        Some(ty) if !takes_halves(&op.lower()) => {
-            Err(TypeError::new(format!("it computes with {} as f32; `convert` the operand", ty.dtype())))
-        }
-        _ => Ok(()),
+    if !must_widen(op, types) {
+        return Ok(());
     }
+    let half = types.iter().map(Type::dtype).find(|dtype| dtype.is_half()).expect("there is one");
+    Err(TypeError::new(format!("it computes with {half} as f32; `convert` the operand")))
 }
 
 /// What a function of many steps gives is computed in `f32` throughout when it is asked of halves: at the head of such a

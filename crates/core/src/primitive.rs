@@ -235,7 +235,7 @@ pub trait Primitive {
         None
     }
 
-    /// For operations that run a program many times: the operation given what is the same every time.
+    /// For operations that run a program many times, once at least: the operation given what is the same every time.
     ///
     /// ```
     /// use wengert_core::{ops::Op, primitive::Primitive, program::parse};

@@ -1,6 +1,7 @@
 //! Element types: the dtypes of arrays, of buffers and of scalar values in loops.
 
-use crate::scalar::{Operand, ScalarOp};
+use crate::operand::Operand;
+use crate::scalar::ScalarOp;
 use half::{bf16, f16};
 use std::fmt;
 

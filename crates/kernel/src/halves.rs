@@ -1,7 +1,8 @@
 //! `f16` and `bf16`: what the elements that are kept in 16 bits can do. They are rounded once, to nearest, ties to even,
 //! from whatever other type.
 
-use crate::scalar::{Binary, Operand, Unary, Wide};
+use crate::operand::{Operand, Wide};
+use crate::scalar::{Binary, Unary};
 use half::{bf16, f16};
 
 macro_rules! halves {

@@ -8,6 +8,7 @@ mod halves;
 pub mod in_place;
 pub mod interpret;
 pub mod math;
+mod operand;
 mod parse;
 mod print;
 pub mod reduce;

@@ -28,8 +28,8 @@ impl Emitter<'_, '_> {
         let (scale, shifted_float) = (self.cast(floats, scale), self.cast(floats, shifted));
         let scaled = self.b.ins().fmul(shifted_float, scale);
         let finite = self.cast(words, scaled);
-        let all_ones = self.word(words, INFINITY);
-        let special = self.b.ins().bor(shifted, all_ones);
+        let infinity = self.word(words, INFINITY);
+        let special = self.b.ins().bor(shifted, infinity);
         let greatest = self.word(words, 0x7bff);
         let is_finite = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, size, greatest);
         let size = self.either(is_finite, finite, special);

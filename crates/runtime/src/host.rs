@@ -150,7 +150,7 @@ impl Kernel {
         Kernel { address: function as usize }
     }
 
-    /// Calls it on spans of as many bytes as it expects.
+    /// Calls it on spans of as many bytes as it expects, at any address.
     ///
     /// ```
     /// use wengert_runtime::Kernel;
@@ -166,12 +166,69 @@ impl Kernel {
     /// assert_eq!(sum, [42]);
     /// ```
     pub fn call(self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-        let read: Vec<*const u8> = inputs.iter().map(|x| x.as_ptr()).collect();
-        let written: Vec<*mut u8> = outputs.iter_mut().map(|y| y.as_mut_ptr()).collect();
+        // Spans may begin anywhere; the kernel was promised alignment.
+        let moved_in: Vec<Option<Vec<u128>>> = inputs.iter().map(|x| words_unless_aligned(x)).collect();
+        let mut moved_out: Vec<Option<Vec<u128>>> = outputs.iter().map(|y| words_unless_aligned(y)).collect();
+        let input = |(x, moved): (&&[u8], &Option<Vec<u128>>)| match moved {
+            Some(words) => words.as_ptr().cast::<u8>(),
+            None => x.as_ptr(),
+        };
+        let output = |(y, moved): (&mut &mut [u8], &mut Option<Vec<u128>>)| match moved {
+            Some(words) => words.as_mut_ptr().cast::<u8>(),
+            None => y.as_mut_ptr(),
+        };
+        let read: Vec<*const u8> = inputs.iter().zip(&moved_in).map(input).collect();
+        let written: Vec<*mut u8> = outputs.iter_mut().zip(&mut moved_out).map(output).collect();
         // SAFETY: the address is that of such a function, and whoever made the kernel answers for what it touches.
         unsafe {
             let function = std::mem::transmute::<usize, RuntimeFn>(self.address);
             function(std::ptr::null(), read.as_ptr(), written.as_ptr());
+        }
+        for (y, words) in outputs.iter_mut().zip(moved_out) {
+            for (bytes, word) in y.chunks_mut(16).zip(words.unwrap_or_default()) {
+                bytes.copy_from_slice(&word.to_ne_bytes()[..bytes.len()]);
+            }
+        }
+    }
+}
+
+/// A copy of the bytes at a multiple of 16, unless they lie at one.
+fn words_unless_aligned(bytes: &[u8]) -> Option<Vec<u128>> {
+    let word = |chunk: &[u8]| {
+        let mut word = [0; 16];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u128::from_ne_bytes(word)
+    };
+    (!bytes.as_ptr().cast::<u128>().is_aligned()).then(|| bytes.chunks(16).map(word).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn twice(_: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
+        // SAFETY: there are one input and one output, of 20 bytes each.
+        unsafe {
+            let (x, y) = (inputs.read(), outputs.read());
+            let aligned = x.cast::<u128>().is_aligned() && y.cast::<u128>().is_aligned();
+            for i in 0..20 {
+                y.add(i).write(if aligned { 2 * x.add(i).read() } else { 0 });
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_given_aligned_memory_wherever_the_data_lies() {
+        // SAFETY: it is used with 20 bytes below.
+        let kernel = unsafe { Kernel::new(twice) };
+        let data: Vec<u8> = (0..40).collect();
+        for (from, to) in [(0, 0), (1, 0), (0, 3), (7, 9), (16, 16)] {
+            let mut result = [0xff; 40];
+            kernel.call(&[&data[from..from + 20]], &mut [&mut result[to..to + 20]]);
+            for i in 0..20 {
+                assert_eq!(result[to + i], 2 * data[from + i], "from {from} to {to}");
+            }
+            assert!(result[..to].iter().chain(&result[to + 20..]).all(|&x| x == 0xff));
         }
     }
 }

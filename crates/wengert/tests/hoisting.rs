@@ -2,7 +2,9 @@
 
 use wengert::execute::Executable;
 use wengert::prelude::*;
-use wengert::{Array, Program, arange, grad, hessian, interpret, jit, jvp, scan, trace, vmap, while_loop};
+use wengert::{
+    Array, Program, arange, debug_callback, grad, hessian, interpret, jit, jvp, scan, trace, vmap, while_loop,
+};
 
 /// `h <- tanh(h exp(w) + sin(w) x)`, with what is made of `w` inside of the body.
 fn recurrent(w: &Array, xs: &Array) -> Array {
@@ -76,51 +78,80 @@ fn under_lanes() {
     }
 }
 
-/// A loop whose lanes end one after the other, with a body that makes a value of what lanes share, and one of what they do not.
+/// A body that does not run has no derivative, wherever its operations would have none.
 #[test]
-fn loops_of_unknown_length() {
-    let shared = numbers(3);
-    let f = |(x, k): (Array, Array)| {
-        let body = |(i, y): (Array, Array)| (i + 1, (y * shared.cos().sum() + x.sin()).sin() + x.exp() * 0.1);
-        while_loop(|(i, _): (Array, Array)| i.lt(&k), body, (Array::from(0), &x * 1.0)).1
+fn a_loop_that_may_not_run_keeps_its_body() {
+    let f = |(w, n): (Array, Array)| {
+        let body = |(i, y): (Array, Array)| (i + 1, y * w.log());
+        while_loop(|(i, _): (Array, Array)| i.lt(&n), body, (Array::from(0), &w + 1.0)).1
     };
-    let plain = |x: f64, k: i32| {
-        let s: f64 = shared.cos().sum().item().unwrap();
-        (0..k).fold(x, |y, _| (y * s + x.sin()).sin() + x.exp() * 0.1)
+    let of = |w: f64, n: i32| grad(|w: Array| f((w, Array::from(n))))(w.into());
+    assert_eq!(of(0.0, 0), 1.0.into(), "0 times the slope of log at 0 would be NaN");
+    assert!(wengert::find_nan(|w: Array| f((w, Array::from(0))), Array::from(-1.0)).is_none());
+    let (ws, ns) = (array![0.0, 2.0, 3.0], array![0, 1, 2]);
+    let slopes = jit(vmap(|(w, n): (Array, Array)| grad(|w: Array| f((w, n.clone())))(w)));
+    let found = slopes((ws.clone(), ns.clone()));
+    for (lane, (w, n)) in [(0.0, 0), (2.0, 1), (3.0, 2)].into_iter().enumerate() {
+        assert_eq!(found.at(lane as i64), of(w, n), "lane {lane}");
+    }
+    // A scan over nothing, the same.
+    let none = |w: Array| scan(|y: Array, _: Array| (y * w.log(), Array::from(0.0)), &w + 1.0, wengert::zeros(0)).0;
+    assert_eq!(grad(none)(0.0.into()), 1.0.into());
+}
+
+/// A value made of nothing but constants, in a loop that takes nothing from outside, under lanes of which some are idle.
+#[test]
+fn constants_under_lanes() {
+    let f = |x: Array| {
+        let step = |y: Array, _: Array| ((y * arange(1.0, 4.0, 1.0).sqrt()).sin(), Array::from(0.0));
+        cond(&x.gt(0.0), || scan(step, &x * wengert::ones(3), wengert::zeros(2)).0.sum(), || &x * 2.0)
     };
-    let xs = array![0.3, -0.7, 1.1, 0.2];
-    let ks = array![3, 0, 7, 1];
-    let program = trace(f, &(Array::from(0.3), Array::from(3)));
-    assert_eq!((inside(&program, "exp"), inside(&program, "cos")), (0, 0), "{program}");
-    let ys = vmap(f)((xs.clone(), ks.clone()));
-    let (x, k, y) = (xs.to_vec::<f64>().unwrap(), ks.to_vec::<i32>().unwrap(), ys.to_vec::<f64>().unwrap());
-    let slopes = vmap(grad(move |x: Array| f((x.at(0), x.at(1).convert(wengert::DType::I32)))));
-    let pairs = wengert::stack(&[xs.clone(), ks.convert(wengert::DType::F64)], 1);
-    let slopes = jit(&slopes)(pairs).to_vec::<f64>().unwrap();
-    for lane in 0..4 {
-        assert!((plain(x[lane], k[lane]) - y[lane]).abs() < 1e-14);
-        let h = 1e-6;
-        let slope = (plain(x[lane] + h, k[lane]) - plain(x[lane] - h, k[lane])) / (2.0 * h);
-        assert!((slope - slopes[2 * lane]).abs() < 1e-7, "{slope} {}", slopes[2 * lane]);
+    let xs = array![0.5, -1.0, 0.2];
+    let found = jit(vmap(grad(f)))(xs.clone());
+    let second = vmap(grad(grad(f)))(xs.clone());
+    for lane in 0..3 {
+        let x = xs.at(lane);
+        assert_eq!(found.at(lane), grad(f)(x.clone()));
+        assert_eq!(second.at(lane), grad(grad(f))(x));
     }
 }
 
-/// A value made of nothing but constants, in a loop that takes nothing from outside.
+/// What is idle in a lane computes with whatever stands there; it must not be seen.
 #[test]
-fn constants_under_lanes() {
-    let f = |(x, k): (Array, Array)| {
-        let step = |(i, y): (Array, Array)| (i - 1, (y * arange(1.0, 4.0, 1.0).sqrt()).sin());
-        while_loop(|(i, _): (Array, Array)| i.gt(0), step, (k, x * wengert::ones(3))).1.sum()
+fn idle_lanes_of_a_branch() {
+    let f = |w: Array| {
+        let step = |y: Array, x: Array| (y * w.log() + x, w.recip());
+        cond(&w.gt(0.0), || scan(step, &w * 1.0, array![1.0, 2.0]).0, || &w * 3.0)
     };
-    let (xs, ks) = (array![0.5, 1.0, -0.2], array![1, 3, 0]);
-    let slopes = jit(vmap(move |(x, k): (Array, Array)| grad(|x: Array| f((x, k.clone())))(x)));
-    let found = slopes((xs.clone(), ks.clone()));
-    for lane in 0..3 {
-        let (x, k) = (xs.at(lane as i64), ks.at(lane as i64));
-        assert_eq!(found.at(lane as i64), grad(|x: Array| f((x, k.clone())))(x));
+    let ws = array![0.0, 2.0, -1.0, 0.5];
+    let found = jit(vmap(grad(f)))(ws.clone());
+    let second = vmap(grad(grad(f)))(ws.clone());
+    for lane in 0..4 {
+        let w = ws.at(lane);
+        assert!(found.at(lane).is_finite().item::<bool>().unwrap());
+        assert_eq!(found.at(lane), grad(f)(w.clone()));
+        assert_eq!(second.at(lane), grad(grad(f))(w));
     }
-    let program = trace(f, &(Array::from(0.5), Array::from(2)));
-    assert_eq!(inside(&program, "sqrt"), 0, "{program}");
+}
+
+/// What is seen outside happens in every round, and not before the first.
+#[test]
+fn effects_stay() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let f = jit(move |w: Array| {
+        let step = |y: Array, x: Array| {
+            let log = log.clone();
+            debug_callback(move |x: Array| log.lock().unwrap().push(x.item::<f64>().unwrap()), w.exp());
+            check(&w.gt(-1.0), "w is above -1");
+            (y + w.exp() * x, Array::from(0.0))
+        };
+        scan(step, Array::from(0.0), array![1.0, 2.0, 3.0]).0
+    });
+    assert_eq!(f(0.0.into()), 6.0.into());
+    assert_eq!(*seen.lock().unwrap(), [1.0; 3]);
+    let error = wengert::try_call(|| f((-2.0).into())).unwrap_err().to_string();
+    assert!(error.contains("w is above -1"), "{error}");
 }
 
 #[test]

@@ -511,6 +511,8 @@ impl Primitive for Loop {
     }
 
     fn hoist(&self) -> Option<Hoisted> {
+        // A body that may never run must leave no trace: not a derivative of 0 times infinity.
+        self.length.filter(|&rounds| rounds > 0)?;
         let first = self.head();
         let (before, body) = program::hoisted(&self.body, 2..2 + self.inv)?;
         let args = first..first + self.inv;

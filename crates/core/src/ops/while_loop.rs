@@ -10,8 +10,8 @@ use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::interpret::Interpreter;
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Effect, Hoisted, Lowering, Primitive, Pruned};
-use crate::program::{self, Input, Program, simplify};
+use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive, Pruned};
+use crate::program::{Input, Program, simplify};
 use crate::trace::{Surroundings, current_mask, record, trace_with};
 use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
 use crate::tree::Tree;
@@ -314,18 +314,6 @@ impl Primitive for While {
             lanes: linear_lanes,
         };
         Some(SplitEquation { known: known.into(), known_args: known_inputs, linear: linear.into(), linear_args, results })
-    }
-
-    fn hoist(&self) -> Option<Hoisted> {
-        let (before, body) = program::hoisted(&self.body, 1..1 + self.inv)?;
-        let args = 1..1 + self.inv;
-        let lanes = self.lanes.with_hoisted(&before, args.clone(), lane_shape(&self.body));
-        let mut inputs = old(0..1 + self.inv);
-        inputs.extend(before.output_types().map(|ty| Input::Unused(ty.clone())));
-        inputs.extend(old(1 + self.inv..self.cond.inputs()));
-        let cond = Arc::new(self.cond.rearranged(&inputs, &[0]));
-        let op = While { cond, body: Arc::new(body), inv: self.inv + before.outputs().len(), lanes, ..self.clone() };
-        Some(Hoisted { before, args, op: op.into() })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {
