@@ -54,6 +54,44 @@ fn every_mark_is_closed() {
     assert!(open.is_empty(), "{open:?}");
 }
 
+/// What a reader does, done in Chromium: pointing at a line lights what stems from it in every tab, leaving it puts that out,
+/// and a click opens a tab. Without the Debian package `chromium` nothing is tested, and a line says so.
+#[test]
+fn a_browser_lights_what_is_pointed_at_and_opens_tabs() {
+    let line = 1 + include_str!("explore.rs").lines().position(|l| l.contains("(w * 2.0 + b).tanh()")).unwrap();
+    let probe = format!(
+        "<script>
+        const at = document.querySelector('aside [data-line=\"crates/wengert/tests/explore.rs:{line}\"]');
+        const lit = () => document.querySelectorAll('.lit').length;
+        const point = type => at.dispatchEvent(new MouseEvent(type, {{bubbles: true}}));
+        const found = [lit()];
+        point('mouseover');
+        const tabs = new Set([...document.querySelectorAll('.lit')].map(e => e.closest('section')?.id));
+        found.push(lit(), tabs.size, document.querySelectorAll('[data-line=\"' + at.dataset.line + '\"]').length);
+        point('mouseout');
+        found.push(lit());
+        const last = [...document.querySelectorAll('button')].at(-1);
+        last.click();
+        const open = document.querySelectorAll('.tab.open');
+        found.push(open.length, Number(open[0].id === 'tab' + last.dataset.tab), open[0].getBoundingClientRect().height);
+        document.title = 'found ' + found.map(Math.round).join(' ');
+        </script></body>"
+    );
+    let file = std::env::temp_dir().join(format!("explored-{}.html", std::process::id()));
+    std::fs::write(&file, page().replace("</body>", &probe)).unwrap();
+    let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"];
+    let output = std::process::Command::new("chromium").args(arguments).arg(&file).output();
+    std::fs::remove_file(file).unwrap();
+    let Ok(output) = output else { return println!("chromium is not installed: the page was not opened") };
+    let page = String::from_utf8_lossy(&output.stdout);
+    let title = page.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap_or("no title");
+    let found: Vec<i64> = title.split(' ').skip(1).map(|n| n.parse().expect(title)).collect();
+    let [before, lit, tabs, linked, after, open, right, height] = found[..] else { panic!("{title}") };
+    assert_eq!((before, after), (0, 0), "{title}");
+    assert!(lit == linked && lit > 10 && tabs >= 9, "{title}");
+    assert!(open == 1 && right == 1 && height > 100, "{title}");
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_an_error() {
     assert!(explore(|x: Array| x.sin(), 1.0.into(), "/no such folder/page.html").is_err());
