@@ -3,7 +3,7 @@
 use wengert::prelude::*;
 use wengert::{cross_entropy, full, ones_of, tree, zeros_like, zeros_of};
 use wengert_examples::data::{digits, scattered};
-use wengert_examples::plot::{self, Axis, Curve};
+use wengert_examples::plot::{self, Axis, Curve, Plot};
 use wengert_examples::progress;
 
 /// Weights and bias of each layer.
@@ -94,8 +94,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(state.steps, ones_of(DType::F32, [0usize; 0]) * (EPOCHS * BATCHES) as f64);
 
     let curves = vec![Curve::new("learning", learning), Curve::new("held out", held_out)];
-    let file =
-        plot::svg("adam", "Adam on handwritten digits", Axis::linear("epoch"), Axis::log("cross entropy"), curves)?;
+    let file = Plot::new("Adam on handwritten digits", Axis::linear("epoch"), Axis::log("cross entropy"), curves)?
+        .save("adam")?;
     println!("The loss curves are in {}.", file.display());
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! of this one is exact; the derivative of the program is, and needs no h.
 
 use wengert::prelude::*;
-use wengert_examples::plot::{self, Axis, Curve};
+use wengert_examples::plot::{self, Axis, Curve, Plot};
 
 fn f(x: Array) -> Array {
     x.square() + 3.0 * &x + 5.0
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let title = "Error of difference quotients of x² + 3x + 5 at 2";
     let curves = vec![Curve::new("forward", forward), Curve::new("central", central)];
-    let file = plot::svg("finite_differences", title, Axis::log("h"), Axis::log("absolute error"), curves)?;
+    let file = Plot::new(title, Axis::log("h"), Axis::log("absolute error"), curves)?.save("finite_differences")?;
     println!("The error curves are in {}.", file.display());
     Ok(())
 }

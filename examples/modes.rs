@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use wengert::prelude::*;
 use wengert::{Program, Type};
 use wengert_examples::data::scattered;
-use wengert_examples::plot::{self, Axis, Curve};
+use wengert_examples::plot::{self, Axis, Curve, Plot};
 
 const SIZE: usize = 1024;
 
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Curve::new("jacrev, timed", reverse_timed).beside(1),
     ];
     let title = "A Jacobian by forward and by reverse mode, 1024/n outputs";
-    let file = plot::svg("modes", title, Axis::log("inputs n"), Axis::log("cost in evaluations"), curves)?;
+    let file = Plot::new(title, Axis::log("inputs n"), Axis::log("cost in evaluations"), curves)?.save("modes")?;
     println!("The curves are in {}.", file.display());
     Ok(())
 }

@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::error::Error;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use wengert_core::notebook::content;
 
 /// What stands along one side of a plot.
 pub struct Axis {
@@ -86,17 +87,56 @@ const LETTER: usize = 8;
 /// Pixels between the names of two curves at least.
 const LINE: i32 = 16;
 
-/// Draws curves to `target/plots/<name>.svg`, each named at its right end, and says where the file is.
-pub fn svg(name: &str, title: &str, x: Axis, y: Axis, curves: Vec<Curve>) -> Result<PathBuf, Box<dyn Error>> {
-    let file = Path::new("target/plots").join(name).with_extension("svg");
-    std::fs::create_dir_all("target/plots")?;
-    let placed = |curve: Curve| Curve { points: placed(&x, &y, &curve.points), ..curve };
-    let curves: Vec<Curve> = curves.into_iter().map(placed).collect();
-    let area = SVGBackend::new(&file, SIZE).into_drawing_area();
-    draw(&area, title, &x, &y, &curves).map_err(|error| error.to_string())?;
-    area.present()?;
-    drop(area);
-    Ok(file)
+/// Curves with their axes, drawn as SVG.
+pub struct Plot(String);
+
+impl Plot {
+    /// Each curve is named at its right end.
+    ///
+    /// ```
+    /// use wengert_examples::plot::{Axis, Curve, Plot};
+    ///
+    /// let squares = Curve::new("x²", (0..9).map(|x| (x as f64, (x * x) as f64)).collect());
+    /// let plot = Plot::new("A parabola", Axis::linear("x"), Axis::linear("y"), vec![squares])?;
+    /// assert!(plot.svg().starts_with("<svg") && plot.svg().contains("A parabola"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(title: &str, x: Axis, y: Axis, curves: Vec<Curve>) -> Result<Plot, Box<dyn Error>> {
+        let placed = |curve: Curve| Curve { points: placed(&x, &y, &curve.points), ..curve };
+        let curves: Vec<Curve> = curves.into_iter().map(placed).collect();
+        let mut text = String::new();
+        let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        draw(&area, title, &x, &y, &curves).map_err(|error| error.to_string())?;
+        area.present()?;
+        drop(area);
+        Ok(Plot(text))
+    }
+
+    /// The picture.
+    pub fn svg(&self) -> &str {
+        &self.0
+    }
+
+    /// Writes it to `target/plots/<name>.svg`, and says where the file is.
+    pub fn save(&self, name: &str) -> std::io::Result<PathBuf> {
+        let file = Path::new("target/plots").join(name).with_extension("svg");
+        std::fs::create_dir_all("target/plots")?;
+        std::fs::write(&file, &self.0)?;
+        Ok(file)
+    }
+
+    /// Shows it in a notebook of the evcxr kernel.
+    ///
+    /// ```
+    /// use wengert_examples::plot::{Axis, Curve, Plot};
+    ///
+    /// let line = Curve::new("x", vec![(0.0, 0.0), (1.0, 1.0)]);
+    /// Plot::new("A line", Axis::linear("x"), Axis::linear("y"), vec![line])?.evcxr_display();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn evcxr_display(&self) {
+        print!("{}", content(&[("image/svg+xml", self.0.clone())]));
+    }
 }
 
 fn placed(x: &Axis, y: &Axis, points: &[(f64, f64)]) -> Vec<(f64, f64)> {

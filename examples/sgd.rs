@@ -3,7 +3,7 @@
 use wengert::prelude::*;
 use wengert::{cross_entropy, tree, zeros_of};
 use wengert_examples::data::{digits, scattered};
-use wengert_examples::plot::{self, Axis, Curve};
+use wengert_examples::plot::{self, Axis, Curve, Plot};
 use wengert_examples::progress;
 
 #[derive(Clone, Tree)]
@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let curves = vec![Curve::new("learning", learning), Curve::new("held out", held_out)];
     let title = "Stochastic gradient descent on handwritten digits";
-    let file = plot::svg("sgd", title, Axis::linear("epoch"), Axis::log("cross entropy"), curves)?;
+    let file = Plot::new(title, Axis::linear("epoch"), Axis::log("cross entropy"), curves)?.save("sgd")?;
     println!("The loss curves are in {}.", file.display());
     Ok(())
 }

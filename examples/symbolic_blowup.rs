@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 use wengert::prelude::*;
-use wengert_examples::plot::{self, Axis, Curve};
+use wengert_examples::plot::{Axis, Curve, Plot};
 
 /// A formula in x.
 #[derive(Clone)]
@@ -124,7 +124,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         curves.push(Curve::new("its program", equations).beside(place));
     }
     let title = "Derivatives as formulas and as programs";
-    let file = plot::svg("symbolic_blowup", title, Axis::linear("order of the derivative"), Axis::log("size"), curves)?;
+    let file = Plot::new(title, Axis::linear("order of the derivative"), Axis::log("size"), curves)?
+        .save("symbolic_blowup")?;
     println!("The curves are in {}.", file.display());
     Ok(())
 }
