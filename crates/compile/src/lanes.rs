@@ -144,6 +144,7 @@ fn while_loop(outer: &mut Writer, op: &While, args: &[Var]) -> Vec<Var> {
         body: Arc::new(body),
         inv: op.inv,
         carry: op.carry + 2,
+        entered: op.entered,
         lanes: OpLanes::default(),
     };
     let results = outer.push(op, &operands);

@@ -305,6 +305,15 @@ impl OpLanes {
         OpLanes { operands, results: self.results.clone() }
     }
 
+    /// With one operand more.
+    pub(crate) fn with_operand(&self, place: usize, lanes: Lanes) -> OpLanes {
+        let mut more = self.clone();
+        if !more.is_empty() {
+            more.operands.insert(place, lanes);
+        }
+        more
+    }
+
     /// Of the results, in a body under the leading axes of this operation's mask.
     pub(crate) fn outside(&self, mask: &[usize]) -> Option<Vec<Lanes>> {
         let leading = |lanes: &Lanes| Lanes(lanes.0[..mask.len()].into());

@@ -235,7 +235,7 @@ pub trait Primitive {
         None
     }
 
-    /// For operations that run a program many times, once at least: the operation given what is the same every time.
+    /// For operations that run a program many times: the operation given what is the same every time.
     ///
     /// ```
     /// use wengert_core::{ops::Op, primitive::Primitive, program::parse};
@@ -249,7 +249,7 @@ pub trait Primitive {
     ///   return %3
     /// }")?;
     /// let hoisted = program.equations()[0].op.hoist().expect("the exponential is always the same");
-    /// assert_eq!(hoisted.args, 1..2);
+    /// assert_eq!((hoisted.args, hoisted.place), (1..2, 2));
     /// assert!(hoisted.before.to_string().contains("exp"));
     /// assert!(!hoisted.op.programs()[0].to_string().contains("exp"));
     /// # Ok::<(), wengert_core::Error>(())
@@ -285,7 +285,9 @@ pub struct Hoisted {
     pub before: Program,
     /// Its operands, by position among those of the operation.
     pub args: Range<usize>,
-    /// The operation that takes its results, after those operands.
+    /// The operand of the operation in front of which its results are inserted.
+    pub place: usize,
+    /// The operation that takes them.
     pub op: crate::ops::Op,
 }
 

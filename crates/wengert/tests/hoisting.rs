@@ -80,7 +80,7 @@ fn under_lanes() {
 
 /// A body that does not run has no derivative, wherever its operations would have none.
 #[test]
-fn a_loop_that_may_not_run_keeps_its_body() {
+fn a_loop_that_does_not_run_leaves_no_trace() {
     let f = |(w, n): (Array, Array)| {
         let body = |(i, y): (Array, Array)| (i + 1, y * w.log());
         while_loop(|(i, _): (Array, Array)| i.lt(&n), body, (Array::from(0), &w + 1.0)).1
@@ -97,6 +97,43 @@ fn a_loop_that_may_not_run_keeps_its_body() {
     // A scan over nothing, the same.
     let none = |w: Array| scan(|y: Array, _: Array| (y * w.log(), Array::from(0.0)), &w + 1.0, wengert::zeros(0)).0;
     assert_eq!(grad(none)(0.0.into()), 1.0.into());
+}
+
+/// Newton's method for `y² = exp(w) + 1`, with what is made of `w` inside of the body, and outside.
+fn newton(w: &Array, inside: bool) -> Array {
+    let target = |w: &Array| w.exp() + 1.0;
+    let outside = target(w);
+    let goal = || if inside { target(w) } else { outside.clone() };
+    let on = |y: Array| (y.square() - goal()).abs().max().gt(1e-9);
+    while_loop(on, |y: Array| 0.5 * (&y + goal() / &y), w * 0.0 + 2.0)
+}
+
+#[test]
+fn it_leaves_a_loop_that_tests_first() {
+    let w = numbers(5);
+    let program = trace(|w: Array| newton(&w, true), &w);
+    assert_eq!(inside(&program, "exp"), 1, "in the branch in front of the loop, and not in the loop: {program}");
+    // Of a round's `sin(y) tanh(w)` the backward pass keeps the sine and the cosine, and the tangent hyperbolic once.
+    let waves = |w: Array| {
+        let step = |(i, y): (Array, Array)| (i + 1.0, y.sin() * w.tanh());
+        while_loop(|(i, _): (Array, Array)| i.lt(w.sum().ceil()), step, (Array::from(0.0), &w + 1.0)).1.sum()
+    };
+    let gradient = trace(grad(waves), &w);
+    let kept = gradient.to_string().lines().find(|line| line.contains("while[")).expect("a loop").to_owned();
+    assert_eq!(kept.split('=').next().expect("results").matches("list(f64[5])").count(), 2, "{gradient}");
+    let (a, b) = (|w: Array| newton(&w, true), |w: Array| newton(&w, false));
+    assert_eq!(a(w.clone()), b(w.clone()));
+    let sums = |f: fn(Array) -> Array| (grad(f)(numbers(5)), grad(|w: Array| grad(f)(w).square().sum())(numbers(5)));
+    let (first, second) = sums(|w| newton(&w, true).sum());
+    let (first_plain, second_plain) = sums(|w| newton(&w, false).sum());
+    let close = |a: &Array, b: &Array| assert!((a - b).abs().max().item::<f64>().unwrap() < 1e-12, "{a} and {b}");
+    close(&first, &first_plain);
+    close(&second, &second_plain);
+    let ws = numbers(12).reshape((4, 3));
+    let lanes = jit(vmap(grad(|w: Array| newton(&w, true).sum())))(ws.clone());
+    for lane in 0..4 {
+        close(&lanes.at(lane), &grad(|w: Array| newton(&w, false).sum())(ws.at(lane)));
+    }
 }
 
 /// A value made of nothing but constants, in a loop that takes nothing from outside, under lanes of which some are idle.

@@ -519,7 +519,7 @@ impl Primitive for Loop {
         let lanes = self.lanes.with_hoisted(&before, args.clone(), lane_shape(&self.body));
         let inv = self.inv + before.outputs().len();
         let op = Loop { body: Arc::new(body), inv, lanes, ..self.clone() };
-        Some(Hoisted { before, args, op: op.into() })
+        Some(Hoisted { before, place: args.end, args, op: op.into() })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {

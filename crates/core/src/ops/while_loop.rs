@@ -5,14 +5,14 @@
 //! Its linear half is a [`Loop`](super::Loop) over the same number of rounds that reads what the known half kept.
 
 use super::bodies::*;
-use super::{Attributes, Definition, Loop, Sample};
+use super::{Attributes, Cond, Definition, Loop, Sample, zeros_any};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::interpret::Interpreter;
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive, Pruned};
-use crate::program::{Input, Program, simplify};
-use crate::trace::{Surroundings, current_mask, record, trace_with};
+use crate::primitive::{Attribute, Batched, Effect, Hoisted, Lowering, Primitive, Pruned};
+use crate::program::{self, Input, Program, simplify};
+use crate::trace::{Surroundings, current_mask, record, trace_closed, trace_with};
 use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
 use crate::tree::Tree;
 use crate::types::Type;
@@ -51,6 +51,8 @@ pub struct While {
     pub inv: usize,
     /// Carried values.
     pub carry: usize,
+    /// Whether a first round is certain, in every lane that is not idle.
+    pub entered: bool,
     /// Where the operands and results have the lanes of the mask.
     pub lanes: OpLanes,
 }
@@ -63,6 +65,28 @@ impl While {
     fn sizes(&self) -> [usize; 3] {
         [1, self.inv, self.carry]
     }
+
+    /// The first test in front, and after it, where it holds, the loop: a place for what is the same in every round.
+    fn tested_first(&self) -> Option<Hoisted> {
+        let worth_it = self.ys() == 0 && self.cond.effect() == Effect::None;
+        program::hoisted(&self.body, 1..1 + self.inv).filter(|_| worth_it)?;
+        let types = self.body.input_types();
+        let entered = While { entered: true, ..self.clone() };
+        let on_true = simplify(&trace_closed(types, |x| record(entered, &x.iter().collect::<Vec<_>>())));
+        let on_false = trace_closed(types, |x| {
+            let rounds = zeros_any(&Type::array(DType::I64, lane_shape(&self.body)));
+            x[1 + self.inv..].iter().cloned().chain([rounds]).collect()
+        });
+        let op = Cond {
+            on_true: Arc::new(on_true),
+            on_false: Arc::new(on_false),
+            inv: self.inv + self.carry,
+            gated: 0,
+            acc: 0,
+            lanes: self.lanes.with_operand(1, Lanes::leading(lane_shape(&self.body))),
+        };
+        Some(Hoisted { before: (*self.cond).clone(), args: 0..types.len(), place: 1, op: op.into() })
+    }
 }
 
 impl Primitive for While {
@@ -73,6 +97,7 @@ impl Primitive for While {
     fn attributes(&self) -> Vec<(&'static str, Attribute)> {
         let mut all =
             vec![("inv", Attribute::Int(self.inv as i64)), ("carry", Attribute::Int(self.carry as i64))];
+        all.extend(self.entered.then_some(("entered", Attribute::Bool(true))));
         all.extend(self.lanes.attribute());
         all.extend([("cond", Attribute::Program(self.cond.clone())), ("body", Attribute::Program(self.body.clone()))]);
         all
@@ -174,6 +199,7 @@ impl Primitive for While {
             body: Arc::new(body.program.permuted(&order, &outputs)),
             inv: self.inv + count(&active_inv),
             carry: self.carry + count(&active_carry),
+            entered: self.entered,
             lanes: OpLanes::new(
                 lane_shape(&self.body),
                 self.lanes.of_operands(repeated(&self.sizes(), &flags(&active_carry))),
@@ -301,6 +327,7 @@ impl Primitive for While {
             body: known_body,
             inv: k_inv,
             carry: k_carry,
+            entered: self.entered,
             lanes: known_lanes,
         };
         let linear = Loop {
@@ -314,6 +341,27 @@ impl Primitive for While {
             lanes: linear_lanes,
         };
         Some(SplitEquation { known: known.into(), known_args: known_inputs, linear: linear.into(), linear_args, results })
+    }
+
+    fn hoist(&self) -> Option<Hoisted> {
+        let invariants = 1..1 + self.inv;
+        let (before, cond, body) = match program::hoisted(&self.cond, invariants.clone()) {
+            Some((before, cond)) => {
+                let body = self.body.with_unused(invariants.end, before.output_types());
+                (before, cond, body)
+            }
+            // A body that may never run must leave no trace: not a derivative of 0 times infinity.
+            None if !self.entered => return self.tested_first(),
+            None => {
+                let (before, body) = program::hoisted(&self.body, invariants.clone())?;
+                let cond = self.cond.with_unused(invariants.end, before.output_types());
+                (before, cond, body)
+            }
+        };
+        let lanes = self.lanes.with_hoisted(&before, invariants.clone(), lane_shape(&self.body));
+        let inv = self.inv + before.outputs().len();
+        let op = While { cond: Arc::new(cond), body: Arc::new(body), inv, lanes, ..self.clone() };
+        Some(Hoisted { before, place: invariants.end, args: invariants, op: op.into() })
     }
 
     fn prune(&self, live: &[bool]) -> Option<Pruned> {
@@ -344,6 +392,7 @@ impl Primitive for While {
             body: Arc::new(body.permuted(&args, &all)),
             inv: count(&inv),
             carry: count(&carry),
+            entered: self.entered,
             lanes: self.lanes.picked(&args, &results),
         };
         Some(Pruned { op: op.into(), args, results })
@@ -356,7 +405,8 @@ impl Definition for While {
     fn parse(_: &str, a: &Attributes) -> Result<Self, TypeError> {
         let (body, inv, carry) = (a.program("body")?, a.size("inv")?, a.size("carry")?);
         let lanes = a.lanes(&body, 1 + inv + carry)?;
-        Ok(While { cond: a.program("cond")?, body, inv, carry, lanes })
+        let entered = a.get("entered").is_ok() && a.bool("entered")?;
+        Ok(While { cond: a.program("cond")?, body, inv, carry, entered, lanes })
     }
 
     fn samples() -> Vec<Sample> {
@@ -369,7 +419,7 @@ impl Definition for While {
             let body = trace_with(&types, 0, Surroundings::Body, |x| vec![&x[3] + 1, &x[4] + x[4].sin() * &x[2], x[4].cos()]);
             let of = |flags: &[bool]| flags.iter().map(|&own| if own { Lanes::leading(lanes) } else { Lanes::shared(lanes) }).collect();
             let at = OpLanes::new(lanes, of(&[true, true, false, true, true]), of(&[true; 4]));
-            While { cond: Arc::new(cond.program), body: Arc::new(body.program), inv: 2, carry: 2, lanes: at }
+            While { cond: Arc::new(cond.program), body: Arc::new(body.program), inv: 2, carry: 2, entered: false, lanes: at }
         };
         let values = |xs: &[f64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
         let ints = |xs: &[i64]| Value::Array(crate::value::ArrayValue::new(&[xs.len()], xs.to_vec()));
@@ -429,7 +479,7 @@ pub fn while_loop<C: Tree>(cond: impl Fn(C) -> Array, body: impl Fn(C) -> C, ini
         next
     });
     let (inv, [cond, body]) = with_common_captures(1, [cond, body]);
-    let op = While { cond: Arc::new(cond), body: Arc::new(body), inv: inv.len(), carry: carry.len(), lanes: OpLanes::default() };
+    let op = While { cond: Arc::new(cond), body: Arc::new(body), inv: inv.len(), carry: carry.len(), entered: false, lanes: OpLanes::default() };
     let operands: Vec<&Array> = [&mask].into_iter().chain(&inv).chain(&carry).collect();
     let mut results = record(op, &operands);
     results.truncate(carry.len());

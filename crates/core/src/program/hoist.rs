@@ -1,5 +1,6 @@
 //! What is the same in every round of a loop, computed before it. Only where a first round is certain: a body that does not
-//! run has no values and no derivatives, and `0 * inf` must not come from what was taken out of it.
+//! run has no values and no derivatives, and `0 * inf` must not come from what was taken out of it. A `while` is therefore
+//! put into a branch behind its first test before anything is taken out of its body.
 
 use super::{Args, Builder, Program, Var, simplify};
 use crate::primitive::Effect;

@@ -40,6 +40,14 @@ impl Program {
         self.rearranged(&inputs, outputs)
     }
 
+    /// The program with inputs of these types, which nothing reads, in front of the input at `place`.
+    pub(crate) fn with_unused<'a>(&self, place: usize, types: impl Iterator<Item = &'a Type>) -> Program {
+        let old = |places: std::ops::Range<usize>| places.map(Input::Old);
+        let unused = types.map(|ty| Input::Unused(ty.clone()));
+        let inputs: Vec<Input> = old(0..place).chain(unused).chain(old(place..self.inputs())).collect();
+        self.rearranged(&inputs, &(0..self.outputs().len()).collect::<Vec<_>>())
+    }
+
     /// Which inputs some equation or output reads.
     pub(crate) fn used_inputs(&self) -> Vec<bool> {
         let mut used = vec![false; self.inputs()];

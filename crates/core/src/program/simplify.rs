@@ -3,7 +3,7 @@
 use super::{Args, Builder, Program, Var};
 use crate::ops::{Broadcast, Literal, Op};
 use crate::primitive::{Effect, Lowering};
-use crate::source::Source;
+use crate::source::{Source, with_source};
 use crate::types::Type;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::hash::BuildHasher;
@@ -63,13 +63,17 @@ fn with_shared_work(program: &Program) -> Program {
     let mut seen = Seen::with_room(program.equations().len());
     for e in program.equations() {
         let mut args: Args = e.args.iter().map(|a| env[a.index()]).collect();
-        if let Some(hoisted) = if e.op.programs().is_empty() { None } else { e.op.hoist() } {
-            let given: Vec<Var> = args[hoisted.args.clone()].to_vec();
+        let mut op = None;
+        while let Some(hoisted) = with_source(&e.source, || op.as_ref().unwrap_or(&e.op).hoist()) {
+            let given: Vec<Var> = args[hoisted.args].to_vec();
             let results = inlined(&mut b, &mut known, &mut seen, &hoisted.before, given);
-            args.insert_many(hoisted.args.end, results);
+            args.insert_many(hoisted.place, results);
+            op = Some(hoisted.op);
+        }
+        if let Some(op) = op {
             known.resize(known.len() + e.count as usize, Known::default());
             let types = e.results().map(|v| program.ty(v).clone());
-            env.extend(b.push(hoisted.op, args, types, e.source.clone()).results());
+            env.extend(b.push(op, args, types, e.source.clone()).results());
             continue;
         }
         let lowering = e.op.lower();
@@ -126,12 +130,17 @@ fn with_shared_work(program: &Program) -> Program {
     b.finish(&outputs)
 }
 
-/// The results of a program of equations with one result each, recorded now unless they were before.
+/// The results of a program, recorded now unless they were before.
 fn inlined(b: &mut Builder, known: &mut Vec<Known>, seen: &mut Seen, program: &Program, inputs: Vec<Var>) -> Vec<Var> {
     let mut env = inputs;
     for e in program.equations() {
         let args: Args = e.args.iter().map(|a| env[a.index()]).collect();
-        env.push(intern(b, known, seen, e.op.clone(), args, program.ty(e.first).clone(), &e.source));
+        if e.count == 1 {
+            env.push(intern(b, known, seen, e.op.clone(), args, program.ty(e.first).clone(), &e.source));
+        } else {
+            known.resize(known.len() + e.count as usize, Known::default());
+            env.extend(b.copy(e, args, program));
+        }
     }
     program.outputs().iter().map(|v| env[v.index()]).collect()
 }
