@@ -113,16 +113,29 @@ fn numbers(case: &serde_json::Value, key: &str) -> Vec<f64> {
     case[key].as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect()
 }
 
-/// Sums are taken in other orders, so that a number may be off by roundings of the largest number that came into it: 16
-/// of them.
-fn assert_close(what: &str, found: &Array, wanted: &[f64]) {
+/// Where more than 4 roundings of the greatest element are allowed, how many, and why. Derivatives are those of `sin(f(x))`, so
+/// that roundings of `f` go through a cosine and, twice, through a sine, times the slopes of `f`.
+const ALLOWED: &[(&str, f64, &str)] = &[
+    ("norm 1", 12.0, "sums of six numbers of size 1, of which sines are taken, times directions of size 6"),
+    ("cumprod reverse", 6.0, "JAX divides; ours is a recurrence"),
+    ("tensordot", 12.0, "sums of twelve products in other orders, of which sines are taken"),
+    ("dot_general", 8.0, "sums of twelve products in other orders, of which sines are taken"),
+    ("einsum five", 6.0, "three products in another order"),
+    ("convolution", 8.0, "sums of sixteen products in other orders, of which sines are taken"),
+    ("convolution same", 6.0, "sums of sixteen products in other orders, of which sines are taken"),
+    ("convolution dilated", 6.0, "sums of sixteen products in other orders, of which sines are taken"),
+    ("convolution groups", 6.0, "sums of eight products in other orders, of which sines are taken"),
+];
+
+/// Within so many roundings of the greatest element.
+fn assert_close(what: &str, found: &Array, wanted: &[f64], bound: f64) {
     let epsilon = if found.dtype() == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
     let found = found.convert(DType::F64).to_vec::<f64>().expect("they are floats");
     assert_eq!(found.len(), wanted.len(), "{what}");
     let largest = wanted.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
     for (found, wanted) in found.iter().zip(wanted) {
         let error = (found - wanted).abs() / (epsilon * largest);
-        assert!(error <= 16.0, "{what}: {found}, JAX {wanted}, {error:.1} roundings");
+        assert!(error <= bound, "{what}: {found}, JAX {wanted}, {error:.1} roundings");
     }
 }
 
@@ -143,11 +156,12 @@ fn values_and_derivatives_are_those_of_jax() {
             let gradient = |x: Array| grad(|x: Array| f(&x).sin().sum())(x);
             let along = arange(1.0, x.size() as f64 + 1.0, 1.0).cos().convert(dtype);
             let second = |x: Array| jvp(gradient)(x, along.clone()).1;
+            let bound = ALLOWED.iter().find(|row| row.0 == *name).map_or(4.0, |row| row.1);
             let check = |what: &str, key: &str, found: &dyn Fn(Array) -> Array| {
                 let wanted = numbers(case, key);
-                assert_close(&format!("{what} of {name} in {dtype}"), &found(x.clone()), &wanted);
+                assert_close(&format!("{what} of {name} in {dtype}"), &found(x.clone()), &wanted, bound);
                 let compiled = jit(|x: Array| found(x))(x.clone());
-                assert_close(&format!("{what} of {name} in {dtype}, compiled"), &compiled, &wanted);
+                assert_close(&format!("{what} of {name} in {dtype}, compiled"), &compiled, &wanted, bound);
             };
             check("value", "y", &|x| f(&x));
             check("gradient", "gradient", &gradient);
