@@ -145,10 +145,24 @@ fn values_and_derivatives_of_jax() {
     assert!(compared > 10_000, "{compared}");
 }
 
-/// Special functions against mpmath: within 1e-13 of the size, which is 450 in the last place of the smallest fractions.
+/// Where special functions are farther than 4 in the last place from the truth, how far at most, and why.
+const INEXACT: &[(&str, f64, &str)] = &[
+    ("betainc", 250.0, "exp of a sum of large numbers"),
+    ("igamma", 160.0, "exp of a difference of numbers up to some hundreds"),
+    ("igammac", 160.0, "exp of a difference of numbers up to some hundreds"),
+    ("i0e", 24.0, "the derivative is i1e - i0e, which cancels"),
+    ("i1e", 30.0, "the derivative is a difference that cancels"),
+    ("zeta", 12.0, "powers with rounded exponents"),
+    ("i0", 8.0, "the second derivative is i0 - i1 / x"),
+    ("sinc", 8.0, "a difference of two quotients"),
+    ("polygamma3", 6.0, "derivatives are polygamma of higher order times a rounded factorial"),
+];
+
+/// Special functions against mpmath.
 #[test]
 fn special_functions_are_exact() {
-    let compared = compare(include_str!("golden/exact.txt"), |_, _, _| 450.0);
+    let bound = |name: &str| INEXACT.iter().find(|row| row.0 == name).map_or(4.0, |row| row.1);
+    let compared = compare(include_str!("golden/exact.txt"), |name, _, _| bound(name));
     assert!(compared > 700, "{compared}");
 }
 
