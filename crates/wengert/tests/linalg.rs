@@ -95,7 +95,33 @@ fn read(value: &Value) -> Vec<Array> {
     value.as_array().unwrap().iter().map(array).collect()
 }
 
-/// The values of JAX 0.10.2 and their gradients; `golden/linalg.py` wrote them.
+/// How much each result moves when the operands are off by a rounding: what any algorithm may be off by, however good.
+fn moves(f: &dyn Fn(Vec<Array>) -> Vec<Array>, args: &[Array], epsilon: f64) -> Vec<f64> {
+    let wanted = f(args.to_vec());
+    let mut moves = vec![0.0f64; wanted.len()];
+    for k in 1..=4 {
+        let near = |x: &Array| {
+            let wave = (arange(0.0, x.size() as f64, 1.0) * (1.7 * f64::from(k))).sin().reshape(x.shape().as_slice());
+            x * (1.0 + epsilon * wave)
+        };
+        for ((moves, y), wanted) in moves.iter_mut().zip(f(args.iter().map(near).collect())).zip(&wanted) {
+            *moves = numbers(&(y - wanted).abs()).into_iter().fold(*moves, f64::max);
+        }
+    }
+    moves
+}
+
+/// Within so many roundings of the greatest element, and as many times what a rounding of the operands moves.
+fn assert_near(found: &[Array], wanted: &[Array], moves: &[f64], (roundings, epsilon): (f64, f64), what: &str) {
+    assert_eq!((found.len(), moves.len()), (wanted.len(), wanted.len()), "{what}");
+    for ((found, wanted), moves) in found.iter().zip(wanted).zip(moves) {
+        let scale = numbers(wanted).iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
+        assert_close(&found.convert(DType::F64), wanted, roundings * (epsilon + moves / scale), what);
+    }
+}
+
+/// The values of JAX 0.10.2, their gradients, and of small matrices the second derivatives along cos(1), cos(2), ...;
+/// `golden/linalg.py` wrote them.
 #[test]
 fn values_and_gradients_of_jax() {
     let mut seconds = 0;
@@ -103,63 +129,36 @@ fn values_and_gradients_of_jax() {
     let cases = cases.as_array().unwrap();
     for case in cases {
         let name = case["name"].as_str().unwrap();
-        let (args, results, gradients) = (read(&case["args"]), read(&case["results"]), read(&case["gradients"]));
+        let args = read(&case["args"]);
         let f = function(name);
         let shapes: Vec<_> = args.iter().map(|a| a.shape().to_vec()).collect();
-        let what = format!("{name} of {shapes:?}");
-        // Conditions of random matrices are up to some thousands.
-        for (found, wanted) in f(&args).iter().zip(&results) {
-            assert_close(found, wanted, 1e-10, &what);
-        }
         let objective = |args: Vec<Array>| weighted(&f(&args));
-        for (form, found) in
-            [("eager", grad(objective)(args.clone())), ("compiled", jit(grad(objective))(args.clone()))]
-        {
-            for (found, wanted) in found.iter().zip(&gradients) {
-                assert_close(found, wanted, 1e-7, &format!("gradient of {what}, {form}"));
-            }
-        }
-        // The second derivatives along cos(1), cos(2), ..., of small matrices.
         let along: Vec<Array> =
             args.iter().map(|x| arange(1.0, x.size() as f64 + 1.0, 1.0).cos().reshape(x.shape().as_slice())).collect();
-        let second = |args: Vec<Array>| jvp(grad(objective))(args, along.clone()).1;
-        let wanted = read(&case["second"]);
-        if !wanted.is_empty() {
-            for (form, found) in [("eager", second(args.clone())), ("compiled", jit(second)(args.clone()))] {
-                for (found, wanted) in found.iter().zip(&wanted) {
-                    assert_close(found, wanted, 1e-5, &format!("second derivative of {what}, {form}"));
-                }
+        let forms: [(&str, &dyn Fn(Vec<Array>) -> Vec<Array>); 3] = [
+            ("results", &|args| f(&args)),
+            ("gradients", &|args| grad(objective)(args)),
+            ("second", &|args| jvp(grad(objective))(args, along.clone()).1),
+        ];
+        for (order, (key, f)) in forms.into_iter().enumerate() {
+            let wanted = read(&case[key]);
+            if wanted.is_empty() {
+                continue;
             }
-            seconds += 1;
+            seconds += order / 2;
+            let bound = moves(f, &args, f64::EPSILON);
+            for (form, found) in [("eager", f(args.clone())), ("compiled", jit(f)(args.clone()))] {
+                let what = format!("{key} of {name} of {shapes:?}, {form}");
+                assert_near(&found, &wanted, &bound, (16.0, f64::EPSILON), &what);
+            }
         }
-        // In single precision, beside how much the results move when the operands are off by some roundings.
         let single: Vec<Array> = args.iter().map(|x| x.convert(DType::F32)).collect();
         let exact: Vec<Array> = single.iter().map(|x| x.convert(DType::F64)).collect();
-        let wanted = f(&exact);
-        let mut moves = vec![0.0f64; wanted.len()];
-        for k in 1..=4 {
-            let near = |x: &Array| {
-                let wave =
-                    (arange(0.0, x.size() as f64, 1.0) * (1.7 * f64::from(k))).sin().reshape(x.shape().as_slice());
-                x * (1.0 + f64::from(f32::EPSILON) * wave)
-            };
-            for ((moves, y), wanted) in
-                moves.iter_mut().zip(f(&exact.iter().map(near).collect::<Vec<Array>>())).zip(&wanted)
-            {
-                *moves = numbers(&(y - wanted).abs()).into_iter().fold(*moves, f64::max);
-            }
-        }
-        for ((found, wanted), moves) in jit(|x: Vec<Array>| f(&x))(single).iter().zip(&wanted).zip(moves) {
-            assert_eq!(found.dtype(), DType::F32, "{what}");
-            let rounding = 64.0 * f64::from(f32::EPSILON);
-            let scale = numbers(wanted).iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
-            assert_close(
-                &found.convert(DType::F64),
-                wanted,
-                rounding + 64.0 * moves / scale,
-                &format!("{what} in f32"),
-            );
-        }
+        let found = jit(|x: Vec<Array>| f(&x))(single);
+        assert!(found.iter().all(|y| y.dtype() == DType::F32), "{name}");
+        let epsilon = f64::from(f32::EPSILON);
+        let bound = moves(&|x| f(&x), &exact, epsilon);
+        assert_near(&found, &f(&exact), &bound, (16.0, epsilon), &format!("{name} of {shapes:?} in f32"));
     }
     assert!(cases.len() > 170 && seconds > 80, "{seconds}");
 }
