@@ -71,6 +71,7 @@ FUNCTIONS = [
     ("betainc", betainc, [uniform(0.02, 0.98), uniform(0.2, 20), uniform(0.2, 20)], [2, 2, 2]),
     ("betainc", betainc, [uniform(0.4, 0.6), uniform(150, 200), uniform(150, 200)], [1, 1, 1]),
     ("betainc", betainc, [power(-10, -3), uniform(0.2, 5), uniform(15, 500)], [1, 1, 1]),
+    ("igammac", igammac, [power(-30, -2), power(-20, 2)], [2, 2]),
 ]
 
 

@@ -14,6 +14,9 @@ use wengert_kernel::DType;
 /// More terms than any argument takes for which the result is neither 0 nor 1, up to about a = 1e8.
 pub(super) const MOST_TERMS: f64 = 100_000.0;
 
+/// Up to which a the function above x is computed for itself.
+const SMALL: f64 = 0.2;
+
 impl Array {
     /// The regularised lower incomplete gamma function `P(self, x)`: the integral of `t^(a-1) exp(-t)` from 0 to `x`, over
     /// that to infinity. JAX's and SciPy's `gammainc`.
@@ -62,8 +65,14 @@ fn incomplete(a: &Array, x: &Array, lower: bool) -> Array {
     // P = x^a exp(-x) / gamma(a + 1) times the series; 1 - P = x^a exp(-x) / gamma(a) times the fraction.
     let of_series = &density * series(b, y, &(&inside & &below));
     let of_fraction = &density * b * fraction(b, y, &(&inside & &(!&below)));
-    let result =
-        if lower { below.select(of_series, 1.0 - of_fraction) } else { below.select(1.0 - of_series, of_fraction) };
+    let result = if lower {
+        below.select(of_series, 1.0 - of_fraction)
+    } else {
+        // Where P is close to 1 for a small a, a difference to 1 would have no digits.
+        let small = b.lt(SMALL) & &below;
+        let of_small = upper_of_small(&small.select(b, SMALL), &small.select(y, 1.0));
+        small.select(of_small, below.select(1.0 - of_series, of_fraction))
+    };
     // At x = 0, at x = infinity and at a = 0, which is the limit of ever steeper steps at 0.
     let (none, all) = if lower { (0.0, 1.0) } else { (1.0, 0.0) };
     let infinite = x.eq(f64::INFINITY) & a.ge(0.0) & a.lt(f64::INFINITY);
@@ -72,6 +81,54 @@ fn incomplete(a: &Array, x: &Array, lower: bool) -> Array {
     let outside = all_there.select(all, none_there.select(none, f64::NAN));
     let outside = outside.convert(a.dtype());
     inside.select(result, outside)
+}
+
+/// `log gamma(1 + a)` for small a, exact to the last digits also where it is tiny (Abramowitz and Stegun, 6.1.33).
+#[track_caller]
+fn log_gamma_1p(a: &Array) -> Array {
+    /// Euler's constant, then `zeta(k) / k`, with alternating signs.
+    const COEFFICIENTS: [f64; 25] = [
+        -0.5772156649015329,
+        0.8224670334241132,
+        -0.40068563438653143,
+        0.27058080842778454,
+        -0.20738555102867398,
+        0.1695571769974082,
+        -0.1440498967688461,
+        0.12550966952474304,
+        -0.11133426586956469,
+        0.1000994575127818,
+        -0.09095401714582904,
+        0.083353840546109,
+        -0.0769325164113522,
+        0.07143294629536133,
+        -0.06666870588242046,
+        0.06250095514121304,
+        -0.058823978658684585,
+        0.055555767627403614,
+        -0.05263167937961666,
+        0.05000004769810169,
+        -0.047619070330142226,
+        0.04545455629320467,
+        -0.04347826605304026,
+        0.04166666915034121,
+        -0.04000000119214014,
+    ];
+    a * horner(a, &COEFFICIENTS)
+}
+
+/// `1 - P` for small a and x: `1 - z - z a (-x / (a + 1) + x^2 / (2! (a + 2)) - ...)` with `z = x^a / gamma(a + 1)`, which is
+/// close to 1 (Abramowitz and Stegun, 6.5.29).
+#[track_caller]
+fn upper_of_small(a: &Array, x: &Array) -> Array {
+    let log_z = a * x.log() - log_gamma_1p(a);
+    let mut term = -x;
+    let mut sum = &term / (a + 1.0);
+    for k in 2..=20 {
+        term = term * x * (-1.0 / f64::from(k));
+        sum += &term / (a + f64::from(k));
+    }
+    -log_z.expm1() - log_z.exp() * a * sum
 }
 
 /// `x^a exp(-x) / gamma(a + 1)`.
