@@ -80,7 +80,7 @@ fn functions<T: Float>() -> [Row<T>; 26] {
         (Unary::Atanh, "atanh", T::atanh, 0.7),
         (Unary::Erf, "erf", T::erf, 0.8),
         (Unary::Erfc, "erfc", T::erfc, 2.5),
-        (Unary::ErfInv, "erf_inv", T::erf_inv, 1.5),
+        (Unary::ErfInv, "erf_inv", T::erf_inv, if size_of::<T>() == 4 { 3.0 } else { 2.0 }),
         (Unary::Lgamma, "lgamma", T::lgamma, 2.0),
         (Unary::Digamma, "digamma", T::digamma, 10.0),
     ]

@@ -5,9 +5,8 @@
 //! points, with a relative error below 2e-19.
 
 use super::exp::Reduced;
-use super::log::log1p;
+use super::log::{Logarithm, log_of_sum};
 use super::real::{Pair, Real, at_least, at_most, polynomial};
-use std::f64::consts::{FRAC_2_SQRT_PI, PI};
 
 /// p.
 const NEAR: &[f64] = &[
@@ -95,23 +94,156 @@ pub(super) fn erfc(x: f64) -> f64 {
     if x >= 0.5 { tail } else { 1.0 - erf.with_sign_of(x) }
 }
 
-/// Three steps by Halley from Winitzki's approximation ("A handy approximation for the error function and its inverse",
-/// 2008), which is within 0.4 percent. From 1/2 on, `1 - |x|` is exact and the equation one of erfc.
+/// Constants of a type for the inverse of the error function: with `w = -log(1 - x^2)` and `s` its root, `erf_inv(x) / x` is a
+/// polynomial in w, or s and a small polynomial in s, as in M. Giles, "Approximating the erfinv function", GPU Computing Gems 2,
+/// 2011. They interpolate at Chebyshev points, with a relative error below 4e-9 (`f32`) and 1e-17.
+pub(super) trait InverseError: Logarithm {
+    /// In w, for s up to 2; of each polynomial the number that the variable is counted from, and the coefficients.
+    const NEAR: (Self, &'static [Self]);
+    /// In s, from 2 to 4.
+    const MIDDLE: (Self, &'static [Self]);
+    /// In s, from 4 on.
+    const FAR: (Self, &'static [Self]);
+}
+
+impl InverseError for f32 {
+    const NEAR: (f32, &'static [f32]) = (
+        0.0,
+        &[
+            0.88622695,
+            0.23201364,
+            0.011549649,
+            -0.0023362907,
+            -0.00012569063,
+            4.391962e-05,
+            3.907356e-06,
+            -1.8319978e-06,
+            1.715443e-07,
+            -1.3296986e-09,
+            -4.3283457e-10,
+        ],
+    );
+    const MIDDLE: (f32, &'static [f32]) = (
+        3.0,
+        &[
+            -0.16702321,
+            0.0016752771,
+            0.00944604,
+            -0.0076438347,
+            0.0056790593,
+            -0.0035584092,
+            0.001510561,
+            -0.0001509371,
+            -0.0003373818,
+            0.00021095593,
+            6.3791676e-06,
+            -3.0709773e-05,
+        ],
+    );
+    const FAR: (f32, &'static [f32]) = Self::MIDDLE;
+}
+
+impl InverseError for f64 {
+    const NEAR: (f64, &'static [f64]) = (
+        0.0,
+        &[
+            0.886226925452758,
+            0.2320136665346545,
+            0.011549342038270455,
+            -0.0023351016416036435,
+            -0.000128043294321431,
+            4.661144073637374e-05,
+            2.019987641380513e-06,
+            -1.0125513082775935e-06,
+            -3.7301106968189845e-08,
+            2.2802312321341835e-08,
+            7.439335502358277e-10,
+            -5.142084601639043e-10,
+            -2.3999358361948353e-11,
+            1.7058289716959928e-11,
+            -1.9794526074975977e-12,
+            6.08230649868386e-13,
+            -2.7670324851971564e-13,
+            6.780813089629304e-14,
+            -9.722890324670586e-15,
+            8.496085247818456e-16,
+            -4.2649119136772566e-17,
+            9.54958926319707e-19,
+        ],
+    );
+    const MIDDLE: (f64, &'static [f64]) = (
+        3.0,
+        &[
+            -0.1670232012717293,
+            0.001675276693399975,
+            0.009445522011985515,
+            -0.007643805570076244,
+            0.005685182418137037,
+            -0.0035587940154687414,
+            0.0014837373386568803,
+            -0.0001488981086285526,
+            -0.0002831243671006903,
+            0.0002055166321378936,
+            -4.646071264588162e-05,
+            -2.2873286757060628e-05,
+            2.1935469312061106e-05,
+            -5.946882323806833e-06,
+            -1.654505365664553e-06,
+            1.997327800826435e-06,
+            -6.403863434771919e-07,
+            -7.413947976985806e-08,
+            1.6203765354652418e-07,
+            -7.081806871771418e-08,
+            3.47724246664007e-09,
+            1.541837588708726e-08,
+            -8.035752131746016e-09,
+            -6.325278009241803e-10,
+            1.5523016039371864e-09,
+            -1.260937958426101e-10,
+            -1.0708842686418342e-10,
+        ],
+    );
+    const FAR: (f64, &'static [f64]) = (
+        5.05,
+        &[
+            -0.14957894855635945,
+            0.010285017597771229,
+            -0.00016985809149323337,
+            -0.00020031200663235896,
+            7.124031541320303e-05,
+            -1.8374536904560694e-05,
+            4.193853902227211e-06,
+            -9.070804639043497e-07,
+            2.0161796912121872e-07,
+            -5.495386598710821e-08,
+            2.182616489225615e-08,
+            -1.115680464948817e-08,
+            5.795710294100158e-09,
+            -2.7020654243089615e-09,
+            1.0629636816265945e-09,
+            -3.276124573942026e-10,
+            6.470357185276356e-11,
+            1.7026352320058344e-12,
+            -9.086799233900837e-12,
+            5.396847634643897e-12,
+            -1.543321567366089e-12,
+            -6.664558631918918e-14,
+            1.0893994420286585e-13,
+        ],
+    );
+}
+
 #[inline(always)]
-pub(super) fn erf_inv(x: f64) -> f64 {
-    const A: f64 = 0.147;
+pub(super) fn erf_inv<R: InverseError>(x: R) -> R {
     let a = x.magnitude();
-    let q = 1.0 - a;
-    let log = log1p(-(a * a));
-    let c = log.mul_add(0.5, 2.0 / (PI * A));
-    let mut y = ((-log / A) / ((c.mul_add(c, -log / A)).root() + c)).root();
-    for _ in 0..3 {
-        let miss = if a < 0.5 { erf(y) - a } else { q - erfc(y) };
-        let (reduced, power) = gaussian(at_most(y, 7.0));
-        let step = miss / (FRAC_2_SQRT_PI * reduced.scale(power));
-        y = y - step / y.mul_add(step, 1.0);
-    }
-    let y = if a < 1.0 { y } else { f64::INFINITY };
-    let y = if a <= 1.0 { y } else { f64::NAN };
+    let square = Pair::product(a, a);
+    let w = -log_of_sum(R::ONE, Pair { high: -square.high, low: -square.low }, R::ZERO);
+    let s = w.root();
+    let of = |x: R, (from, coefficients): (R, &[R])| polynomial(x - from, coefficients);
+    let (near, middle, far) = (of(w, R::NEAR), of(s, R::MIDDLE), of(s, R::FAR));
+    let tail = if s < R::TWO + R::TWO { middle } else { far };
+    let y = a * if s < R::TWO { near } else { s + tail };
+    let y = if a < R::ONE { y } else { R::INFINITY };
+    let y = if a <= R::ONE { y } else { R::NAN };
     y.with_sign_of(x)
 }

@@ -113,7 +113,7 @@ pub(super) fn log10<R: Logarithm>(x: R) -> R {
 /// `log(one + t) + doublings * log 2` for a renewed pair; `one` is 1, or 0 beside a large t.
 #[inline(always)]
 pub(super) fn log_of_sum<R: Logarithm>(one: R, t: Pair<R>, doublings: R) -> R {
-    let Pair { high, low } = Pair::sum(one, t.high).plus(t.low);
+    let Pair { high, low } = Pair::sum(one, t.high).plus(t.low).renewed();
     let (m, k) = high.split();
     let whole = k == R::ZERO;
     let f = if whole { t.high } else { m - R::ONE };
