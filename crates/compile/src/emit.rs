@@ -4,13 +4,14 @@ use crate::CheckSite;
 use crate::index::{Access, Dim, Root, dense, joint};
 use crate::report::{Fused, Report};
 use crate::storage::Place;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wengert_core::Program;
 use wengert_core::host::Registered;
 use wengert_core::source::Source;
 use wengert_kernel::routine::{
-    Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, Routine, Stmt, Storage, Value,
+    Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, Routine, Span, Stmt, Storage, Value,
 };
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
@@ -291,6 +292,9 @@ impl Emitter {
         let (axes, strides) = joint(&[&from.dims, steps]);
         // A run that is contiguous on both sides, or one value along a contiguous run, is one statement.
         let uniform = matches!(from.root, Root::Literal(_) | Root::Value(_));
+        if let Some(turned) = turned(from, &axes, &strides) {
+            return self.turn(from, to, &axes, &strides, turned);
+        }
         let contiguous = |part: usize| strides[part].last() == Some(&1);
         let run = contiguous(1) && (uniform || (contiguous(0) && matches!(from.root, Root::Memory(_))));
         if !run || axes.contains(&0) {
@@ -313,6 +317,24 @@ impl Emitter {
         self.end_nest(outer, &indices);
     }
 
+    /// Copies, by the runtime, where axis `turned` is contiguous in memory and the last one is in what is written.
+    fn turn(&mut self, from: &Access, to: &Place, axes: &[usize], strides: &[SmallVec<[i64; 4]>], turned: usize) {
+        let Root::Memory(buffer) = from.root else { unreachable!("it is in memory") };
+        let (rows, columns) = (axes.len() - 1, axes[turned]);
+        let outer: Vec<usize> = (0..rows).filter(|&a| a != turned).collect();
+        let lengths: Vec<usize> = outer.iter().map(|&a| axes[a]).collect();
+        let steps = |part: usize| outer.iter().map(|&a| strides[part][a]).collect::<Vec<i64>>();
+        let indices = self.begin_nest(&lengths);
+        let [x, y] = [(&from.at, 0), (&to.at, 1)].map(|(at, part)| moved(at, &indices, &steps(part)));
+        let (between_rows, between_columns) = (strides[0][rows], strides[1][turned]);
+        let ints = vec![axes[rows] as i64, columns as i64, between_rows, between_columns];
+        let span = |buffer, at, n: usize, step: i64, m: usize| Span { buffer, at, len: (n - 1) * step as usize + m };
+        let inputs = vec![span(buffer, x, axes[rows], between_rows, columns)];
+        let outputs = vec![span(to.buffer, y, columns, between_columns, axes[rows])];
+        self.push(Stmt::Runtime { name: format!("transpose_{}", from.dtype).into(), ints, inputs, outputs });
+        self.end_nest(&lengths, &indices);
+    }
+
     /// Independent work for each element: loops around a pass, whose body gets the address of each part's element.
     pub(crate) fn elementwise(&mut self, parts: &[(&Affine, &[Dim])], body: impl FnOnce(&mut Self, &[Affine])) {
         let dims: Vec<&[Dim]> = parts.iter().map(|p| p.1).collect();
@@ -331,6 +353,15 @@ impl Emitter {
         self.end_pass(index, n, Vec::new());
         self.end_nest(outer, &indices);
     }
+}
+
+/// The axis along which memory is contiguous when the last axis, along which it is written, is another, and both are long
+/// enough for blocks.
+fn turned(from: &Access, axes: &[usize], strides: &[SmallVec<[i64; 4]>]) -> Option<usize> {
+    let last = axes.len().checked_sub(1).filter(|&last| last > 0 && axes[last] >= 8)?;
+    let rows = strides[0][last] > 1 && strides[1][last] == 1 && matches!(from.root, Root::Memory(_));
+    let columns = |&a: &usize| strides[0][a] == 1 && strides[1][a] > 0 && axes[a] >= 8;
+    (0..last).find(columns).filter(|_| rows && !axes.contains(&0))
 }
 
 /// An address after so many steps.

@@ -52,6 +52,14 @@ pub(crate) fn group(block: &mut Block<'_>, e: &mut Emitter, item: usize, group: 
         },
     };
     e.fusion.push(fused(block, group));
+    e.report.groups += 1;
+    if let [member] = group.members[..]
+        && let Node { id, kind: Kind::Copy, args } = &block.nodes.plan.nodes[member.node]
+    {
+        let (id, arg) = (*id, args[0].clone());
+        let (from, to) = (block.resolve(e, &arg), block.place(e, id));
+        return e.transfer(&from, &to);
+    }
     let mut nest = Nest::new(block, item, outer.clone(), inner);
     nest.axes.extend((inner > 1).then_some(inner));
     nest.made_by = group.members.iter().map(|m| (nest.block.nodes.plan.nodes[m.node].id, m.node)).collect();
@@ -62,7 +70,6 @@ pub(crate) fn group(block: &mut Block<'_>, e: &mut Emitter, item: usize, group: 
             nest.keep(e, member.node, pass);
         }
     }
-    e.report.groups += 1;
     let rows = e.begin_nest(&outer);
     nest.indices = rows.clone();
     for pass in 0..=passes {

@@ -15,6 +15,7 @@ mod parts;
 mod processor;
 mod real;
 mod sort;
+mod transpose;
 mod vector;
 
 pub use host::{Kernel, Registered};
@@ -36,7 +37,7 @@ use wengert_kernel::routine::Library;
 pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8);
 
 /// The function of that name: `dot_f32`, `dot_f64`, `dot_i32`, `dot_i64`, `dot_u32`, `dot_u64`; `argsort_*` for every
-/// dtype; `cumsum_*`, `cumprod_*`, `cummax_*`, `cummin_*` and `recurrence_*` for all numbers.
+/// dtype, `transpose_*` too; `cumsum_*`, `cumprod_*`, `cummax_*`, `cummin_*` and `recurrence_*` for all numbers.
 ///
 /// # Matrix product
 /// `dot_*` takes 13 integers `[batch, m, k, n, lhs_batch, lhs_row, lhs_col, rhs_batch, rhs_row, rhs_col, out_batch,
@@ -47,6 +48,9 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 /// # Positions in ascending order
 /// `argsort_*` takes `[parts, n]` and for each row of `n` elements writes their positions, as `i64`, in ascending order of
 /// the elements. Equal elements keep their order, `-0` and `0` are equal, NaNs are equal and come last.
+///
+/// # Rows to columns
+/// `transpose_*` takes `[m, n, from, to]` and writes `y[j * to + i] = x[i * from + j]` for `i` below `m` and `j` below `n`.
 ///
 /// # Along an axis
 /// `cumsum_*` and its sisters take `[parts, reverse, n, inner]` and write `y[p, i, k] = y[p, i - 1, k] + x[p, i, k]` (or the
@@ -74,7 +78,7 @@ pub fn lookup(name: &str) -> Option<RuntimeFn> {
 }
 
 fn find(name: &str) -> Option<Entry> {
-    let tables = [dot::entry, sort::entry, cumulative::entry, linalg::entry, fft::entry, host::entry];
+    let tables = [dot::entry, sort::entry, transpose::entry, cumulative::entry, linalg::entry, fft::entry, host::entry];
     tables.iter().find_map(|entry| entry(name))
 }
 

@@ -1,0 +1,232 @@
+//! `transpose`: rows become columns, block by block, so that every line of the cache that is fetched is used whole.
+
+use crate::entry::Entry;
+use crate::parts::{Parts, dtype_of, entry_of, size};
+use crate::processor::{Target, Work, run_widest};
+use std::marker::PhantomData;
+use wengert_kernel::{Element, f16};
+
+pub(crate) fn entry(name: &str) -> Option<Entry> {
+    // It only moves elements, so that their size is all that matters.
+    Some(match dtype_of(name, "transpose")?.size() {
+        1 => entry_of::<Transpose<u8>>(),
+        2 => entry_of::<Transpose<f16>>(),
+        4 => entry_of::<Transpose<u32>>(),
+        _ => entry_of::<Transpose<u64>>(),
+    })
+}
+
+/// Elements of which small matrices are turned in registers.
+trait Turned: Element {
+    /// Rows and columns of these matrices.
+    const TILE: usize;
+
+    /// Writes `y[j * to + i] = x[i * from + j]` of such a matrix.
+    ///
+    /// # Safety
+    /// `x` and `y` are good for as many rows, and the processor is what `P` says.
+    unsafe fn turn<P: Target>(x: *const Self, from: usize, y: *mut Self, to: usize);
+}
+
+/// The same without vectors.
+///
+/// # Safety
+/// `x` and `y` are good for as many rows.
+#[inline(always)]
+unsafe fn one_by_one<T: Turned>(x: *const T, from: usize, y: *mut T, to: usize) {
+    for j in 0..T::TILE {
+        for i in 0..T::TILE {
+            // SAFETY: the caller vouches for the rows.
+            unsafe { y.add(j * to + i).write(x.add(i * from + j).read()) };
+        }
+    }
+}
+
+macro_rules! turned {
+    ($t:ident, $tile:literal $(, $vectors:ident)?) => {
+        impl Turned for $t {
+            const TILE: usize = $tile;
+
+            #[inline(always)]
+            unsafe fn turn<P: Target>(x: *const $t, from: usize, y: *mut $t, to: usize) {
+                $(
+                    #[cfg(target_arch = "x86_64")]
+                    if P::FUSED {
+                        // SAFETY: the caller vouches for the rows; what has fused products has 256-bit vectors here.
+                        return unsafe { x86::$vectors(x.cast(), from, y.cast(), to) };
+                    }
+                )?
+                // SAFETY: the caller vouches for the rows.
+                unsafe { one_by_one(x, from, y, to) }
+            }
+        }
+    };
+}
+
+turned!(u8, 16);
+turned!(f16, 16);
+turned!(u32, 8, turn8);
+turned!(u64, 4, turn4);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+    use std::array::from_fn;
+
+    /// Eight rows of eight: pairs of rows are interleaved, then pairs of pairs, then halves change places.
+    ///
+    /// # Safety
+    /// As `Turned::turn`, on a processor with AVX2.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) unsafe fn turn8(x: *const f32, from: usize, y: *mut f32, to: usize) {
+        // SAFETY: the caller vouches for the rows.
+        let row: [__m256; 8] = from_fn(|k| unsafe { _mm256_loadu_ps(x.add(k * from)) });
+        let low: [__m256; 4] = from_fn(|k| _mm256_unpacklo_ps(row[2 * k], row[2 * k + 1]));
+        let high: [__m256; 4] = from_fn(|k| _mm256_unpackhi_ps(row[2 * k], row[2 * k + 1]));
+        for half in 0..2 {
+            let of = if half == 0 { low } else { high };
+            let left: [__m256; 2] = from_fn(|k| _mm256_shuffle_ps::<0x44>(of[2 * k], of[2 * k + 1]));
+            let right: [__m256; 2] = from_fn(|k| _mm256_shuffle_ps::<0xee>(of[2 * k], of[2 * k + 1]));
+            for (k, pair) in [left, right].into_iter().enumerate() {
+                let column = 2 * half + k;
+                let [near, far] = [
+                    _mm256_permute2f128_ps::<0x20>(pair[0], pair[1]),
+                    _mm256_permute2f128_ps::<0x31>(pair[0], pair[1]),
+                ];
+                // SAFETY: the caller vouches for the rows.
+                unsafe {
+                    _mm256_storeu_ps(y.add(column * to), near);
+                    _mm256_storeu_ps(y.add((column + 4) * to), far);
+                }
+            }
+        }
+    }
+
+    /// Four rows of four, likewise.
+    ///
+    /// # Safety
+    /// As `Turned::turn`, on a processor with AVX2.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) unsafe fn turn4(x: *const f64, from: usize, y: *mut f64, to: usize) {
+        // SAFETY: the caller vouches for the rows.
+        let row: [__m256d; 4] = from_fn(|k| unsafe { _mm256_loadu_pd(x.add(k * from)) });
+        let low: [__m256d; 2] = from_fn(|k| _mm256_unpacklo_pd(row[2 * k], row[2 * k + 1]));
+        let high: [__m256d; 2] = from_fn(|k| _mm256_unpackhi_pd(row[2 * k], row[2 * k + 1]));
+        for (k, pair) in [low, high].into_iter().enumerate() {
+            // SAFETY: the caller vouches for the rows.
+            unsafe {
+                _mm256_storeu_pd(y.add(k * to), _mm256_permute2f128_pd::<0x20>(pair[0], pair[1]));
+                _mm256_storeu_pd(y.add((k + 2) * to), _mm256_permute2f128_pd::<0x31>(pair[0], pair[1]));
+            }
+        }
+    }
+}
+
+struct Transpose<T>(PhantomData<T>);
+
+impl<T: Turned> Parts for Transpose<T> {
+    const INTS: usize = 4;
+    type Input = T;
+    type Output = T;
+
+    fn extents(ints: &[i64]) -> Option<(Vec<usize>, usize)> {
+        let [m, n, from, to] = [size(ints[0])?, size(ints[1])?, size(ints[2])?, size(ints[3])?];
+        let span = |rows: usize, step: usize, columns: usize| {
+            if rows * columns == 0 { Some(0) } else { (rows - 1).checked_mul(step)?.checked_add(columns) }
+        };
+        m.checked_mul(n)?;
+        Some((vec![span(m, from, n)?], span(n, to, m)?))
+    }
+
+    fn run(ints: &[i64], inputs: &[&[T]], output: &mut [T]) {
+        let [m, n, from, to] = [0, 1, 2, 3].map(|k| ints[k] as usize);
+        run_widest(Blocks { m, n, x: inputs[0], from, y: output, to });
+    }
+}
+
+/// `m` rows of `n` elements, `from` elements apart in `x`, become `n` rows that are `to` elements apart in `y`.
+struct Blocks<'a, T> {
+    m: usize,
+    n: usize,
+    x: &'a [T],
+    from: usize,
+    y: &'a mut [T],
+    to: usize,
+}
+
+/// Rows and columns of a block: the lines of the cache that it touches are used whole while they are near.
+const BLOCK: usize = 16;
+
+/// Rows and columns of a part, whose pages are all known to the processor at a time.
+const PART: usize = 128;
+
+impl<T: Turned> Work for Blocks<'_, T> {
+    #[inline(always)]
+    fn run<P: Target>(mut self) {
+        let (m, n) = (self.m - self.m % BLOCK, self.n - self.n % BLOCK);
+        for i in (0..m).step_by(PART) {
+            for j in (0..n).step_by(PART) {
+                for i in (i..m.min(i + PART)).step_by(BLOCK) {
+                    for j in (j..n.min(j + PART)).step_by(BLOCK) {
+                        self.block::<P>(i, j);
+                    }
+                }
+            }
+        }
+        self.rest(0..m, n..self.n);
+        self.rest(m..self.m, 0..self.n);
+    }
+}
+
+impl<T: Turned> Blocks<'_, T> {
+    #[inline(always)]
+    fn block<P: Target>(&mut self, i: usize, j: usize) {
+        for j in (j..j + BLOCK).step_by(T::TILE) {
+            for i in (i..i + BLOCK).step_by(T::TILE) {
+                let (x, y) = (&self.x[i * self.from + j..], &mut self.y[j * self.to + i..]);
+                assert!(x.len() >= (T::TILE - 1) * self.from + T::TILE && y.len() >= (T::TILE - 1) * self.to + T::TILE);
+                // SAFETY: both have that many rows.
+                unsafe { T::turn::<P>(x.as_ptr(), self.from, y.as_mut_ptr(), self.to) };
+            }
+        }
+    }
+
+    fn rest(&mut self, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) {
+        for i in rows {
+            for j in columns.clone() {
+                self.y[j * self.to + i] = self.x[i * self.from + j];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_columns_and_what_is_between_them_stays() {
+        for (m, n) in [(0, 5), (1, 1), (7, 9), (8, 8), (33, 40), (100, 3), (70, 65)] {
+            let (from, to) = (n + 3, m + 2);
+            let x: Vec<u32> = (0..m * from + 3).map(|i| i as u32).collect();
+            let mut y = vec![u32::MAX; n * to];
+            let ints = [m, n, from, to].map(|n| n as i64);
+            let (_, written) = Transpose::<u32>::extents(&ints).unwrap();
+            Transpose::<u32>::run(&ints, &[&x], &mut y[..written]);
+            for j in 0..n {
+                for i in 0..to {
+                    let want = if i < m { x[i * from + j] } else { u32::MAX };
+                    assert_eq!(y[j * to + i], want, "{m} x {n} at {i}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spans_that_fit_nowhere_are_refused() {
+        assert!(Transpose::<u8>::extents(&[i64::MAX, 2, 3, 1]).is_none());
+        assert!(Transpose::<u8>::extents(&[2, 2, -1, 1]).is_none());
+    }
+}
