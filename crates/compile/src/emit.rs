@@ -355,12 +355,16 @@ impl Emitter {
     }
 }
 
+/// Elements from which on a call of the runtime pays.
+const LEAST_TURNED: usize = 1024;
+
 /// The axis along which memory is contiguous when the last axis, along which it is written, is another, and both are long
 /// enough for blocks.
 fn turned(from: &Access, axes: &[usize], strides: &[SmallVec<[i64; 4]>]) -> Option<usize> {
     let last = axes.len().checked_sub(1).filter(|&last| last > 0 && axes[last] >= 8)?;
     let rows = strides[0][last] > 1 && strides[1][last] == 1 && matches!(from.root, Root::Memory(_));
-    let columns = |&a: &usize| strides[0][a] == 1 && strides[1][a] > 0 && axes[a] >= 8;
+    let columns =
+        |&a: &usize| strides[0][a] == 1 && strides[1][a] > 0 && axes[a] >= 8 && axes[a] * axes[last] >= LEAST_TURNED;
     (0..last).find(columns).filter(|_| rows && !axes.contains(&0))
 }
 

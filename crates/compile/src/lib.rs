@@ -26,6 +26,7 @@ mod reduce;
 mod report;
 mod rewrite;
 mod runtime;
+mod share;
 mod storage;
 mod update;
 
