@@ -78,7 +78,7 @@ fn functions<T: Float>() -> [Row<T>; 26] {
         (Unary::Asinh, "asinh", T::asinh, 0.7),
         (Unary::Acosh, "acosh", T::acosh, 0.7),
         (Unary::Atanh, "atanh", T::atanh, 0.7),
-        (Unary::Erf, "erf", T::erf, 0.8),
+        (Unary::Erf, "erf", T::erf, if size_of::<T>() == 4 { 1.5 } else { 0.8 }),
         (Unary::Erfc, "erfc", T::erfc, 2.5),
         (Unary::ErfInv, "erf_inv", T::erf_inv, if size_of::<T>() == 4 { 3.0 } else { 2.0 }),
         (Unary::Lgamma, "lgamma", T::lgamma, 2.0),

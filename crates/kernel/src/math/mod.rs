@@ -403,7 +403,7 @@ pub trait Near: Float {
 macro_rules! float {
     (
         $t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*;
-        $($far:ident $near:ident = $libm3:ident),*
+        $($far:ident $near:ident = $libm3:ident),*; $erf:ident
     ) => {
         impl Near for $t {
             #[inline(always)]
@@ -505,6 +505,10 @@ macro_rules! float {
                 log::log10(x)
             }
             #[inline(always)]
+            fn erf(x: $t) -> $t {
+                error_function::$erf(x)
+            }
+            #[inline(always)]
             fn erf_inv(x: $t) -> $t {
                 error_function::erf_inv(x)
             }
@@ -524,10 +528,6 @@ macro_rules! float {
             #[inline(always)]
             fn atanh(x: $t) -> $t {
                 hyperbolic::atanh(x as f64) as $t
-            }
-            #[inline(always)]
-            fn erf(x: $t) -> $t {
-                error_function::erf(x as f64) as $t
             }
             #[inline(always)]
             fn erfc(x: $t) -> $t {
@@ -580,11 +580,13 @@ macro_rules! float {
 
 float! {
     f32: asin = asinf, acos = acosf, atan = atanf; pow = powf, atan2 = atan2f;
-    sin sin_near = sinf, cos cos_near = cosf, tan tan_near = tanf
+    sin sin_near = sinf, cos cos_near = cosf, tan tan_near = tanf;
+    erf_single
 }
 float! {
     f64: asin = asin, acos = acos, atan = atan; pow = pow, atan2 = atan2;
-    sin sin_near = sin, cos cos_near = cos, tan tan_near = tan
+    sin sin_near = sin, cos cos_near = cos, tan tan_near = tan;
+    erf
 }
 
 #[cfg(test)]
