@@ -8,7 +8,7 @@ use wengert_core::refusal::refuse;
 use wengert_core::source::{UserCall, called};
 use wengert_core::trace::{apply_program, inline, trace_closed};
 use wengert_core::transform::{self, Linearized, transpose_linear};
-use wengert_core::{Array, Program, Tree, Type, tree};
+use wengert_core::{Array, Program, Tree, Type, complex, tree};
 
 /// The gradient of a function with a scalar result, with respect to all float arrays of its argument.
 ///
@@ -279,7 +279,10 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
     }
 }
 
-/// The Jacobian of a function of one array by forward mode: shape `result.shape ++ x.shape`. Cheap when `x` is small.
+/// The Jacobian of a function of one real array by forward mode: shape `result.shape ++ x.shape`. Cheap when `x` is small.
+///
+/// The result may be complex; then the Jacobian is. That by a complex array is [`jacrev`]'s for real results and
+/// [`jacfwd_holomorphic`]'s for complex ones.
 ///
 /// ```
 /// use wengert::prelude::*;
@@ -290,10 +293,11 @@ pub fn linear_transpose<A: Tree, R: Tree>(f: impl Fn(A) -> R, example: A) -> imp
 #[track_caller]
 pub fn jacfwd(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
     let call = UserCall::here("jacfwd");
-    move |x| jacobian(&call, &f, x, true)
+    move |x| jacobian(&call, &f, x, Columns::Real)
 }
 
-/// The Jacobian of a function of one array by reverse mode: shape `result.shape ++ x.shape`. Cheap when the result is small.
+/// The Jacobian of a function of one array with a real result by reverse mode: shape `result.shape ++ x.shape`. Cheap when the
+/// result is small. That by a complex `z = x + iy` is `df/dx - i df/dy`, as [`grad`]'s.
 ///
 /// ```
 /// use wengert::prelude::*;
@@ -304,21 +308,63 @@ pub fn jacfwd(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
 #[track_caller]
 pub fn jacrev(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
     let call = UserCall::here("jacrev");
-    move |x| jacobian(&call, &f, x, false)
+    move |x| jacobian(&call, &f, x, Columns::None)
+}
+
+/// The complex Jacobian of a holomorphic function of one complex array: shape `result.shape ++ z.shape`; of a function of one
+/// number its derivative. That the function is holomorphic is not checked: what comes is its derivative along the real axis.
+///
+/// ```
+/// use wengert::prelude::*;
+/// use wengert::complex;
+///
+/// let z = complex(&Array::from(1.0), &Array::from(2.0));
+/// let slope = jacfwd_holomorphic(|z: Array| &z * &z);
+/// assert_eq!(slope(z.clone()), 2.0 * z);
+/// ```
+#[track_caller]
+pub fn jacfwd_holomorphic(f: impl Fn(Array) -> Array) -> impl Fn(Array) -> Array {
+    let call = UserCall::here("jacfwd_holomorphic");
+    move |z| jacobian(&call, &f, z, Columns::Holomorphic)
+}
+
+/// What a Jacobian is made of: columns along the axes of the argument, or rows.
+#[derive(Clone, Copy, PartialEq)]
+enum Columns {
+    /// Along the axes of a real argument.
+    Real,
+    /// Along the real axes of a complex argument.
+    Holomorphic,
+    /// It is made of rows.
+    None,
+}
+
+/// Why there is no such Jacobian of a function whose argument or result is complex.
+fn refused(columns: Columns, argument: bool, result: bool) -> Option<&'static str> {
+    match (columns, argument, result) {
+        (Columns::Real | Columns::None, true, true) => Some(
+            "the argument and the result are complex; `jacfwd_holomorphic` gives the Jacobian of a holomorphic function, `jvp` and `vjp` the derivatives of any",
+        ),
+        (Columns::Real, true, false) => Some("the argument is complex and the result is real; use `jacrev`"),
+        (Columns::None, false, true) => Some("the argument is real and the result is complex; use `jacfwd`"),
+        (Columns::Holomorphic, false, _) => Some("the argument is real; use `jacfwd`"),
+        (Columns::Holomorphic, true, false) => {
+            Some("the result is real, as no holomorphic function's is; use `jacrev`")
+        }
+        _ => None,
+    }
 }
 
 /// One batched run of the linear half (or its transpose) on all unit vectors.
-fn jacobian(call: &UserCall, f: &impl Fn(Array) -> Array, x: Array, forward: bool) -> Array {
+fn jacobian(call: &UserCall, f: &impl Fn(Array) -> Array, x: Array, columns: Columns) -> Array {
     let _called = call.enter();
     let function = Function::<Array, Array>::trace(f, x);
-    if [function.arguments, function.result].contains(&tree::Kind::Complex) {
-        refuse(
-            "its argument and result are real arrays; take `.real()` and `.imag()` in the function, or use `jvp` and `vjp`, which take complex ones",
-            &[],
-        );
+    let [argument, result] = [function.arguments, function.result].map(|kind| kind == tree::Kind::Complex);
+    if let Some(why) = refused(columns, argument, result) {
+        refuse(why, &[]);
     }
-    let float = float_leaves(&function);
-    let y = function.program.output_types().next().expect("there is one output").clone();
+    let mut float = float_leaves(&function);
+    let y = function.program.output_types().next().expect("there is an output").clone();
     let Type::Array(y) = y else { unreachable!("a result is an array") };
     if !y.dtype.is_float() {
         let y = function.program.describe_output(0);
@@ -329,24 +375,36 @@ fn jacobian(call: &UserCall, f: &impl Fn(Array) -> Array, x: Array, forward: boo
             &[],
         );
     }
+    let forward = columns != Columns::None;
+    if forward {
+        // The imaginary parts of the argument, if there are any, stay.
+        float[1..].fill(false);
+    }
     let x = function.leaves[0].array_type();
-    let linearized = transform::linearize(&function.program, &function.flags(&float), &[true]);
+    let outputs = function.program.outputs().len();
+    let linearized = transform::linearize(&function.program, &function.flags(&float), &vec![true; outputs]);
     let half = if forward { linearized.linear.clone() } else { Arc::new(transpose_linear(&linearized)) };
     let units = if forward { x.clone() } else { y.clone() };
     let size = units.size();
     let mut mapped = vec![false; linearized.residuals];
     mapped.push(true);
-    let rows = transform::batch(&half, &mapped, size, &[true]).program;
+    let rows = transform::batch(&half, &mapped, size, &vec![true; half.outputs().len()]).program;
     let whole: Program = trace_closed(function.program.input_types(), |inputs| {
-        let mut operands = inline(&linearized.known, &inputs).split_off(1);
+        let mut operands = inline(&linearized.known, &inputs).split_off(outputs);
         let shape = [&[size], &units.shape[..]].concat();
         operands.push(eye(size).convert(units.dtype).reshape(&shape));
-        let columns = inline(&rows, &operands).remove(0);
-        let shape = [&y.shape[..], &x.shape[..]].concat();
-        let flat = columns.reshape([size, columns.size().checked_div(size).unwrap_or(0)]);
-        vec![if forward { flat.transpose().reshape(&shape) } else { flat.reshape(&shape) }]
+        let whole = |columns: Array| {
+            let shape = [&y.shape[..], &x.shape[..]].concat();
+            let flat = columns.reshape([size, columns.size().checked_div(size).unwrap_or(0)]);
+            if forward { flat.transpose().reshape(&shape) } else { flat.reshape(&shape) }
+        };
+        inline(&rows, &operands).into_iter().map(whole).collect()
     });
-    apply_program(&wengert_core::program::simplify(&whole), &function.operands()).remove(0)
+    let parts = apply_program(&wengert_core::program::simplify(&whole), &function.operands());
+    match &parts[..] {
+        [re, im] => complex(re, &if forward { im.clone() } else { -im }),
+        _ => parts[0].clone(),
+    }
 }
 
 /// The matrix of second derivatives of a function with a scalar result: shape `x.shape ++ x.shape`. Forward over reverse mode.

@@ -48,7 +48,9 @@ pub use check_grads::check_grads;
 pub use doors::{try_call, try_grad, try_jit, try_jvp, try_trace, try_value_and_grad, try_vjp, try_vmap};
 pub use explain::{Explanation, Partial, Step, explain};
 pub use explore::explore;
-pub use gradient::{grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, value_and_grad, vjp};
+pub use gradient::{
+    grad, hessian, hvp, jacfwd, jacfwd_holomorphic, jacrev, jvp, linear_transpose, linearize, value_and_grad, vjp,
+};
 pub use graph::graph;
 pub use jit::{interpret, jit, trace};
 pub use nan::{NanReport, Sweep, find_nan};

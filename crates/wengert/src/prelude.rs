@@ -14,8 +14,8 @@
 pub use crate::{
     Array, DType, Tree, arange, array, associative_scan, check, check_grads, checkpoint, complex, concatenate, cond,
     custom_jvp, custom_vjp, custom_vmap, debug_print, explain, explore, eye, find_nan, fori_loop, full, full_like,
-    grad, hessian, hvp, interpret, jacfwd, jacrev, jet, jit, jvp, keepdims, linear_transpose, linearize, linspace,
-    nth_derivative, ones, ones_like, ones_of, random, report, scan, scan_reverse, sparse_hessian, sparse_jacobian,
-    stack, switch, trace, try_call, try_jit, value_and_grad, vjp, vmap, vmap_axes, where_, while_loop, zeros,
-    zeros_like, zeros_of,
+    grad, hessian, hvp, interpret, jacfwd, jacfwd_holomorphic, jacrev, jet, jit, jvp, keepdims, linear_transpose,
+    linearize, linspace, nth_derivative, ones, ones_like, ones_of, random, report, scan, scan_reverse, sparse_hessian,
+    sparse_jacobian, stack, switch, trace, try_call, try_jit, value_and_grad, vjp, vmap, vmap_axes, where_, while_loop,
+    zeros, zeros_like, zeros_of,
 };
