@@ -23,6 +23,7 @@ mod nodes;
 mod open;
 mod pipeline;
 mod reduce;
+mod registers;
 mod report;
 mod rewrite;
 mod runtime;

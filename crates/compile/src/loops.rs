@@ -408,7 +408,7 @@ fn operands(node: &Node) -> impl Iterator<Item = Id> + '_ {
 }
 
 /// Whether an operation takes about as long as reading memory.
-fn is_cheap(op: ScalarOp) -> bool {
+pub(crate) fn is_cheap(op: ScalarOp) -> bool {
     match op {
         ScalarOp::Unary(u) => matches!(
             u,

@@ -5,7 +5,7 @@ use crate::emit::Emitter;
 use crate::index::{Access, Root};
 use crate::lists::dense_type;
 use crate::storage::{Dest, Place};
-use crate::{Compiled, Options, buffers, calls, lanes, open, share};
+use crate::{Compiled, Options, buffers, calls, lanes, open, registers, share};
 use std::sync::Arc;
 use wengert_core::program::{Program, Var};
 use wengert_kernel::routine::{Affine, Storage};
@@ -28,6 +28,7 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
     }
     let mut e = lower(&program);
     share::share(&mut e.routine);
+    registers::take_apart(&mut e.routine);
     buffers::plan(&mut e.routine, &mut e.report);
     if options.verify {
         verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
