@@ -437,3 +437,92 @@ impl Rewriter<'_> {
         self.names.insert(fold.result, all[0].unwrap_or(start));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_kernel::interpret::interpret;
+    use wengert_kernel::routine::{Library, Storage};
+    use wengert_kernel::verify;
+
+    struct Nothing;
+
+    impl Library for Nothing {
+        fn call(&self, _: &str, _: &[i64], _: &[&[u8]], _: &mut [&mut [u8]]) -> bool {
+            false
+        }
+    }
+
+    /// The routine with these statements, `b0` of two elements being the argument, `b1` of two the result, `b2` and `b3` small arrays; and what
+    /// became of it. Both give the same.
+    fn taken_apart(statements: &str) -> String {
+        let text = format!(
+            "routine arena 0 buffer b0: f64[2] input 0 buffer b1: f64[2] output 0 buffer b2: f64[2] arena 0 \
+             buffer b3: f64[2] arena 0 function f0 \"main\" () {{ {statements} }}"
+        );
+        let mut routine = Routine::parse(&text).expect("it is a routine");
+        routine.buffers[2..].iter_mut().for_each(|buffer| buffer.storage = UNPLACED);
+        let placed = |mut routine: Routine| {
+            for (buffer, at) in routine.buffers[2..].iter_mut().zip([0, 64]) {
+                buffer.storage = Storage::Arena(at);
+            }
+            routine.arena = 128;
+            verify::verify(&routine).unwrap_or_else(|error| panic!("{error}\n{routine}"));
+            routine
+        };
+        let run = |routine: &Routine| {
+            let x: Vec<u8> = [0.75f64, -3.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+            let mut y = [0u8; 16];
+            interpret(routine, &[&x], &mut [&mut y], &Nothing);
+            y
+        };
+        let before = placed(routine.clone());
+        take_apart(&mut routine);
+        let text = routine.to_string().split_once("{\n").expect("a function").1.to_owned();
+        assert_eq!(run(&placed(routine)), run(&before), "{text}");
+        text
+    }
+
+    const STEP: &str = "pass %1 in 0..2 { %2: f64 = load b2[%1] %3: f64 = const 0.5 %4: f64 = mul %2, %3 %5: f64 = load b0[%1] \
+                        %6: f64 = add %4, %5 store b2[%1] = %6 }";
+
+    #[test]
+    fn a_loop_carries_what_it_kept_in_memory() {
+        let text = taken_apart(&format!("copy b2[0; 2] = b0[0] for %0 in 0..7 {{ {STEP} }} copy b1[0; 2] = b2[0]"));
+        assert!(!text.contains("b2") && text.contains("carry"), "{text}");
+    }
+
+    #[test]
+    fn whatever_is_taken_from_before_the_loop_or_never_written() {
+        // The second element is written after it was read; b3 is read and was never written.
+        let text = taken_apart(
+            "copy b2[0; 2] = b0[0] for %0 in 0..3 { %1: f64 = load b2[1] %2: f64 = load b3[0] %3: f64 = add %1, %2 \
+             store b2[0] = %3 store b2[1] = %3 } copy b1[0; 2] = b2[0]",
+        );
+        assert!(!text.contains("b2") && !text.contains("b3"), "{text}");
+    }
+
+    #[test]
+    fn branches_and_tests_and_reductions() {
+        let text = taken_apart(
+            "copy b2[0; 2] = b0[0] %0: i64 = const 0 \
+             %1: i64 = while carry (%2: i64 = %0) test { %3: i64 = const 5 %4: bool = lt %2, %3 yield %4 } \
+             do { %5: f64 = load b2[0] %6: f64 = load b2[1] %7: bool = lt %5, %6 \
+             if %7 { store b2[0] = %6 } else { %8: f64 = const 0.25 store b2[1] = %8 } %9: i64 = const 1 %10: i64 = add %2, %9 yield %10 } \
+             pass %11 in 0..2 { %12: f64 = load b2[%11] } fold add %12 -> %13: f64 store b1[0] = %13 store b1[1] = %13",
+        );
+        assert!(!text.contains("b2"), "{text}");
+    }
+
+    #[test]
+    fn what_is_said_by_a_value_or_by_a_call_stays() {
+        for statements in [
+            "fill b2[0; 2] = %1 for %2 in 0..2 { store b2[%2] = %1 } copy b1[0; 2] = b2[0]",
+            "for %2 in 0..2 { pass %3 in 0..2 { %4: f64 = load b0[%3] %5: f64 = exp %4 store b2[%3] = %5 } } \
+             copy b1[0; 2] = b2[0]",
+        ] {
+            let text = taken_apart(&format!("%0: i64 = const 1 %1: f64 = convert f64 %0 {statements}"));
+            assert!(text.contains("b2"), "{text}");
+        }
+    }
+}

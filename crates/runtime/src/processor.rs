@@ -72,7 +72,9 @@ pub(crate) trait Work {
     fn run<P: Target>(self);
 }
 
-/// Runs the work with the widest vectors that the processor has.
+/// Runs the work with the widest vectors that the processor has. Inlined, it would make the code around it longer by all kinds of
+/// vectors, and slower.
+#[inline(never)]
 pub(crate) fn run_widest<W: Work>(work: W) {
     match Level::of_processor() {
         Level::Baseline => work.run::<Baseline>(),
