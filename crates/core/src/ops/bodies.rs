@@ -2,9 +2,10 @@
 //! `split`, and lane masks.
 
 use crate::array::Array;
-use crate::error::TypeError;
+use crate::error::{Error, TypeError};
+use crate::interpret::Mask;
 use crate::lanes::{self, Lanes, OpLanes};
-use crate::primitive::Batched;
+use crate::primitive::{Batched, Primitive};
 use crate::program::{Input, Program, simplify};
 use crate::refusal::refuse;
 use crate::source::UserCall;
@@ -15,7 +16,7 @@ use crate::tree::{self, Tree};
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, ListValue, Value};
 use std::sync::Arc;
-use wengert_kernel::{DType, with_element};
+use wengert_kernel::{Binary, DType, with_element};
 
 /// Cuts a slice into consecutive groups.
 pub(super) fn groups<T, const N: usize>(mut xs: &[T], sizes: [usize; N]) -> [&[T]; N] {
@@ -155,7 +156,7 @@ pub(super) fn mapped(x: &[Batched]) -> Vec<bool> {
 
 /// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row. What lanes share counts as
 /// active where one of them is.
-pub(super) fn masked((active, shape): (&[bool], &[usize]), lanes: &Lanes, new: Value, old: Option<&Value>) -> Value {
+pub(crate) fn masked((active, shape): Mask<'_>, lanes: &Lanes, new: Value, old: Option<&Value>) -> Value {
     if active.iter().all(|&m| m) {
         return new;
     }
@@ -241,11 +242,21 @@ pub(super) fn mask_value(lanes: &[bool], shape: &[usize]) -> Value {
 }
 
 /// Row `k` of a list; a row beyond its end is zero.
-pub(super) fn row(list: &Value, k: usize) -> Value {
+pub(crate) fn row(list: &Value, k: usize) -> Value {
     match list {
         Value::List(l) => l.rows.get(k).cloned().unwrap_or_else(|| Value::zeros(&l.element)),
         Value::Array(_) => unreachable!("it was inferred to be a list"),
     }
+}
+
+/// The sum of two results of which one is zero in each lane: `or` for truth values, row by row for lists.
+pub(crate) fn sum(a: Value, b: Value) -> Result<Value, Error> {
+    let results = match (&a, a.ty().dtype()) {
+        (Value::List(_), _) => super::ListAdd.eval(vec![a, b]),
+        (_, DType::Bool) => super::BinaryOp(Binary::Or).eval(vec![a, b]),
+        _ => super::BinaryOp(Binary::Add).eval(vec![a, b]),
+    };
+    Ok(results?.remove(0))
 }
 
 /// Which half of a split gives each result, in order.

@@ -5,11 +5,11 @@
 //! round). Results: `acc`, `carry`, `ys` (lists, a row a round). The body takes `mask, i, inv, acc, carry, x` and gives
 //! `acc, carry, y`. Transposing swaps `inv` with `acc` and `xs` with `ys` and turns the direction.
 
-use super::bodies::{self, *};
+use super::bodies::*;
 use super::{Attributes, Definition, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
-use crate::interpret::Interpreter;
+use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::primitive::{Attribute, Batched, Cotangents, Effect, Hoisted, Lowering, Operand, Primitive, Pruned};
 use crate::program::{self, Input, Program, simplify};
@@ -96,6 +96,58 @@ impl Loop {
         let (acc, carry) = carried.split_at(self.acc);
         Flags { acc: acc.to_vec(), carry: carry.to_vec(), ..flags.clone() }
     }
+
+    /// The reference, on any domain.
+    pub(crate) fn run<D: Domain>(&self, domain: &D, mut args: Vec<D::Item>) -> Result<Vec<D::Item>, Error> {
+        let shape = lane_shape(&self.body).to_vec();
+        let mut rest = args.split_off(self.head());
+        let mask = lanes_of(domain.value(&args[0]));
+        let trips: Vec<i64> = match self.length {
+            Some(n) => vec![n as i64; mask.len()],
+            None => domain.value(&args[1]).array().slice::<i64>().to_vec(),
+        };
+        let rounds = match self.length {
+            Some(n) => n,
+            None => mask.iter().zip(&trips).map(|(&m, &n)| if m { n.max(0) } else { 0 }).max().unwrap_or(0) as usize,
+        };
+        let xs = rest.split_off(self.inv + self.acc + self.carry);
+        let mut carry = rest.split_off(self.inv + self.acc);
+        let mut acc = rest.split_off(self.inv);
+        let inv = rest;
+        let row_types: Vec<Type> = self.body.output_types().skip(self.acc + self.carry).cloned().collect();
+        let mut ys: Vec<Vec<Option<D::Item>>> = vec![vec![None; rounds]; row_types.len()];
+        let body = Interpreter::new(&self.body);
+        for step in 0..rounds {
+            let k = if self.reverse { rounds - 1 - step } else { step };
+            let active: Vec<bool> = mask.iter().zip(&trips).map(|(&m, &n)| m && (k as i64) < n).collect();
+            let idle = !shape.is_empty() && active.contains(&false);
+            let mut inputs = [mask_value(&active, &shape), Value::scalar(k as i64)].map(|x| domain.constant(x)).to_vec();
+            inputs.extend(inv.iter().cloned());
+            inputs.append(&mut acc);
+            let before = if idle { carry.clone() } else { Vec::new() };
+            let (mask, at) = ((&active[..], &shape[..]), &self.lanes.results);
+            let zeroed = |(i, c)| if idle { domain.masked(mask, &at[self.acc + i], c, None) } else { c };
+            inputs.extend(carry.drain(..).enumerate().map(zeroed));
+            inputs.extend(xs.iter().map(|x| domain.row(x, k)));
+            let mut outputs = body.run(domain, inputs)?;
+            let rows = outputs.split_off(self.acc + self.carry);
+            carry = outputs.split_off(self.acc);
+            acc = outputs;
+            if idle {
+                let carried = carry.into_iter().zip(&before).zip(&at[self.acc..]);
+                carry = carried.map(|((new, old), at)| domain.masked(mask, at, new, Some(old))).collect();
+            }
+            for (i, (y, row)) in ys.iter_mut().zip(rows).enumerate() {
+                let row = if idle { domain.masked(mask, &at[self.acc + self.carry + i], row, None) } else { row };
+                y[k] = Some(row);
+            }
+        }
+        let ys = ys.into_iter().zip(row_types).map(|(rows, element)| {
+            let rows = rows.into_iter().map(|r| r.expect("every round wrote its row")).collect();
+            domain.list(element, self.length, rows)
+        });
+        Ok(acc.into_iter().chain(carry).chain(ys).collect())
+    }
 }
 
 impl Flags {
@@ -174,55 +226,8 @@ impl Primitive for Loop {
         Ok(results)
     }
 
-    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lane_shape(&self.body).to_vec();
-        let mut rest = args.split_off(self.head());
-        let mask = lanes_of(&args[0]);
-        let trips: Vec<i64> = match self.length {
-            Some(n) => vec![n as i64; mask.len()],
-            None => args[1].array().slice::<i64>().to_vec(),
-        };
-        let rounds = match self.length {
-            Some(n) => n,
-            None => mask.iter().zip(&trips).map(|(&m, &n)| if m { n.max(0) } else { 0 }).max().unwrap_or(0) as usize,
-        };
-        let xs = rest.split_off(self.inv + self.acc + self.carry);
-        let mut carry = rest.split_off(self.inv + self.acc);
-        let mut acc = rest.split_off(self.inv);
-        let inv = rest;
-        let row_types: Vec<Type> = self.body.output_types().skip(self.acc + self.carry).cloned().collect();
-        let mut ys: Vec<Vec<Option<Value>>> = vec![vec![None; rounds]; row_types.len()];
-        let body = Interpreter::new(&self.body);
-        for step in 0..rounds {
-            let k = if self.reverse { rounds - 1 - step } else { step };
-            let active: Vec<bool> = mask.iter().zip(&trips).map(|(&m, &n)| m && (k as i64) < n).collect();
-            let idle = !shape.is_empty() && active.contains(&false);
-            let mut inputs = vec![mask_value(&active, &shape), Value::scalar(k as i64)];
-            inputs.extend(inv.iter().cloned());
-            inputs.append(&mut acc);
-            let before = if idle { carry.clone() } else { Vec::new() };
-            let (mask, at) = ((&active[..], &shape[..]), &self.lanes.results);
-            let zeroed = |(i, c)| if idle { masked(mask, &at[self.acc + i], c, None) } else { c };
-            inputs.extend(carry.drain(..).enumerate().map(zeroed));
-            inputs.extend(xs.iter().map(|x| bodies::row(x, k)));
-            let mut outputs = body.run(inputs)?;
-            let rows = outputs.split_off(self.acc + self.carry);
-            carry = outputs.split_off(self.acc);
-            acc = outputs;
-            if idle {
-                let carried = carry.into_iter().zip(&before).zip(&at[self.acc..]);
-                carry = carried.map(|((new, old), at)| masked(mask, at, new, Some(old))).collect();
-            }
-            for (i, (y, row)) in ys.iter_mut().zip(rows).enumerate() {
-                let row = if idle { masked(mask, &at[self.acc + self.carry + i], row, None) } else { row };
-                y[k] = Some(row);
-            }
-        }
-        let ys = ys.into_iter().zip(row_types).map(|(rows, element)| {
-            let rows = rows.into_iter().map(|r| r.expect("every round wrote its row")).collect();
-            Value::List(Arc::new(ListValue { element, length: self.length, rows }))
-        });
-        Ok(acc.into_iter().chain(carry).chain(ys).collect())
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        self.run(&Values::observed(), args)
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {

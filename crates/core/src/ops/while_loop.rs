@@ -8,7 +8,7 @@ use super::bodies::*;
 use super::{Attributes, Definition, Loop, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
-use crate::interpret::Interpreter;
+use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive, Pruned};
 use crate::program::{Input, Program, simplify};
@@ -16,7 +16,7 @@ use crate::trace::{Surroundings, current_mask, record, trace_with};
 use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
 use crate::tree::Tree;
 use crate::types::Type;
-use crate::value::{ListValue, Value};
+use crate::value::Value;
 use crate::source::{UserCall, called};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -62,6 +62,49 @@ impl While {
 
     fn sizes(&self) -> [usize; 3] {
         [1, self.inv, self.carry]
+    }
+
+    /// The reference, on any domain.
+    pub(crate) fn run<D: Domain>(&self, domain: &D, mut args: Vec<D::Item>) -> Result<Vec<D::Item>, Error> {
+        let shape = lane_shape(&self.body).to_vec();
+        let mut carry = args.split_off(1 + self.inv);
+        let inv = args.split_off(1);
+        let mut active = lanes_of(domain.value(&args[0]));
+        let mut trips = vec![0i64; active.len()];
+        let row_types: Vec<Type> = self.body.output_types().skip(self.carry).cloned().collect();
+        let mut ys: Vec<Vec<D::Item>> = vec![Vec::new(); row_types.len()];
+        let (cond, body) = (Interpreter::new(&self.cond), Interpreter::new(&self.body));
+        loop {
+            let mask = domain.constant(mask_value(&active, &shape));
+            let inputs = [mask].into_iter().chain(inv.iter().cloned()).chain(carry.iter().cloned()).collect();
+            let goes_on = lanes_of(domain.value(&cond.run(domain, inputs)?[0]));
+            active.iter_mut().zip(goes_on).for_each(|(a, c)| *a &= c);
+            if !active.contains(&true) {
+                break;
+            }
+            let idle = active.contains(&false);
+            let before = if idle { carry.clone() } else { Vec::new() };
+            let mut operands = vec![domain.constant(mask_value(&active, &shape))];
+            operands.extend(inv.iter().cloned());
+            operands.append(&mut carry);
+            let mut outputs = body.run(domain, operands)?;
+            trips.iter_mut().zip(&active).for_each(|(n, &a)| *n += a as i64);
+            let rows = outputs.split_off(self.carry);
+            carry = outputs;
+            let mask = (&active[..], &shape[..]);
+            let mut at = self.lanes.results.iter();
+            if idle {
+                let carried = carry.into_iter().zip(&before).zip(at.by_ref());
+                carry = carried.map(|((new, old), at)| domain.masked(mask, at, new, Some(old))).collect();
+            }
+            for (y, row) in ys.iter_mut().zip(rows) {
+                y.push(if idle { domain.masked(mask, at.next().expect("by result"), row, None) } else { row });
+            }
+        }
+        let ys = ys.into_iter().zip(row_types);
+        carry.extend(ys.map(|(rows, element)| domain.list(element, None, rows)));
+        carry.push(domain.constant(Value::Array(crate::value::ArrayValue::new(&shape, trips))));
+        Ok(carry)
     }
 }
 
@@ -109,48 +152,8 @@ impl Primitive for While {
         Ok(results)
     }
 
-    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lane_shape(&self.body).to_vec();
-        let mut carry = args.split_off(1 + self.inv);
-        let inv = args.split_off(1);
-        let mut active = lanes_of(&args[0]);
-        let mut trips = vec![0i64; active.len()];
-        let row_types: Vec<Type> = self.body.output_types().skip(self.carry).cloned().collect();
-        let mut ys: Vec<Vec<Value>> = vec![Vec::new(); row_types.len()];
-        let (cond, body) = (Interpreter::new(&self.cond), Interpreter::new(&self.body));
-        loop {
-            let inputs = |carry: &[Value]| {
-                let mask = mask_value(&active, &shape);
-                [mask].into_iter().chain(inv.iter().cloned()).chain(carry.iter().cloned()).collect::<Vec<Value>>()
-            };
-            let goes_on = lanes_of(&cond.run(inputs(&carry))?[0]);
-            active.iter_mut().zip(goes_on).for_each(|(a, c)| *a &= c);
-            if !active.contains(&true) {
-                break;
-            }
-            let idle = active.contains(&false);
-            let before = if idle { carry.clone() } else { Vec::new() };
-            let mut operands = vec![mask_value(&active, &shape)];
-            operands.extend(inv.iter().cloned());
-            operands.append(&mut carry);
-            let mut outputs = body.run(operands)?;
-            trips.iter_mut().zip(&active).for_each(|(n, &a)| *n += a as i64);
-            let rows = outputs.split_off(self.carry);
-            carry = outputs;
-            let mask = (&active[..], &shape[..]);
-            let mut at = self.lanes.results.iter();
-            if idle {
-                let carried = carry.into_iter().zip(&before).zip(at.by_ref());
-                carry = carried.map(|((new, old), at)| masked(mask, at, new, Some(old))).collect();
-            }
-            for (y, row) in ys.iter_mut().zip(rows) {
-                y.push(if idle { masked(mask, at.next().expect("by result"), row, None) } else { row });
-            }
-        }
-        let ys = ys.into_iter().zip(row_types);
-        carry.extend(ys.map(|(rows, element)| Value::List(Arc::new(ListValue { element, length: None, rows }))));
-        carry.push(Value::Array(crate::value::ArrayValue::new(&shape, trips)));
-        Ok(carry)
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        self.run(&Values::observed(), args)
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
