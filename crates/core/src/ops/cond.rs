@@ -11,7 +11,7 @@ use crate::error::{Error, TypeError};
 use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::ops::zeros_any;
-use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Jet, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify};
 use crate::trace::{Surroundings, current_mask, inline, record, trace_closed, trace_with};
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
@@ -84,6 +84,32 @@ impl Cond {
             let [(on_true, a), (on_false, b)] = self.branches().map(|p| transform(p, &found[..self.acc], found));
             (on_true.iter().zip(&on_false).map(|(&a, &b)| a || b).collect(), [a, b])
         })
+    }
+
+    /// The same choice on values and their coefficients.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (given, orders) = (moving(dx), dx.len());
+        let [_, inv, gated, acc] = groups(&given, self.sizes());
+        let flags = |acc: &[bool]| [&[false][..], inv, gated, acc].concat();
+        let (active, branches) = self.agree(acc, &vec![false; self.outs()], |branch, acc, force| {
+            let pushed = push(branch, &flags(acc), force);
+            (pushed.active, pushed.program)
+        });
+        let acc = &active[..self.acc];
+        let (sizes, inside, outside) = (self.sizes(), flags(acc), [&[false][..], &flags(acc)].concat());
+        let inputs = Doubled { sizes: &[1, self.inv, self.gated, self.acc], moving: &inside, orders };
+        let operands = Doubled { sizes: &sizes, moving: &outside, orders };
+        let results = Doubled { sizes: &[self.acc, self.outs()], moving: &active, orders };
+        let [on_true, on_false] = branches.map(|p| Arc::new(p.permuted(&inputs.order(), &results.order())));
+        let op = Cond {
+            on_true,
+            on_false,
+            inv: self.inv + orders * count(inv),
+            gated: self.gated + orders * count(gated),
+            acc: self.acc + orders * count(acc),
+            lanes: self.lanes.picked(&operands.values(), &results.values()),
+        };
+        results.take(record(op, &operands.put(x, dx).iter().collect::<Vec<_>>()))
     }
 
     /// The reference, on any domain.
@@ -181,37 +207,11 @@ impl Primitive for Cond {
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        let [head, inv, gated, acc] = groups(x, self.sizes());
-        let [_, dinv, dgated, dacc] = groups(dx, self.sizes());
-        let (active_inv, active_gated) = (present(dinv), present(dgated));
-        let flags = |acc: &[bool]| [&[false][..], &active_inv, &active_gated, acc].concat();
-        let (active, branches) = self.agree(&present(dacc), &vec![false; self.outs()], |branch, acc, force| {
-            let jvp = transform::jvp(branch, &flags(acc), force);
-            (jvp.active, jvp.program)
-        });
-        let (active_acc, active_outs) = active.split_at(self.acc);
-        let inputs = doubled(&[1, self.inv, self.gated, self.acc], &flags(active_acc));
-        let outputs = doubled(&[self.acc, self.outs()], &active);
-        let [on_true, on_false] = branches.map(|p| Arc::new(p.permuted(&inputs, &outputs)));
-        let op = Cond {
-            on_true,
-            on_false,
-            inv: self.inv + count(&active_inv),
-            gated: self.gated + count(&active_gated),
-            acc: self.acc + count(active_acc),
-            lanes: self.lanes.picked(
-                &repeated(&self.sizes(), &[&[false][..], &flags(active_acc)].concat()),
-                &repeated(&[self.acc, self.outs()], &active),
-            ),
-        };
-        let mut operands = head.to_vec();
-        operands.extend(inv.iter().cloned().chain(some(dinv)));
-        operands.extend(gated.iter().cloned().chain(some(dgated)));
-        operands.extend(acc.iter().cloned().chain(filled(dacc, acc, active_acc)));
-        let results = record(op, &operands.iter().collect::<Vec<_>>());
-        let sizes = [self.acc, count(active_acc), self.outs(), count(active_outs)];
-        let [acc, dacc, outs, douts] = groups(&results, sizes);
-        ([acc, outs].concat(), [scattered(active_acc, dacc), scattered(active_outs, douts)].concat())
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        Some(self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {

@@ -11,7 +11,7 @@ use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Cotangents, Effect, Hoisted, Lowering, Operand, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Hoisted, Jet, Lowering, Operand, Primitive, Pruned};
 use crate::program::{self, Input, Program, simplify};
 use crate::trace::record;
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
@@ -95,6 +95,33 @@ impl Loop {
     fn with_carried(&self, flags: &Flags, carried: &[bool]) -> Flags {
         let (acc, carry) = carried.split_at(self.acc);
         Flags { acc: acc.to_vec(), carry: carry.to_vec(), ..flags.clone() }
+    }
+
+    /// The same loop on values and their coefficients.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (flags, ys, orders) = (self.flags(&moving(dx)), self.ys(), dx.len());
+        let (carried, body) = transform::fixpoint(flags.carried(), |carried| {
+            let flags = self.with_carried(&flags, carried);
+            let body = push(&self.body, &flags.body(false), &[carried, &vec![false; ys]].concat());
+            (body.active[..carried.len()].to_vec(), body)
+        });
+        let flags = self.with_carried(&flags, &carried);
+        let (inside, outside) = (flags.body(false), flags.operands(self.head(), false));
+        let (sizes, groups) = (self.sizes(), [2, self.inv, self.acc, self.carry, self.xs]);
+        let inputs = Doubled { sizes: &groups, moving: &inside, orders };
+        let operands = Doubled { sizes: &sizes, moving: &outside, orders };
+        let results = Doubled { sizes: &[self.acc, self.carry, ys], moving: &body.active, orders };
+        let with = |n: usize, flags: &[bool]| n + orders * count(flags);
+        let doubled = Loop {
+            body: Arc::new(body.program.permuted(&inputs.order(), &results.order())),
+            inv: with(self.inv, &flags.inv),
+            acc: with(self.acc, &flags.acc),
+            carry: with(self.carry, &flags.carry),
+            xs: with(self.xs, &flags.xs),
+            lanes: self.lanes.picked(&operands.values(), &results.values()),
+            ..self.clone()
+        };
+        results.take(record(doubled, &operands.put(x, dx).iter().collect::<Vec<_>>()))
     }
 
     /// The reference, on any domain.
@@ -231,41 +258,11 @@ impl Primitive for Loop {
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        let flags = self.flags(&present(dx));
-        let ys = self.ys();
-        let (carried, body) = transform::fixpoint(flags.carried(), |carried| {
-            let flags = self.with_carried(&flags, carried);
-            let body = transform::jvp(&self.body, &flags.body(false), &[carried, &vec![false; ys]].concat());
-            (body.active[..carried.len()].to_vec(), body)
-        });
-        let flags = self.with_carried(&flags, &carried);
-        let inputs = doubled(&[2, self.inv, self.acc, self.carry, self.xs], &flags.body(false));
-        let outputs = doubled(&[self.acc, self.carry, ys], &body.active);
-        let doubled = Loop {
-            body: Arc::new(body.program.permuted(&inputs, &outputs)),
-            inv: self.inv + count(&flags.inv),
-            acc: self.acc + count(&flags.acc),
-            carry: self.carry + count(&flags.carry),
-            xs: self.xs + count(&flags.xs),
-            lanes: self.lanes.picked(
-                &repeated(&self.sizes(), &flags.operands(self.head(), false)),
-                &repeated(&[self.acc, self.carry, ys], &body.active),
-            ),
-            ..self.clone()
-        };
-        let [head, inv, acc, carry, xs] = groups(x, self.sizes());
-        let [_, dinv, dacc, dcarry, dxs] = groups(dx, self.sizes());
-        let mut operands = head.to_vec();
-        operands.extend(inv.iter().cloned().chain(some(dinv)));
-        operands.extend(acc.iter().cloned().chain(filled(dacc, acc, &flags.acc)));
-        operands.extend(carry.iter().cloned().chain(filled(dcarry, carry, &flags.carry)));
-        operands.extend(xs.iter().cloned().chain(some(dxs)));
-        let results = record(doubled, &operands.iter().collect::<Vec<_>>());
-        let active_ys = &body.active[self.acc + self.carry..];
-        let sizes = [self.acc, count(&flags.acc), self.carry, count(&flags.carry), ys, count(active_ys)];
-        let [acc, dacc, carry, dcarry, ys, dys] = groups(&results, sizes);
-        let dy = [scattered(&flags.acc, dacc), scattered(&flags.carry, dcarry), scattered(active_ys, dys)].concat();
-        ([acc, carry, ys].concat(), dy)
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        Some(self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {

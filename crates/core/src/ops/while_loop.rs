@@ -10,7 +10,7 @@ use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Effect, Lowering, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Effect, Jet, Lowering, Primitive, Pruned};
 use crate::program::{Input, Program, simplify};
 use crate::trace::{Surroundings, current_mask, record, trace_with};
 use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
@@ -62,6 +62,36 @@ impl While {
 
     fn sizes(&self) -> [usize; 3] {
         [1, self.inv, self.carry]
+    }
+
+    /// The same loop on values and their coefficients. The condition sees the values only.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (given, ys, orders) = (moving(dx), self.ys(), dx.len());
+        let [_, inv, carry] = groups(&given, self.sizes());
+        let flags = |carry: &[bool]| [&[false][..], inv, carry].concat();
+        let (carry, body) = transform::fixpoint(carry.to_vec(), |carry| {
+            let body = push(&self.body, &flags(carry), &[carry, &vec![false; ys]].concat());
+            (body.active[..self.carry].to_vec(), body)
+        });
+        let (sizes, flags, active) = (self.sizes(), flags(&carry), [&body.active[..], &[false]].concat());
+        let operands = Doubled { sizes: &sizes, moving: &flags, orders };
+        let results = Doubled { sizes: &[self.carry, ys, 1], moving: &active, orders };
+        // All but the number of rounds, which is no result of the body.
+        let outputs = Doubled { sizes: &[self.carry, ys], moving: &body.active, orders };
+        let primals = self.cond.inputs();
+        let moved = chosen(self.cond.input_types(), &flags);
+        let cond_input = |i: usize| match i.checked_sub(primals) {
+            None => Input::Old(i),
+            Some(k) => Input::Unused(moved[k % moved.len()].clone()),
+        };
+        let doubled = While {
+            cond: Arc::new(self.cond.rearranged(&operands.order().into_iter().map(cond_input).collect::<Vec<_>>(), &[0])),
+            body: Arc::new(body.program.permuted(&operands.order(), &outputs.order())),
+            inv: self.inv + orders * count(inv),
+            carry: self.carry + orders * count(&carry),
+            lanes: self.lanes.picked(&operands.values(), &results.values()),
+        };
+        results.take(record(doubled, &operands.put(x, dx).iter().collect::<Vec<_>>()))
     }
 
     /// The reference, on any domain.
@@ -157,41 +187,11 @@ impl Primitive for While {
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        let [_, inv, carry] = groups(x, self.sizes());
-        let [_, dinv, dcarry] = groups(dx, self.sizes());
-        let active_inv = present(dinv);
-        let flags = |carry: &[bool]| [&[false][..], &active_inv, carry].concat();
-        let ys = self.ys();
-        let (active_carry, body) = transform::fixpoint(present(dcarry), |carry| {
-            let body = transform::jvp(&self.body, &flags(carry), &[carry, &vec![false; ys]].concat());
-            (body.active[..self.carry].to_vec(), body)
-        });
-        let order = doubled(&[1, self.inv, self.carry], &flags(&active_carry));
-        let outputs = doubled(&[self.carry, ys], &body.active);
-        // The condition sees the values only.
-        let tangent_types = chosen(self.cond.input_types(), &flags(&active_carry));
-        let primals = self.cond.inputs();
-        let cond_input = |&i: &usize| if i < primals { Input::Old(i) } else { Input::Unused(tangent_types[i - primals].clone()) };
-        let doubled = While {
-            cond: Arc::new(self.cond.rearranged(&order.iter().map(cond_input).collect::<Vec<_>>(), &[0])),
-            body: Arc::new(body.program.permuted(&order, &outputs)),
-            inv: self.inv + count(&active_inv),
-            carry: self.carry + count(&active_carry),
-            lanes: OpLanes::new(
-                lane_shape(&self.body),
-                self.lanes.of_operands(repeated(&self.sizes(), &flags(&active_carry))),
-                self.lanes.of_results(repeated(&[self.carry, ys, 1], &[&body.active[..], &[false]].concat())),
-            ),
-        };
-        let mut operands = vec![x[0].clone()];
-        operands.extend(inv.iter().cloned().chain(some(dinv)));
-        operands.extend(carry.iter().cloned().chain(filled(dcarry, carry, &active_carry)));
-        let results = record(doubled, &operands.iter().collect::<Vec<_>>());
-        let active_ys = &body.active[self.carry..];
-        let sizes = [self.carry, count(&active_carry), ys, count(active_ys), 1];
-        let [carry, dcarry, ys, dys, n] = groups(&results, sizes);
-        let dy = [scattered(&active_carry, dcarry), scattered(active_ys, dys), vec![None]].concat();
-        ([carry, ys, n].concat(), dy)
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        Some(self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {
