@@ -15,6 +15,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
+/// Results, and their coefficients after the first: by order, then by result.
+///
+/// ```
+/// let (y, dy): wengert_core::primitive::Jet = (vec![2.0.into()], vec![vec![None]]);
+/// assert_eq!((y.len(), dy[0].len()), (1, 1));
+/// ```
+pub type Jet = (Vec<Array>, Vec<Vec<Option<Array>>>);
+
 /// What an operation is to the system. Rules are written in the user's language, on [`Array`]s of an open trace.
 ///
 /// ```
@@ -98,6 +106,21 @@ pub trait Primitive {
     /// assert_eq!((&y[0], &dy[0]), (&0.0.into(), &Some(2.0.into())));
     /// ```
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>);
+
+    /// For operations with programs inside: results and their coefficients together, by the same operation on power series.
+    /// `dx[k]` are the coefficients of order `k + 1` by operand, and so are those of the results.
+    ///
+    /// ```
+    /// use wengert_core::{DType, Type, array, ops::{Op, UnaryOp}, primitive::*};
+    /// use wengert_kernel::Unary;
+    ///
+    /// let sin = Op::from(UnaryOp(Unary::Sin));
+    /// assert!(sin.jet(&[0.0.into()], &[vec![Some(2.0.into())]]).is_none()); // its series follow from its `jvp`
+    /// ```
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        let _ = (x, dx);
+        None
+    }
 
     /// For operations linear in some operands: adds to the cotangents of these. At least one `ct` is not zero.
     ///

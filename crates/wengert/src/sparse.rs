@@ -30,8 +30,9 @@ pub struct Csr {
 
 /// Where a Jacobian may differ from zero, and which of its columns (or rows) are computed together.
 ///
-/// Found at one point, it serves for others at which the same elements depend on each other: the pattern of what a gather
-/// reads, or of the branch of a `cond`, is that of the point.
+/// Found at one point, it serves for others at which the same elements depend on each other: where a gather reads, the branch
+/// of a `cond` and the rounds of a `while_loop` are those of the point. At a point of other branches or more rounds values
+/// would be wrong: ask for its own pattern there.
 ///
 /// ```
 /// use wengert::prelude::*;
@@ -59,7 +60,8 @@ struct Compressed {
 }
 
 /// The Jacobian of a function from an array to an array, both taken as vectors in row-major order: its pattern, found at `x`,
-/// and its values there. As many passes as it takes colours: three for a band of three, whatever its length.
+/// and its values there. As many passes as it takes colours: three for a band of three, whatever its length. Loops are
+/// followed round by round and branches as they are taken at `x`; decompositions are dense within each matrix of a batch.
 ///
 /// # Panics
 /// When `x` is traced (find the pattern outside, by [`Sparsity::of_jacobian`]), or argument or result are not of a float

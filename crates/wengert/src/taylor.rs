@@ -11,11 +11,10 @@ use wengert_core::{Array, Tree, Type, transform, tree};
 ///
 /// `series[k]` holds derivative `k + 1` of each array by the curve's parameter, and so do the results; there are as many as
 /// were given (JAX's convention: derivatives, not Taylor coefficients). All orders together cost about `n²` times the
-/// function, where nested `jvp`s would cost `2^n` times.
+/// function, where nested `jvp`s would cost `2^n` times. Loops and branches are those of the function, on series.
 ///
 /// # Panics
-/// When an entry of the series is of another structure or type than `x`; when `f` has a loop that is moved by `x` (nest
-/// `jvp` there).
+/// When an entry of the series is of another structure or type than `x`.
 ///
 /// ```
 /// use wengert::prelude::*;
@@ -24,6 +23,12 @@ use wengert_core::{Array, Tree, Type, transform, tree};
 /// let (y, dy) = jet(|t: Array| t.sin(), 0.0.into(), vec![1.0.into(), 0.0.into(), 0.0.into()]);
 /// assert_eq!(y, 0.0.into());
 /// assert_eq!(dy, [1.0.into(), 0.0.into(), Array::from(-1.0)]);
+///
+/// // Through the steps of an integrator: x' = x² takes x to x / (1 - x) in a unit of time.
+/// let step = |_, x: Array| &x + 0.001 * (&x + 0.0005 * x.square()).square();
+/// let third = nth_derivative(|x: Array| fori_loop(0, 1000, step, x), 3);
+/// assert!((third(0.5.into()).item::<f64>()? - 96.0).abs() < 0.1);
+/// # Ok::<(), wengert::Error>(())
 /// ```
 #[track_caller]
 pub fn jet<A: Tree, R: Tree>(f: impl FnOnce(A) -> R, x: A, series: Vec<A>) -> (R, Vec<R>) {
@@ -42,11 +47,11 @@ pub fn jet<A: Tree, R: Tree>(f: impl FnOnce(A) -> R, x: A, series: Vec<A>) -> (R
         factor *= (k + 1) as f64;
         operands.extend(chosen(&leaves, &float).into_iter().map(|x| if k == 0 { x } else { x / factor }));
     }
-    let program = transform::jet(&function.program, &function.flags(&float), order);
+    let floats: Vec<bool> = function.program.output_types().map(|ty| ty.dtype().is_float()).collect();
+    let program = transform::jet(&function.program, &function.flags(&float), &floats, order).program;
     let mut results = apply_program(&program, &operands);
     let count = function.program.outputs().len();
     let mut higher = results.split_off(count).into_iter();
-    let floats: Vec<bool> = results.iter().map(|y| y.dtype().is_float()).collect();
     let moving = floats.iter().filter(|float| **float).count();
     let mut factor = 1.0;
     let derivatives = (0..order).map(|k| {

@@ -11,7 +11,10 @@ use numbers::{Random, Style};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wengert::{Array, DType, interpret, jit, jvp, parse, stack, trace, vjp, vmap, vmap_axes};
+use wengert::{
+    Array, DType, concatenate, eye, interpret, jet, jit, jvp, parse, sparse_jacobian, stack, trace, vjp, vmap,
+    vmap_axes, zeros, zeros_like,
+};
 use wengert_core::value::{ArrayValue, Value};
 use wengert_kernel::Buffer;
 
@@ -337,6 +340,60 @@ fn derivatives_of_a_batch_are_those_of_its_lanes() {
         for (what, found, wanted) in [("vjp", first, wanted(0)), ("jvp of vjp", second, wanted(1))] {
             let (found, wanted) = floats(found, wanted);
             near(what, &found, &wanted, 1e-9)?;
+        }
+        Ok(())
+    });
+}
+
+/// A program and its arguments, every other one as a batch of three.
+fn perhaps_batched(program: &Generated, seed: u64) -> (impl Fn(Vec<Array>) -> Vec<Array>, Vec<Array>) {
+    let batch = seed % 2 == 1;
+    let call = move |x| if batch { vmap(|x| program.call(x))(x) } else { program.call(x) };
+    let all = vec![true; program.inputs.len()];
+    (call, if batch { lanes(program, seed, &all).0 } else { program.arguments(seed) })
+}
+
+#[test]
+fn power_series_agree_with_nested_forward_mode() {
+    check_all(60_000..60_300, Style::Smooth, |program, seed| {
+        let (f, x) = perhaps_batched(program, seed);
+        let f = &f;
+        let dx = direction(&x, seed);
+        let zero: Vec<Array> = dx.iter().map(zeros_like).collect();
+        let series = |(x, dx): (Vec<Array>, Vec<Array>)| jet(f, x, vec![dx, zero.clone(), zero.clone()]);
+        let (y, dy) = jit(series)((x.clone(), dx.clone()));
+        let once = |x: Vec<Array>| jvp(f)(x, dx.clone()).1;
+        let twice = |x: Vec<Array>| jvp(once)(x, dx.clone()).1;
+        let thrice = |x: Vec<Array>| jvp(twice)(x, dx.clone()).1;
+        near("the value of jet", &y, &jit(f)(x.clone()), 1e-12)?;
+        near("the first order", &dy[0], &jit(once)(x.clone()), 1e-9)?;
+        near("the second order", &dy[1], &jit(twice)(x.clone()), 1e-8)?;
+        near("the third order", &dy[2], &jit(thrice)(x), 1e-7)
+    });
+}
+
+#[test]
+fn sparse_jacobians_lack_no_element() {
+    check_all(70_000..70_300, Style::Smooth, |program, seed| {
+        let (call, args) = perhaps_batched(program, seed);
+        jit(&call)(args.clone());
+        let float = |x: &Array| x.dtype().is_float();
+        for i in (0..args.len()).filter(|&i| float(&args[i]) && args[i].size() > 0) {
+            let f = |x: Array| {
+                let mut all = args.clone();
+                all[i] = x;
+                let y = call(all).into_iter().filter(&float).map(|y| y.flatten());
+                // There may be none, and a Jacobian of no rows is not asked for.
+                concatenate(&[zeros(0)].into_iter().chain(y).collect::<Vec<_>>(), 0)
+            };
+            let x = args[i].clone();
+            if f(x.clone()).size() == 0 {
+                continue;
+            }
+            let (sparse, n, shape) = (sparse_jacobian(f, x.clone()), x.size(), x.shape());
+            let unit = |dx: Array| jvp(f)(x.clone(), dx.reshape(shape.clone())).1;
+            let dense = jit(vmap(unit))(eye(n).convert(x.dtype())).transpose();
+            near("the sparse Jacobian", &[sparse.to_dense()], &[dense], 1e-9)?;
         }
         Ok(())
     });

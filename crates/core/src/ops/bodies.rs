@@ -2,20 +2,21 @@
 //! `split`, and lane masks.
 
 use crate::array::Array;
-use crate::error::TypeError;
+use crate::error::{Error, TypeError};
+use crate::interpret::Mask;
 use crate::lanes::{self, Lanes, OpLanes};
-use crate::primitive::Batched;
+use crate::primitive::{Batched, Jet, Primitive};
 use crate::program::{Input, Program, simplify};
 use crate::refusal::refuse;
 use crate::source::UserCall;
 use crate::trace::Traced;
-use crate::transform::{LinearArg, Side};
+use crate::transform::{self, Jvp, LinearArg, Side};
 pub(super) use crate::tree::flatten as flattened;
 use crate::tree::{self, Tree};
 use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, ListValue, Value};
 use std::sync::Arc;
-use wengert_kernel::{DType, with_element};
+use wengert_kernel::{Binary, DType, with_element};
 
 /// Cuts a slice into consecutive groups.
 pub(super) fn groups<T, const N: usize>(mut xs: &[T], sizes: [usize; N]) -> [&[T]; N] {
@@ -53,52 +54,84 @@ pub(super) fn some<T: Clone>(xs: &[Option<T>]) -> Vec<T> {
     xs.iter().flatten().cloned().collect()
 }
 
-/// Positions in "all values, then the tangents of the active ones", reordered so that each group's values are followed
-/// by its tangents.
-pub(super) fn doubled(sizes: &[usize], active: &[bool]) -> Vec<usize> {
-    let total = active.len();
-    let mut tangent = total;
-    let places: Vec<Option<usize>> = active
-        .iter()
-        .map(|&a| {
-            a.then(|| {
-                tangent += 1;
-                tangent - 1
-            })
-        })
-        .collect();
-    let mut order = Vec::new();
-    let mut start = 0;
-    for n in sizes {
-        order.extend(start..start + n);
-        order.extend(places[start..start + n].iter().flatten());
-        start += n;
-    }
-    order
+/// Groups of values, each followed by the coefficients of those of its values that move, order by order. One order is
+/// what `jvp` makes: values and tangents.
+pub(super) struct Doubled<'a> {
+    /// The number of values of each group.
+    pub sizes: &'a [usize],
+    /// Which values move.
+    pub moving: &'a [bool],
+    /// How many coefficients they have.
+    pub orders: usize,
 }
 
-/// The positions of each group, followed by those of its active ones once more: what stands at each place of [`doubled`].
-pub(super) fn repeated(sizes: &[usize], active: &[bool]) -> Vec<usize> {
-    let mut order = Vec::new();
-    let mut start = 0;
-    for n in sizes {
-        order.extend(start..start + n);
-        order.extend((start..start + n).filter(|&i| active[i]));
-        start += n;
+impl Doubled<'_> {
+    /// What stands at each place: a value, or a coefficient of one.
+    fn places(&self) -> impl Iterator<Item = (usize, Option<usize>)> {
+        let mut start = 0;
+        self.sizes.iter().flat_map(move |n| {
+            let group = start..start + n;
+            start += n;
+            let values = group.clone().map(|i| (i, None));
+            let moving = move |k| group.clone().filter(|&i| self.moving[i]).map(move |i| (i, Some(k)));
+            values.chain((0..self.orders).flat_map(moving))
+        })
     }
-    order
+
+    /// Where each place stands in "all values, then the coefficients of the moving ones, order by order".
+    pub fn order(&self) -> Vec<usize> {
+        let (values, moving) = (self.moving.len(), count(self.moving));
+        let place = |(i, k): (usize, Option<usize>)| k.map_or(i, |k| values + k * moving + count(&self.moving[..i]));
+        self.places().map(place).collect()
+    }
+
+    /// Which value stands at each place, or has a coefficient there.
+    pub fn values(&self) -> Vec<usize> {
+        self.places().map(|(i, _)| i).collect()
+    }
+
+    /// The arrays at all places; a missing coefficient is zero.
+    pub fn put(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Vec<Array> {
+        let coefficient = |i: usize, k: usize| dx[k][i].clone().unwrap_or_else(|| super::zeros_any(&x[i].ty()));
+        self.places().map(|(i, k)| k.map_or_else(|| x[i].clone(), |k| coefficient(i, k))).collect()
+    }
+
+    /// Values and coefficients, given the arrays at all places.
+    pub fn take(&self, all: Vec<Array>) -> Jet {
+        let mut x = Vec::new();
+        let mut dx = vec![vec![None; self.moving.len()]; self.orders];
+        for ((i, k), array) in self.places().zip(all) {
+            match k {
+                Some(k) => dx[k][i] = Some(array),
+                None => x.push(array),
+            }
+        }
+        (x, dx)
+    }
+}
+
+/// A transform of programs to those on values and coefficients, as `jvp` is one and `jet` another.
+pub(super) type Push<'a> = dyn Fn(&Arc<Program>, &[bool], &[bool]) -> Jvp + 'a;
+
+/// Which operands have a coefficient.
+pub(super) fn moving(dx: &[Vec<Option<Array>>]) -> Vec<bool> {
+    let any = |i: usize| dx.iter().any(|dx| dx[i].is_some());
+    (0..dx.first().map_or(0, Vec::len)).map(any).collect()
+}
+
+/// The rule of `jvp` by that of coefficients.
+pub(super) fn tangents(
+    dx: &[Option<Array>],
+    pushed: impl FnOnce(&[Vec<Option<Array>>], &Push<'_>) -> Jet,
+) -> (Vec<Array>, Vec<Option<Array>>) {
+    let (y, mut dy) = pushed(&[dx.to_vec()], &transform::jvp);
+    (y, dy.remove(0))
 }
 
 /// Tangents for a group whose flags say which have one: a missing one is zero.
 pub(super) fn filled(dx: &[Option<Array>], x: &[Array], flags: &[bool]) -> Vec<Array> {
     let one = |((dx, x), _): ((&Option<Array>, &Array), &bool)| dx.clone().unwrap_or_else(|| super::zeros_any(&x.ty()));
     dx.iter().zip(x).zip(flags).filter(|(_, f)| **f).map(one).collect()
-}
-
-/// The results of a group as a rule returns them: `None` where the flag is not set, else the next of `ys`.
-pub(super) fn scattered(flags: &[bool], ys: &[Array]) -> Vec<Option<Array>> {
-    let mut ys = ys.iter();
-    flags.iter().map(|&f| if f { ys.next().cloned() } else { None }).collect()
 }
 
 /// Old inputs at these positions.
@@ -155,7 +188,7 @@ pub(super) fn mapped(x: &[Batched]) -> Vec<bool> {
 
 /// `select(mask, new, old)` by lanes, on values; `old` absent means zero. Lists row by row. What lanes share counts as
 /// active where one of them is.
-pub(super) fn masked((active, shape): (&[bool], &[usize]), lanes: &Lanes, new: Value, old: Option<&Value>) -> Value {
+pub(crate) fn masked((active, shape): Mask<'_>, lanes: &Lanes, new: Value, old: Option<&Value>) -> Value {
     if active.iter().all(|&m| m) {
         return new;
     }
@@ -241,11 +274,21 @@ pub(super) fn mask_value(lanes: &[bool], shape: &[usize]) -> Value {
 }
 
 /// Row `k` of a list; a row beyond its end is zero.
-pub(super) fn row(list: &Value, k: usize) -> Value {
+pub(crate) fn row(list: &Value, k: usize) -> Value {
     match list {
         Value::List(l) => l.rows.get(k).cloned().unwrap_or_else(|| Value::zeros(&l.element)),
         Value::Array(_) => unreachable!("it was inferred to be a list"),
     }
+}
+
+/// The sum of two results of which one is zero in each lane: `or` for truth values, row by row for lists.
+pub(crate) fn sum(a: Value, b: Value) -> Result<Value, Error> {
+    let results = match (&a, a.ty().dtype()) {
+        (Value::List(_), _) => super::ListAdd.eval(vec![a, b]),
+        (_, DType::Bool) => super::BinaryOp(Binary::Or).eval(vec![a, b]),
+        _ => super::BinaryOp(Binary::Add).eval(vec![a, b]),
+    };
+    Ok(results?.remove(0))
 }
 
 /// Which half of a split gives each result, in order.

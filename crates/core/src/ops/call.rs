@@ -7,7 +7,7 @@ use crate::array::Array;
 use crate::error::{Error, TypeError};
 use crate::lanes::{Lanes, Places, of_outputs};
 use crate::ops::zeros_any;
-use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Jet, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify, without_effects};
 use crate::source::UserCall;
 use crate::trace::{Surroundings, Traced, current_mask, inline, record, trace_closed, trace_with};
@@ -58,6 +58,16 @@ impl Call {
         Call { program, rule: Rule::Program }
     }
 
+    /// The same call on values and their coefficients.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (moving, outputs, orders) = (moving(dx), self.program.outputs().len(), dx.len());
+        let pushed = push(&self.program, &moving, &vec![false; outputs]);
+        let operands = Doubled { sizes: &[x.len()], moving: &moving, orders };
+        let results = Doubled { sizes: &[outputs], moving: &pushed.active, orders };
+        let op = Call { program: pushed.program, rule: self.rule.inherited() };
+        results.take(record(op, &operands.put(x, dx).iter().collect::<Vec<_>>()))
+    }
+
     fn with(&self, program: Program) -> Call {
         Call { program: Arc::new(program), rule: self.rule.inherited() }
     }
@@ -91,13 +101,11 @@ impl Primitive for Call {
         if let Some(results) = self.rule.jvp(&self.program, x, dx) {
             return results;
         }
-        let results = self.program.outputs().len();
-        let jvp = transform::jvp(&self.program, &present(dx), &vec![false; results]);
-        let operands = [x.to_vec(), some(dx)].concat();
-        let op = Call { program: jvp.program, rule: self.rule.inherited() };
-        let mut y = record(op, &operands.iter().collect::<Vec<_>>());
-        let dy = y.split_off(results);
-        (y, scattered(&jvp.active, &dy))
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        self.rule.is_of_program(&moving(dx)).then(|| self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {

@@ -8,10 +8,10 @@ use super::bodies::*;
 use super::{Attributes, Definition, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
-use crate::interpret::Interpreter;
+use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
 use crate::ops::zeros_any;
-use crate::primitive::{Attribute, Batched, Cotangents, Effect, Lowering, Operand, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Jet, Lowering, Operand, Primitive, Pruned};
 use crate::program::{Program, simplify};
 use crate::trace::{Surroundings, current_mask, inline, record, trace_closed, trace_with};
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
@@ -22,7 +22,7 @@ use crate::refusal::refuse;
 use crate::source::called;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use wengert_kernel::{Binary, DType};
+use wengert_kernel::DType;
 
 /// A choice between two programs.
 ///
@@ -85,6 +85,73 @@ impl Cond {
             (on_true.iter().zip(&on_false).map(|(&a, &b)| a || b).collect(), [a, b])
         })
     }
+
+    /// The same choice on values and their coefficients.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (given, orders) = (moving(dx), dx.len());
+        let [_, inv, gated, acc] = groups(&given, self.sizes());
+        let flags = |acc: &[bool]| [&[false][..], inv, gated, acc].concat();
+        let (active, branches) = self.agree(acc, &vec![false; self.outs()], |branch, acc, force| {
+            let pushed = push(branch, &flags(acc), force);
+            (pushed.active, pushed.program)
+        });
+        let acc = &active[..self.acc];
+        let (sizes, inside, outside) = (self.sizes(), flags(acc), [&[false][..], &flags(acc)].concat());
+        let inputs = Doubled { sizes: &[1, self.inv, self.gated, self.acc], moving: &inside, orders };
+        let operands = Doubled { sizes: &sizes, moving: &outside, orders };
+        let results = Doubled { sizes: &[self.acc, self.outs()], moving: &active, orders };
+        let [on_true, on_false] = branches.map(|p| Arc::new(p.permuted(&inputs.order(), &results.order())));
+        let op = Cond {
+            on_true,
+            on_false,
+            inv: self.inv + orders * count(inv),
+            gated: self.gated + orders * count(gated),
+            acc: self.acc + orders * count(acc),
+            lanes: self.lanes.picked(&operands.values(), &results.values()),
+        };
+        results.take(record(op, &operands.put(x, dx).iter().collect::<Vec<_>>()))
+    }
+
+    /// The reference, on any domain.
+    pub(crate) fn run<D: Domain>(&self, domain: &D, mut args: Vec<D::Item>) -> Result<Vec<D::Item>, Error> {
+        let shape = lane_shape(&self.on_true).to_vec();
+        let mut acc = args.split_off(2 + self.inv + self.gated);
+        let gated = args.split_off(2 + self.inv);
+        let inv = args.split_off(2);
+        let [mask, pred] = [0, 1].map(|i| lanes_of(domain.value(&args[i])));
+        if shape.is_empty() {
+            let branch = if pred[0] { &self.on_true } else { &self.on_false };
+            let inputs = [args.swap_remove(0)].into_iter().chain(inv).chain(gated).chain(acc).collect();
+            return Interpreter::new(branch).run(domain, inputs);
+        }
+        let mut merged: Option<Vec<D::Item>> = None;
+        for (branch, side) in [(&self.on_true, true), (&self.on_false, false)] {
+            let active: Vec<bool> = mask.iter().zip(&pred).map(|(&m, &p)| m && p == side).collect();
+            let mask = (&active[..], &shape[..]);
+            let gate = |(i, x): (usize, &D::Item)| match domain.value(x) {
+                Value::Array(_) => domain.masked(mask, &self.lanes.operands[2 + self.inv + i], x.clone(), None),
+                Value::List(_) => x.clone(),
+            };
+            let inputs = [domain.constant(mask_value(&active, &shape))].into_iter().chain(inv.iter().cloned());
+            let inputs = inputs.chain(gated.iter().enumerate().map(gate)).chain(acc).collect();
+            let mut results = Interpreter::new(branch).run(domain, inputs)?;
+            let outs = results.split_off(self.acc).into_iter().zip(&self.lanes.results[self.acc..]);
+            acc = results;
+            let both = match merged {
+                None => outs.map(|(y, at)| Ok(domain.masked(mask, at, y, None))).collect::<Result<Vec<_>, Error>>(),
+                Some(first) => {
+                    let merge = |(first, (y, at)): (D::Item, (D::Item, &Lanes))| match domain.value(&y) {
+                        // Each element is one lane's, and is chosen, so that zeros keep their sign.
+                        Value::Array(_) if at.is_complete(&shape) => Ok(domain.masked(mask, at, y, Some(&first))),
+                        _ => domain.sum(first, domain.masked(mask, at, y, None)),
+                    };
+                    first.into_iter().zip(outs).map(merge).collect()
+                }
+            };
+            merged = Some(both?);
+        }
+        Ok(acc.into_iter().chain(merged.expect("two branches ran")).collect())
+    }
 }
 
 impl Primitive for Cond {
@@ -135,78 +202,16 @@ impl Primitive for Cond {
         Ok(a)
     }
 
-    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lane_shape(&self.on_true).to_vec();
-        let mut acc = args.split_off(2 + self.inv + self.gated);
-        let gated = args.split_off(2 + self.inv);
-        let inv = args.split_off(2);
-        let (mask, pred) = (lanes_of(&args[0]), lanes_of(&args[1]));
-        if shape.is_empty() {
-            let branch = if pred[0] { &self.on_true } else { &self.on_false };
-            let inputs = [args.swap_remove(0)].into_iter().chain(inv).chain(gated).chain(acc).collect();
-            return Interpreter::new(branch).run(inputs);
-        }
-        let mut merged: Option<Vec<Value>> = None;
-        for (branch, side) in [(&self.on_true, true), (&self.on_false, false)] {
-            let active: Vec<bool> = mask.iter().zip(&pred).map(|(&m, &p)| m && p == side).collect();
-            let mask = (&active[..], &shape[..]);
-            let gate = |(i, x): (usize, &Value)| match x {
-                Value::Array(_) => masked(mask, &self.lanes.operands[2 + self.inv + i], x.clone(), None),
-                Value::List(_) => x.clone(),
-            };
-            let inputs = [mask_value(&active, &shape)].into_iter().chain(inv.iter().cloned());
-            let inputs = inputs.chain(gated.iter().enumerate().map(gate)).chain(acc).collect();
-            let mut results = Interpreter::new(branch).run(inputs)?;
-            let outs = results.split_off(self.acc).into_iter().zip(&self.lanes.results[self.acc..]);
-            acc = results;
-            let both = match merged {
-                None => outs.map(|(y, at)| Ok(masked(mask, at, y, None))).collect::<Result<Vec<Value>, Error>>(),
-                Some(first) => {
-                    let merge = |(first, (y, at)): (Value, (Value, &Lanes))| match y {
-                        // Each element is one lane's, and is chosen, so that zeros keep their sign.
-                        Value::Array(_) if at.is_complete(&shape) => Ok(masked(mask, at, y, Some(&first))),
-                        y => sum(first, masked(mask, at, y, None)),
-                    };
-                    first.into_iter().zip(outs).map(merge).collect()
-                }
-            };
-            merged = Some(both?);
-        }
-        Ok(acc.into_iter().chain(merged.expect("two branches ran")).collect())
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        self.run(&Values::observed(), args)
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        let [head, inv, gated, acc] = groups(x, self.sizes());
-        let [_, dinv, dgated, dacc] = groups(dx, self.sizes());
-        let (active_inv, active_gated) = (present(dinv), present(dgated));
-        let flags = |acc: &[bool]| [&[false][..], &active_inv, &active_gated, acc].concat();
-        let (active, branches) = self.agree(&present(dacc), &vec![false; self.outs()], |branch, acc, force| {
-            let jvp = transform::jvp(branch, &flags(acc), force);
-            (jvp.active, jvp.program)
-        });
-        let (active_acc, active_outs) = active.split_at(self.acc);
-        let inputs = doubled(&[1, self.inv, self.gated, self.acc], &flags(active_acc));
-        let outputs = doubled(&[self.acc, self.outs()], &active);
-        let [on_true, on_false] = branches.map(|p| Arc::new(p.permuted(&inputs, &outputs)));
-        let op = Cond {
-            on_true,
-            on_false,
-            inv: self.inv + count(&active_inv),
-            gated: self.gated + count(&active_gated),
-            acc: self.acc + count(active_acc),
-            lanes: self.lanes.picked(
-                &repeated(&self.sizes(), &[&[false][..], &flags(active_acc)].concat()),
-                &repeated(&[self.acc, self.outs()], &active),
-            ),
-        };
-        let mut operands = head.to_vec();
-        operands.extend(inv.iter().cloned().chain(some(dinv)));
-        operands.extend(gated.iter().cloned().chain(some(dgated)));
-        operands.extend(acc.iter().cloned().chain(filled(dacc, acc, active_acc)));
-        let results = record(op, &operands.iter().collect::<Vec<_>>());
-        let sizes = [self.acc, count(active_acc), self.outs(), count(active_outs)];
-        let [acc, dacc, outs, douts] = groups(&results, sizes);
-        ([acc, outs].concat(), [scattered(active_acc, dacc), scattered(active_outs, douts)].concat())
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        Some(self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {
@@ -473,16 +478,6 @@ impl Primitive for Cond {
         };
         Some(Pruned { op: op.into(), args, results })
     }
-}
-
-/// The sum of two results of which one is zero in each lane: `or` for truth values, row by row for lists.
-fn sum(a: Value, b: Value) -> Result<Value, Error> {
-    let results = match (&a, a.ty().dtype()) {
-        (Value::List(_), _) => super::ListAdd.eval(vec![a, b]),
-        (_, DType::Bool) => super::BinaryOp(Binary::Or).eval(vec![a, b]),
-        _ => super::BinaryOp(Binary::Add).eval(vec![a, b]),
-    };
-    Ok(results?.remove(0))
 }
 
 impl Definition for Cond {

@@ -2,7 +2,7 @@
 
 use super::axes::{Integers, one_axis};
 use super::operands::{arrays, result};
-use super::recurrence::{Along, check_parts, each};
+use super::recurrence::{Along, check_parts, each_in_turn};
 use super::view::{blank, elements};
 use super::{Attributes, Definition, Recurrence, Sample, rules, samples};
 use crate::array::Array;
@@ -48,7 +48,7 @@ impl Cumulative {
         let combine = binary_fn::<T>(self.op).expect("infer has judged");
         let data = elements::<T>(x);
         let to = y.make_mut().as_mut_slice::<T>().expect("it was made so");
-        each(&x.shape, self.batch, self.reverse, |i, before| {
+        each_in_turn(&x.shape, self.batch, self.reverse, |i, before| {
             to[i] = before.map_or(data[i], |before| combine(to[before], data[i]));
         });
         Ok(y)

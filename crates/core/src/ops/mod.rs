@@ -1,7 +1,7 @@
 //! The primitives: one file each (or one table for each elementwise family), and this list.
 
 mod axes;
-mod bodies;
+pub(crate) mod bodies;
 mod custom;
 mod elementwise;
 mod implicit;
@@ -26,6 +26,7 @@ pub use gather::{Index, Indices};
 pub use lu::{lu, lu_factor};
 pub use pinv::{pinv, pinv_rtol};
 pub use qr::qr;
+pub(crate) use recurrence::each_in_turn;
 pub use samples::Sample;
 pub use slice::{Span, Spans};
 pub use solve::{inv, solve};

@@ -46,7 +46,7 @@ pub(super) fn check_parts(x: &ArrayType, batch: usize) -> Result<(), TypeError> 
 }
 
 /// Calls `step` with each element's place, and the place of the one before it, in the order of the axis.
-pub(super) fn each(shape: &[usize], batch: usize, reverse: bool, mut step: impl FnMut(usize, Option<usize>)) {
+pub(crate) fn each_in_turn(shape: &[usize], batch: usize, reverse: bool, mut step: impl FnMut(usize, Option<usize>)) {
     let (n, inner) = (shape[batch], shape[batch + 1]);
     let parts: usize = shape[..batch].iter().product();
     for part in 0..parts {
@@ -104,7 +104,7 @@ impl Recurrence {
         let (a, b) = (elements::<T>(a), elements::<T>(b));
         let shape = h.shape.clone();
         let to = h.make_mut().as_mut_slice::<T>().expect("it was made so");
-        each(&shape, self.batch, self.reverse, |i, before| {
+        each_in_turn(&shape, self.batch, self.reverse, |i, before| {
             to[i] = before.map_or(b[i], |before| add(mul(a[i], to[before]), b[i]));
         });
         Ok(h)

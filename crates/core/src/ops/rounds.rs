@@ -5,13 +5,13 @@
 //! round). Results: `acc`, `carry`, `ys` (lists, a row a round). The body takes `mask, i, inv, acc, carry, x` and gives
 //! `acc, carry, y`. Transposing swaps `inv` with `acc` and `xs` with `ys` and turns the direction.
 
-use super::bodies::{self, *};
+use super::bodies::*;
 use super::{Attributes, Definition, Sample};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
-use crate::interpret::Interpreter;
+use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Cotangents, Effect, Hoisted, Lowering, Operand, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Cotangents, Effect, Hoisted, Jet, Lowering, Operand, Primitive, Pruned};
 use crate::program::{self, Input, Program, simplify};
 use crate::trace::record;
 use crate::transform::{self, LinearArg, Mode, Residual, SplitEquation};
@@ -96,6 +96,85 @@ impl Loop {
         let (acc, carry) = carried.split_at(self.acc);
         Flags { acc: acc.to_vec(), carry: carry.to_vec(), ..flags.clone() }
     }
+
+    /// The same loop on values and their coefficients.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (flags, ys, orders) = (self.flags(&moving(dx)), self.ys(), dx.len());
+        let (carried, body) = transform::fixpoint(flags.carried(), |carried| {
+            let flags = self.with_carried(&flags, carried);
+            let body = push(&self.body, &flags.body(false), &[carried, &vec![false; ys]].concat());
+            (body.active[..carried.len()].to_vec(), body)
+        });
+        let flags = self.with_carried(&flags, &carried);
+        let (inside, outside) = (flags.body(false), flags.operands(self.head(), false));
+        let (sizes, groups) = (self.sizes(), [2, self.inv, self.acc, self.carry, self.xs]);
+        let inputs = Doubled { sizes: &groups, moving: &inside, orders };
+        let operands = Doubled { sizes: &sizes, moving: &outside, orders };
+        let results = Doubled { sizes: &[self.acc, self.carry, ys], moving: &body.active, orders };
+        let with = |n: usize, flags: &[bool]| n + orders * count(flags);
+        let doubled = Loop {
+            body: Arc::new(body.program.permuted(&inputs.order(), &results.order())),
+            inv: with(self.inv, &flags.inv),
+            acc: with(self.acc, &flags.acc),
+            carry: with(self.carry, &flags.carry),
+            xs: with(self.xs, &flags.xs),
+            lanes: self.lanes.picked(&operands.values(), &results.values()),
+            ..self.clone()
+        };
+        results.take(record(doubled, &operands.put(x, dx).iter().collect::<Vec<_>>()))
+    }
+
+    /// The reference, on any domain.
+    pub(crate) fn run<D: Domain>(&self, domain: &D, mut args: Vec<D::Item>) -> Result<Vec<D::Item>, Error> {
+        let shape = lane_shape(&self.body).to_vec();
+        let mut rest = args.split_off(self.head());
+        let mask = lanes_of(domain.value(&args[0]));
+        let trips: Vec<i64> = match self.length {
+            Some(n) => vec![n as i64; mask.len()],
+            None => domain.value(&args[1]).array().slice::<i64>().to_vec(),
+        };
+        let rounds = match self.length {
+            Some(n) => n,
+            None => mask.iter().zip(&trips).map(|(&m, &n)| if m { n.max(0) } else { 0 }).max().unwrap_or(0) as usize,
+        };
+        let xs = rest.split_off(self.inv + self.acc + self.carry);
+        let mut carry = rest.split_off(self.inv + self.acc);
+        let mut acc = rest.split_off(self.inv);
+        let inv = rest;
+        let row_types: Vec<Type> = self.body.output_types().skip(self.acc + self.carry).cloned().collect();
+        let mut ys: Vec<Vec<Option<D::Item>>> = vec![vec![None; rounds]; row_types.len()];
+        let body = Interpreter::new(&self.body);
+        for step in 0..rounds {
+            let k = if self.reverse { rounds - 1 - step } else { step };
+            let active: Vec<bool> = mask.iter().zip(&trips).map(|(&m, &n)| m && (k as i64) < n).collect();
+            let idle = !shape.is_empty() && active.contains(&false);
+            let mut inputs = [mask_value(&active, &shape), Value::scalar(k as i64)].map(|x| domain.constant(x)).to_vec();
+            inputs.extend(inv.iter().cloned());
+            inputs.append(&mut acc);
+            let before = if idle { carry.clone() } else { Vec::new() };
+            let (mask, at) = ((&active[..], &shape[..]), &self.lanes.results);
+            let zeroed = |(i, c)| if idle { domain.masked(mask, &at[self.acc + i], c, None) } else { c };
+            inputs.extend(carry.drain(..).enumerate().map(zeroed));
+            inputs.extend(xs.iter().map(|x| domain.row(x, k)));
+            let mut outputs = body.run(domain, inputs)?;
+            let rows = outputs.split_off(self.acc + self.carry);
+            carry = outputs.split_off(self.acc);
+            acc = outputs;
+            if idle {
+                let carried = carry.into_iter().zip(&before).zip(&at[self.acc..]);
+                carry = carried.map(|((new, old), at)| domain.masked(mask, at, new, Some(old))).collect();
+            }
+            for (i, (y, row)) in ys.iter_mut().zip(rows).enumerate() {
+                let row = if idle { domain.masked(mask, &at[self.acc + self.carry + i], row, None) } else { row };
+                y[k] = Some(row);
+            }
+        }
+        let ys = ys.into_iter().zip(row_types).map(|(rows, element)| {
+            let rows = rows.into_iter().map(|r| r.expect("every round wrote its row")).collect();
+            domain.list(element, self.length, rows)
+        });
+        Ok(acc.into_iter().chain(carry).chain(ys).collect())
+    }
 }
 
 impl Flags {
@@ -174,93 +253,16 @@ impl Primitive for Loop {
         Ok(results)
     }
 
-    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lane_shape(&self.body).to_vec();
-        let mut rest = args.split_off(self.head());
-        let mask = lanes_of(&args[0]);
-        let trips: Vec<i64> = match self.length {
-            Some(n) => vec![n as i64; mask.len()],
-            None => args[1].array().slice::<i64>().to_vec(),
-        };
-        let rounds = match self.length {
-            Some(n) => n,
-            None => mask.iter().zip(&trips).map(|(&m, &n)| if m { n.max(0) } else { 0 }).max().unwrap_or(0) as usize,
-        };
-        let xs = rest.split_off(self.inv + self.acc + self.carry);
-        let mut carry = rest.split_off(self.inv + self.acc);
-        let mut acc = rest.split_off(self.inv);
-        let inv = rest;
-        let row_types: Vec<Type> = self.body.output_types().skip(self.acc + self.carry).cloned().collect();
-        let mut ys: Vec<Vec<Option<Value>>> = vec![vec![None; rounds]; row_types.len()];
-        let body = Interpreter::new(&self.body);
-        for step in 0..rounds {
-            let k = if self.reverse { rounds - 1 - step } else { step };
-            let active: Vec<bool> = mask.iter().zip(&trips).map(|(&m, &n)| m && (k as i64) < n).collect();
-            let idle = !shape.is_empty() && active.contains(&false);
-            let mut inputs = vec![mask_value(&active, &shape), Value::scalar(k as i64)];
-            inputs.extend(inv.iter().cloned());
-            inputs.append(&mut acc);
-            let before = if idle { carry.clone() } else { Vec::new() };
-            let (mask, at) = ((&active[..], &shape[..]), &self.lanes.results);
-            let zeroed = |(i, c)| if idle { masked(mask, &at[self.acc + i], c, None) } else { c };
-            inputs.extend(carry.drain(..).enumerate().map(zeroed));
-            inputs.extend(xs.iter().map(|x| bodies::row(x, k)));
-            let mut outputs = body.run(inputs)?;
-            let rows = outputs.split_off(self.acc + self.carry);
-            carry = outputs.split_off(self.acc);
-            acc = outputs;
-            if idle {
-                let carried = carry.into_iter().zip(&before).zip(&at[self.acc..]);
-                carry = carried.map(|((new, old), at)| masked(mask, at, new, Some(old))).collect();
-            }
-            for (i, (y, row)) in ys.iter_mut().zip(rows).enumerate() {
-                let row = if idle { masked(mask, &at[self.acc + self.carry + i], row, None) } else { row };
-                y[k] = Some(row);
-            }
-        }
-        let ys = ys.into_iter().zip(row_types).map(|(rows, element)| {
-            let rows = rows.into_iter().map(|r| r.expect("every round wrote its row")).collect();
-            Value::List(Arc::new(ListValue { element, length: self.length, rows }))
-        });
-        Ok(acc.into_iter().chain(carry).chain(ys).collect())
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        self.run(&Values::observed(), args)
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        let flags = self.flags(&present(dx));
-        let ys = self.ys();
-        let (carried, body) = transform::fixpoint(flags.carried(), |carried| {
-            let flags = self.with_carried(&flags, carried);
-            let body = transform::jvp(&self.body, &flags.body(false), &[carried, &vec![false; ys]].concat());
-            (body.active[..carried.len()].to_vec(), body)
-        });
-        let flags = self.with_carried(&flags, &carried);
-        let inputs = doubled(&[2, self.inv, self.acc, self.carry, self.xs], &flags.body(false));
-        let outputs = doubled(&[self.acc, self.carry, ys], &body.active);
-        let doubled = Loop {
-            body: Arc::new(body.program.permuted(&inputs, &outputs)),
-            inv: self.inv + count(&flags.inv),
-            acc: self.acc + count(&flags.acc),
-            carry: self.carry + count(&flags.carry),
-            xs: self.xs + count(&flags.xs),
-            lanes: self.lanes.picked(
-                &repeated(&self.sizes(), &flags.operands(self.head(), false)),
-                &repeated(&[self.acc, self.carry, ys], &body.active),
-            ),
-            ..self.clone()
-        };
-        let [head, inv, acc, carry, xs] = groups(x, self.sizes());
-        let [_, dinv, dacc, dcarry, dxs] = groups(dx, self.sizes());
-        let mut operands = head.to_vec();
-        operands.extend(inv.iter().cloned().chain(some(dinv)));
-        operands.extend(acc.iter().cloned().chain(filled(dacc, acc, &flags.acc)));
-        operands.extend(carry.iter().cloned().chain(filled(dcarry, carry, &flags.carry)));
-        operands.extend(xs.iter().cloned().chain(some(dxs)));
-        let results = record(doubled, &operands.iter().collect::<Vec<_>>());
-        let active_ys = &body.active[self.acc + self.carry..];
-        let sizes = [self.acc, count(&flags.acc), self.carry, count(&flags.carry), ys, count(active_ys)];
-        let [acc, dacc, carry, dcarry, ys, dys] = groups(&results, sizes);
-        let dy = [scattered(&flags.acc, dacc), scattered(&flags.carry, dcarry), scattered(active_ys, dys)].concat();
-        ([acc, carry, ys].concat(), dy)
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        Some(self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn transpose(&self, ct: &[Option<Array>], x: &[Operand], into: &mut Cotangents<'_>) {

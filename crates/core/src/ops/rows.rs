@@ -413,7 +413,7 @@ impl Primitive for ListSpread {
 
 impl ListSum {
     /// What happens to each row.
-    fn on_rows(&self) -> Reduce {
+    pub(crate) fn on_rows(&self) -> Reduce {
         Reduce { op: Binary::Add, start: self.axis, end: self.axis + 1 }
     }
 }

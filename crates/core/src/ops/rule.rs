@@ -403,6 +403,17 @@ impl Rule {
         })
     }
 
+    /// Whether the call is differentiated as its program is, when these operands move.
+    pub(super) fn is_of_program(&self, moving: &[bool]) -> bool {
+        match self {
+            Rule::Program | Rule::Recompute(_) | Rule::Batch { .. } => true,
+            Rule::Jvp { .. } | Rule::Vjp { .. } | Rule::Linear { jvp: Some(_), .. } => false,
+            Rule::Linear { backward, jvp: None } => {
+                moving[..moving.len() - backward.program.outputs().len()].contains(&true)
+            }
+        }
+    }
+
     /// The rule of a program that was made from the called one by its own rules.
     pub(super) fn inherited(&self) -> Rule {
         if self.is_custom() { Rule::Program } else { self.clone() }

@@ -8,15 +8,15 @@ use super::bodies::*;
 use super::{Attributes, Cond, Definition, Loop, Sample, zeros_any};
 use crate::array::Array;
 use crate::error::{Error, TypeError};
-use crate::interpret::Interpreter;
+use crate::interpret::{Domain, Interpreter, Values};
 use crate::lanes::{Lanes, OpLanes, Places, of_outputs};
-use crate::primitive::{Attribute, Batched, Effect, Hoisted, Lowering, Primitive, Pruned};
+use crate::primitive::{Attribute, Batched, Effect, Hoisted, Jet, Lowering, Primitive, Pruned};
 use crate::program::{self, Input, Program, simplify};
 use crate::trace::{Surroundings, current_mask, record, trace_closed, trace_with};
 use crate::transform::{self, LinearArg, Residual, Side, SplitEquation};
 use crate::tree::Tree;
 use crate::types::Type;
-use crate::value::{ListValue, Value};
+use crate::value::Value;
 use crate::source::{UserCall, called};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -87,6 +87,80 @@ impl While {
         };
         Some(Hoisted { before: (*self.cond).clone(), args: 0..types.len(), place: 1, op: op.into() })
     }
+
+    /// The same loop on values and their coefficients. The condition sees the values only.
+    fn pushed(&self, x: &[Array], dx: &[Vec<Option<Array>>], push: &Push<'_>) -> Jet {
+        let (given, ys, orders) = (moving(dx), self.ys(), dx.len());
+        let [_, inv, carry] = groups(&given, self.sizes());
+        let flags = |carry: &[bool]| [&[false][..], inv, carry].concat();
+        let (carry, body) = transform::fixpoint(carry.to_vec(), |carry| {
+            let body = push(&self.body, &flags(carry), &[carry, &vec![false; ys]].concat());
+            (body.active[..self.carry].to_vec(), body)
+        });
+        let (sizes, flags, active) = (self.sizes(), flags(&carry), [&body.active[..], &[false]].concat());
+        let operands = Doubled { sizes: &sizes, moving: &flags, orders };
+        let results = Doubled { sizes: &[self.carry, ys, 1], moving: &active, orders };
+        // All but the number of rounds, which is no result of the body.
+        let outputs = Doubled { sizes: &[self.carry, ys], moving: &body.active, orders };
+        let primals = self.cond.inputs();
+        let moved = chosen(self.cond.input_types(), &flags);
+        let cond_input = |i: usize| match i.checked_sub(primals) {
+            None => Input::Old(i),
+            Some(k) => Input::Unused(moved[k % moved.len()].clone()),
+        };
+        let doubled = While {
+            cond: Arc::new(self.cond.rearranged(&operands.order().into_iter().map(cond_input).collect::<Vec<_>>(), &[0])),
+            body: Arc::new(body.program.permuted(&operands.order(), &outputs.order())),
+            inv: self.inv + orders * count(inv),
+            carry: self.carry + orders * count(&carry),
+            entered: self.entered,
+            lanes: self.lanes.picked(&operands.values(), &results.values()),
+        };
+        results.take(record(doubled, &operands.put(x, dx).iter().collect::<Vec<_>>()))
+    }
+
+    /// The reference, on any domain.
+    pub(crate) fn run<D: Domain>(&self, domain: &D, mut args: Vec<D::Item>) -> Result<Vec<D::Item>, Error> {
+        let shape = lane_shape(&self.body).to_vec();
+        let mut carry = args.split_off(1 + self.inv);
+        let inv = args.split_off(1);
+        let mut active = lanes_of(domain.value(&args[0]));
+        let mut trips = vec![0i64; active.len()];
+        let row_types: Vec<Type> = self.body.output_types().skip(self.carry).cloned().collect();
+        let mut ys: Vec<Vec<D::Item>> = vec![Vec::new(); row_types.len()];
+        let (cond, body) = (Interpreter::new(&self.cond), Interpreter::new(&self.body));
+        loop {
+            let mask = domain.constant(mask_value(&active, &shape));
+            let inputs = [mask].into_iter().chain(inv.iter().cloned()).chain(carry.iter().cloned()).collect();
+            let goes_on = lanes_of(domain.value(&cond.run(domain, inputs)?[0]));
+            active.iter_mut().zip(goes_on).for_each(|(a, c)| *a &= c);
+            if !active.contains(&true) {
+                break;
+            }
+            let idle = active.contains(&false);
+            let before = if idle { carry.clone() } else { Vec::new() };
+            let mut operands = vec![domain.constant(mask_value(&active, &shape))];
+            operands.extend(inv.iter().cloned());
+            operands.append(&mut carry);
+            let mut outputs = body.run(domain, operands)?;
+            trips.iter_mut().zip(&active).for_each(|(n, &a)| *n += a as i64);
+            let rows = outputs.split_off(self.carry);
+            carry = outputs;
+            let mask = (&active[..], &shape[..]);
+            let mut at = self.lanes.results.iter();
+            if idle {
+                let carried = carry.into_iter().zip(&before).zip(at.by_ref());
+                carry = carried.map(|((new, old), at)| domain.masked(mask, at, new, Some(old))).collect();
+            }
+            for (y, row) in ys.iter_mut().zip(rows) {
+                y.push(if idle { domain.masked(mask, at.next().expect("by result"), row, None) } else { row });
+            }
+        }
+        let ys = ys.into_iter().zip(row_types);
+        carry.extend(ys.map(|(rows, element)| domain.list(element, None, rows)));
+        carry.push(domain.constant(Value::Array(crate::value::ArrayValue::new(&shape, trips))));
+        Ok(carry)
+    }
 }
 
 impl Primitive for While {
@@ -134,87 +208,16 @@ impl Primitive for While {
         Ok(results)
     }
 
-    fn eval(&self, mut args: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let shape = lane_shape(&self.body).to_vec();
-        let mut carry = args.split_off(1 + self.inv);
-        let inv = args.split_off(1);
-        let mut active = lanes_of(&args[0]);
-        let mut trips = vec![0i64; active.len()];
-        let row_types: Vec<Type> = self.body.output_types().skip(self.carry).cloned().collect();
-        let mut ys: Vec<Vec<Value>> = vec![Vec::new(); row_types.len()];
-        let (cond, body) = (Interpreter::new(&self.cond), Interpreter::new(&self.body));
-        loop {
-            let inputs = |carry: &[Value]| {
-                let mask = mask_value(&active, &shape);
-                [mask].into_iter().chain(inv.iter().cloned()).chain(carry.iter().cloned()).collect::<Vec<Value>>()
-            };
-            let goes_on = lanes_of(&cond.run(inputs(&carry))?[0]);
-            active.iter_mut().zip(goes_on).for_each(|(a, c)| *a &= c);
-            if !active.contains(&true) {
-                break;
-            }
-            let idle = active.contains(&false);
-            let before = if idle { carry.clone() } else { Vec::new() };
-            let mut operands = vec![mask_value(&active, &shape)];
-            operands.extend(inv.iter().cloned());
-            operands.append(&mut carry);
-            let mut outputs = body.run(operands)?;
-            trips.iter_mut().zip(&active).for_each(|(n, &a)| *n += a as i64);
-            let rows = outputs.split_off(self.carry);
-            carry = outputs;
-            let mask = (&active[..], &shape[..]);
-            let mut at = self.lanes.results.iter();
-            if idle {
-                let carried = carry.into_iter().zip(&before).zip(at.by_ref());
-                carry = carried.map(|((new, old), at)| masked(mask, at, new, Some(old))).collect();
-            }
-            for (y, row) in ys.iter_mut().zip(rows) {
-                y.push(if idle { masked(mask, at.next().expect("by result"), row, None) } else { row });
-            }
-        }
-        let ys = ys.into_iter().zip(row_types);
-        carry.extend(ys.map(|(rows, element)| Value::List(Arc::new(ListValue { element, length: None, rows }))));
-        carry.push(Value::Array(crate::value::ArrayValue::new(&shape, trips)));
-        Ok(carry)
+    fn eval(&self, args: Vec<Value>) -> Result<Vec<Value>, Error> {
+        self.run(&Values::observed(), args)
     }
 
     fn jvp(&self, x: &[Array], dx: &[Option<Array>]) -> (Vec<Array>, Vec<Option<Array>>) {
-        let [_, inv, carry] = groups(x, self.sizes());
-        let [_, dinv, dcarry] = groups(dx, self.sizes());
-        let active_inv = present(dinv);
-        let flags = |carry: &[bool]| [&[false][..], &active_inv, carry].concat();
-        let ys = self.ys();
-        let (active_carry, body) = transform::fixpoint(present(dcarry), |carry| {
-            let body = transform::jvp(&self.body, &flags(carry), &[carry, &vec![false; ys]].concat());
-            (body.active[..self.carry].to_vec(), body)
-        });
-        let order = doubled(&[1, self.inv, self.carry], &flags(&active_carry));
-        let outputs = doubled(&[self.carry, ys], &body.active);
-        // The condition sees the values only.
-        let tangent_types = chosen(self.cond.input_types(), &flags(&active_carry));
-        let primals = self.cond.inputs();
-        let cond_input = |&i: &usize| if i < primals { Input::Old(i) } else { Input::Unused(tangent_types[i - primals].clone()) };
-        let doubled = While {
-            cond: Arc::new(self.cond.rearranged(&order.iter().map(cond_input).collect::<Vec<_>>(), &[0])),
-            body: Arc::new(body.program.permuted(&order, &outputs)),
-            inv: self.inv + count(&active_inv),
-            carry: self.carry + count(&active_carry),
-            entered: self.entered,
-            lanes: OpLanes::new(
-                lane_shape(&self.body),
-                self.lanes.of_operands(repeated(&self.sizes(), &flags(&active_carry))),
-                self.lanes.of_results(repeated(&[self.carry, ys, 1], &[&body.active[..], &[false]].concat())),
-            ),
-        };
-        let mut operands = vec![x[0].clone()];
-        operands.extend(inv.iter().cloned().chain(some(dinv)));
-        operands.extend(carry.iter().cloned().chain(filled(dcarry, carry, &active_carry)));
-        let results = record(doubled, &operands.iter().collect::<Vec<_>>());
-        let active_ys = &body.active[self.carry..];
-        let sizes = [self.carry, count(&active_carry), ys, count(active_ys), 1];
-        let [carry, dcarry, ys, dys, n] = groups(&results, sizes);
-        let dy = [scattered(&active_carry, dcarry), scattered(active_ys, dys), vec![None]].concat();
-        ([carry, ys, n].concat(), dy)
+        tangents(dx, |dx, push| self.pushed(x, dx, push))
+    }
+
+    fn jet(&self, x: &[Array], dx: &[Vec<Option<Array>>]) -> Option<Jet> {
+        Some(self.pushed(x, dx, &|body, moving, force| transform::jet(body, moving, force, dx.len())))
     }
 
     fn batch(&self, x: &[Batched], size: usize) -> Vec<Batched> {

@@ -6,13 +6,17 @@
 //! operations that are series in turn. Equal operations on equal operands are one series, so that `exp`, whose
 //! derivative is itself, or `sin` and `cos` close into recurrences of the length that the textbooks give
 //! (A. Griewank, A. Walther, "Evaluating Derivatives", 2nd ed., chapter 13).
+//!
+//! An operation with programs inside takes series as a whole: it is the same operation on all coefficients, its programs on
+//! power series by this transform. So its operands must be known to their last order before it stands, which they are: the
+//! variables of a program are made in its order, each to the end, and no derivative has such an operation on what it is
+//! the derivative of.
 
-use super::{jvp, rewritten};
+use super::{Jvp, jvp, memoised, rewritten};
 use crate::array::Array;
 use crate::ops::{Op, add_any, zeros_any};
 use crate::primitive::Effect;
 use crate::program::{Equation, Program, simplify, without_effects};
-use crate::refusal::refuse;
 use crate::source::{Source, with_source};
 use crate::trace::{inline, record, trace_closed};
 use crate::types::Type;
@@ -20,7 +24,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The program on power series: inputs, then coefficients 1 to `order` of the `active` ones, order by order; to outputs, then
-/// coefficients 1 to `order` of the float ones, order by order.
+/// coefficients 1 to `order` of the active ones, order by order. An output that is in `force` is active even when they are
+/// all zero.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -28,40 +33,58 @@ use std::sync::Arc;
 ///
 /// let square = Arc::new(parse("program (%0: f64[]) {\n  %1: f64[] = mul %0 %0\n  return %1\n}\n")?);
 /// // (3 + t)² = 9 + 6 t + t²
-/// let series = inline(&jet(&square, &[true], 2), &[3.0.into(), 1.0.into(), 0.0.into()]);
+/// let series = inline(&jet(&square, &[true], &[true], 2).program, &[3.0.into(), 1.0.into(), 0.0.into()]);
 /// assert_eq!(series, [9.0.into(), 6.0.into(), 1.0.into()]);
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
-pub fn jet(program: &Arc<Program>, active: &[bool], order: usize) -> Program {
-    let moving = program.input_types().iter().zip(active).filter(|(_, a)| **a).map(|(ty, _)| ty.clone());
-    let moving: Vec<Type> = moving.collect();
-    let higher = (0..order).flat_map(|_| moving.iter().cloned());
-    let types: Vec<Type> = program.input_types().iter().cloned().chain(higher).collect();
-    rewritten(&types, |args| {
-        let (x, coefficients) = args.split_at(program.inputs());
-        let mut series = Series::default();
-        let mut next = 0..;
-        let inputs = x.iter().zip(active).map(|(x, &active)| {
-            let rank = if active { next.next() } else { None };
-            let higher = rank.map(|i| coefficients[i..].iter().step_by(moving.len()).cloned().map(Some));
-            let known: Vec<Option<Array>> = [Some(x.clone())].into_iter().chain(higher.into_iter().flatten()).collect();
-            series.node(x.ty(), Kind::Given, !active, known)
+pub fn jet(program: &Arc<Program>, active: &[bool], force: &[bool], order: usize) -> Jvp {
+    memoised("jet", program, &[active, force], &[order], || {
+        let moving = program.input_types().iter().zip(active).filter(|(_, a)| **a).map(|(ty, _)| ty.clone());
+        let moving: Vec<Type> = moving.collect();
+        let higher = (0..order).flat_map(|_| moving.iter().cloned());
+        let types: Vec<Type> = program.input_types().iter().cloned().chain(higher).collect();
+        let mut flags = Vec::new();
+        let program = rewritten(&types, |args| {
+            let (x, coefficients) = args.split_at(program.inputs());
+            let coefficients: Vec<&[Array]> = coefficients.chunks(moving.len().max(1)).collect();
+            pushed(program, x, &coefficients, (active, force, order), &mut flags)
         });
-        let inputs: Vec<usize> = inputs.collect();
-        let nodes = series.program(program, &inputs);
-        let mut results = Vec::new();
-        for k in 0..=order {
-            // In the order of the program, so that no question goes deep.
-            nodes.iter().for_each(|&node| drop(series.coefficient(node, k)));
-            for v in program.outputs() {
-                let ty = program.ty(*v);
-                if k == 0 || ty.dtype().is_float() {
-                    results.push(series.coefficient(nodes[v.index()], k).unwrap_or_else(|| zeros_any(ty)));
-                }
-            }
-        }
-        results
+        Jvp { program: Arc::new(program), active: flags }
     })
+}
+
+fn pushed(
+    program: &Program,
+    x: &[Array],
+    coefficients: &[&[Array]],
+    (active, force, order): (&[bool], &[bool], usize),
+    flags: &mut Vec<bool>,
+) -> Vec<Array> {
+    let mut series = Series::default();
+    let mut next = 0..;
+    let inputs = x.iter().zip(active).map(|(x, &active)| {
+        let rank = if active { next.next() } else { None };
+        let higher = rank.map(|i| coefficients.iter().map(move |all| Some(all[i].clone())));
+        let known: Vec<Option<Array>> = [Some(x.clone())].into_iter().chain(higher.into_iter().flatten()).collect();
+        series.node(x.ty(), Kind::Given, if active { order } else { CONSTANT }, known)
+    });
+    let mut nodes: Vec<usize> = inputs.collect();
+    for e in program.equations() {
+        let args = e.args.iter().map(|a| nodes[a.index()]).collect();
+        let results = series.apply(program, e, args);
+        for &node in &results {
+            (0..=order).for_each(|k| drop(series.coefficient(node, k)));
+        }
+        nodes.extend(results);
+    }
+    let outputs = || program.outputs().iter().map(|v| nodes[v.index()]);
+    let moves = |(node, &force): (usize, &bool)| force || (1..=order).any(|k| series.coefficient(node, k).is_some());
+    flags.extend(outputs().zip(force).map(moves));
+    let mut results: Vec<Array> = outputs().map(|node| series.dense(node, 0)).collect();
+    for k in 1..=order {
+        results.extend(outputs().zip(&*flags).filter(|(_, moves)| **moves).map(|(node, _)| series.dense(node, k)));
+    }
+    results
 }
 
 /// All series, by number.
@@ -73,11 +96,14 @@ struct Series {
     known: HashMap<(Op, Vec<usize>), usize>,
 }
 
+/// The order of what does not move: all of its coefficients are known, and zero after the first.
+const CONSTANT: usize = usize::MAX;
+
 struct Node {
     ty: Type,
     kind: Kind,
-    /// Whether all coefficients but the first are zero.
-    constant: bool,
+    /// To what order coefficients are known.
+    order: usize,
     /// The first coefficients; `None` is zero.
     coefficients: Vec<Option<Array>>,
 }
@@ -113,10 +139,19 @@ enum Rule {
 }
 
 impl Series {
-    fn node(&mut self, ty: Type, kind: Kind, constant: bool, coefficients: Vec<Option<Array>>) -> usize {
-        let constant = constant || !ty.dtype().is_float();
-        self.nodes.push(Node { ty, kind, constant, coefficients });
+    fn node(&mut self, ty: Type, kind: Kind, order: usize, coefficients: Vec<Option<Array>>) -> usize {
+        let order = if ty.dtype().is_float() { order } else { CONSTANT };
+        self.nodes.push(Node { ty, kind, order, coefficients });
         self.nodes.len() - 1
+    }
+
+    fn is_constant(&self, node: usize) -> bool {
+        self.nodes[node].order == CONSTANT
+    }
+
+    /// To what order results of these operands are known.
+    fn order(&self, args: &[usize]) -> usize {
+        args.iter().map(|&arg| self.nodes[arg].order).min().unwrap_or(CONSTANT)
     }
 
     /// The series of all variables of a program.
@@ -137,8 +172,8 @@ impl Series {
             return self.applied[a].results.clone();
         }
         let a = self.applied.len();
-        let constant = key.1.iter().all(|&arg| self.nodes[arg].constant);
-        let results = e.results().map(|v| self.node(program.ty(v).clone(), Kind::Result(a), constant, Vec::new()));
+        let order = self.order(&key.1);
+        let results = e.results().map(|v| self.node(program.ty(v).clone(), Kind::Result(a), order, Vec::new()));
         let results: Vec<usize> = results.collect();
         let (op, args) = key.clone();
         if e.op.effect() == Effect::None {
@@ -156,7 +191,7 @@ impl Series {
         while self.nodes[node].coefficients.len() <= k {
             let k = self.nodes[node].coefficients.len();
             match self.nodes[node].kind {
-                _ if k > 0 && self.nodes[node].constant => self.nodes[node].coefficients.push(None),
+                _ if k > 0 && self.is_constant(node) => self.nodes[node].coefficients.push(None),
                 Kind::Given => self.nodes[node].coefficients.push(None),
                 Kind::Derivative(of) => {
                     let next = self.coefficient(of, k + 1).map(|x| if k == 0 { x } else { x * (k + 1) as f64 });
@@ -173,12 +208,26 @@ impl Series {
         self.coefficient(node, k).unwrap_or_else(|| zeros_any(&self.nodes[node].ty))
     }
 
-    /// First coefficients of the results: the operation itself.
+    /// First coefficients of the results: the operation itself. One with programs inside gives all coefficients at once.
     fn value(&mut self, a: usize) {
-        let (op, source) = (self.applied[a].op.clone(), self.applied[a].source.clone());
-        let x: Vec<Array> = self.applied[a].args.clone().into_iter().map(|arg| self.dense(arg, 0)).collect();
+        let applied = &self.applied[a];
+        let (op, args, source) = (applied.op.clone(), applied.args.clone(), applied.source.clone());
+        let results = applied.results.clone();
+        let x: Vec<Array> = args.iter().map(|&arg| self.dense(arg, 0)).collect();
+        let order = self.order(&args);
+        if order != CONSTANT && order > 0 && !op.programs().is_empty() {
+            let coefficients = |k: usize| args.iter().map(|&arg| self.coefficient(arg, k)).collect();
+            let dx: Vec<Vec<Option<Array>>> = (1..=order).map(coefficients).collect();
+            if let Some((y, dy)) = with_source(&source, || op.jet(&x, &dx)) {
+                for (i, node) in results.into_iter().enumerate() {
+                    let higher = dy.iter().map(|dy| dy[i].clone());
+                    self.nodes[node].coefficients = [Some(y[i].clone())].into_iter().chain(higher).collect();
+                }
+                return;
+            }
+        }
         let y = with_source(&source, || record(op, &x.iter().collect::<Vec<_>>()));
-        for (node, y) in self.applied[a].results.clone().into_iter().zip(y) {
+        for (node, y) in results.into_iter().zip(y) {
             self.nodes[node].coefficients.push(Some(y));
         }
     }
@@ -197,7 +246,7 @@ impl Series {
         let results = self.applied[a].results.clone();
         let y: Vec<Option<Array>> = match rule {
             Rule::Linear(derivative, place) => {
-                let moving: Vec<usize> = args.into_iter().filter(|&arg| !self.nodes[arg].constant).collect();
+                let moving: Vec<usize> = args.into_iter().filter(|&arg| !self.is_constant(arg)).collect();
                 let zero = moving.iter().all(|&arg| self.coefficient(arg, k).is_none());
                 let dx: Vec<Array> = moving.into_iter().map(|arg| self.dense(arg, k)).collect();
                 let dy = if zero { Vec::new() } else { with_source(&source, || inline(&derivative, &dx)) };
@@ -240,7 +289,7 @@ impl Series {
             return Rule::Product;
         }
         let types: Vec<Type> = args.iter().map(|&arg| self.nodes[arg].ty.clone()).collect();
-        let moving: Vec<bool> = args.iter().map(|&arg| !self.nodes[arg].constant).collect();
+        let moving: Vec<bool> = args.iter().map(|&arg| !self.is_constant(arg)).collect();
         let alone = Arc::new(trace_closed(&types, |x| record(op.clone(), &x.iter().collect::<Vec<_>>())));
         let pushed = jvp(&alone, &moving, &vec![false; results.len()]);
         let mut next = 0..;
@@ -255,18 +304,10 @@ impl Series {
                 place,
             );
         }
-        if results.iter().any(|&node| self.nodes[node].ty.is_list()) {
-            refuse(
-                format!(
-                    "jet: `{}` keeps rows for later, of which there are no power series; nest `jvp` instead",
-                    op.name()
-                ),
-                &[],
-            );
-        }
         let mut inputs = args.clone();
         for (&arg, _) in args.iter().zip(&moving).filter(|(_, moving)| **moving) {
-            inputs.push(self.node(self.nodes[arg].ty.clone(), Kind::Derivative(arg), false, Vec::new()));
+            let Node { ty, order, .. } = &self.nodes[arg];
+            inputs.push(self.node(ty.clone(), Kind::Derivative(arg), order - 1, Vec::new()));
         }
         let nodes = self.program(&derivative, &inputs);
         let outputs: Vec<usize> = derivative.outputs().iter().map(|v| nodes[v.index()]).collect();

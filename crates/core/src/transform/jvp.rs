@@ -9,7 +9,7 @@ use crate::source::with_source;
 use crate::trace::record;
 use std::sync::Arc;
 
-/// What [`jvp`] gives.
+/// What [`jvp`] gives, and [`jet`](super::jet) with coefficients in place of tangents.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Jvp {
-    /// Inputs, then the tangents of the active ones, to outputs, then the tangents of the active ones.
+    /// Inputs, then the tangents of the active ones, to outputs, then the tangents of the active ones. Coefficients are order by
+    /// order.
     pub program: Arc<Program>,
     /// Which outputs have a tangent.
     pub active: Vec<bool>,
