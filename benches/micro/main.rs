@@ -86,8 +86,10 @@ struct Options {
     wanted: String,
 }
 
-/// A family's name, and what prints its lines.
-const FAMILIES: &[(&str, fn(&Options, &str))] = &[
+/// Prints the lines of a family of this name.
+type Family = fn(&Options, &str);
+
+const FAMILIES: &[(&str, Family)] = &[
     ("coldstart", |o, _| process::cold_start(o.threads)),
     ("compile", |o, _| process::compile(o.threads)),
     ("dispatch", |o, f| run(o, f, process::dispatch())),

@@ -69,11 +69,13 @@ fn uniform(n: usize) -> Array {
     random::uniform(&random::key(0), DType::F64, n)
 }
 
+type Function = fn(Array) -> Array;
+
 /// Jacobians and Hessians of Rosenbrock's function.
 pub fn hessians() -> Vec<Case> {
     let mut all = Vec::new();
     for n in [10, 100, 1000] {
-        let functions: [(&str, fn(Array) -> Array); 5] = [
+        let functions: [(&str, Function); 5] = [
             ("rosen_grad", |x| grad(rosenbrock)(x)),
             ("rosen_fwdrev", |x| hessian(rosenbrock)(x)),
             ("rosen_revrev", |x| jacrev(jacrev(rosenbrock))(x)),

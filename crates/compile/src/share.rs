@@ -87,21 +87,13 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// The loop, if it carries nothing and does nothing that is seen from outside.
-    fn of(stmt: Stmt) -> Result<Candidate, Stmt> {
-        match stmt {
-            Stmt::For { index, count: Count::Const(count), reverse: false, carried, body, results }
-                if carried.is_empty() && count > 1 =>
-            {
-                match touches(&body, index) {
-                    Some((touches, statements)) => Ok(Candidate { count, index, body, touches, statements }),
-                    None => {
-                        Err(Stmt::For { index, count: Count::Const(count), reverse: false, carried, body, results })
-                    }
-                }
-            }
-            other => Err(other),
-        }
+    /// The loop, taken out of the statement, if it carries nothing and does nothing that is seen from outside.
+    fn of(stmt: &mut Stmt) -> Option<Candidate> {
+        let Stmt::For { index, count: Count::Const(count), reverse: false, carried, body, .. } = stmt else {
+            return None;
+        };
+        let (touches, statements) = touches(body, *index).filter(|_| carried.is_empty() && *count > 1)?;
+        Some(Candidate { count: *count, index: *index, body: std::mem::take(body), touches, statements })
     }
 
     /// Whether the rounds of the two may be done together.
@@ -162,9 +154,9 @@ impl Joiner<'_> {
         let mut done: Vec<Stmt> = Vec::new();
         // The last loop, and what came after it and could as well come before.
         let mut open: Option<(Candidate, Vec<Stmt>)> = None;
-        for stmt in std::mem::take(&mut block.stmts) {
-            match (Candidate::of(stmt), open.take()) {
-                (Ok(next), Some((mut last, between)))
+        for mut stmt in std::mem::take(&mut block.stmts) {
+            match (Candidate::of(&mut stmt), open.take()) {
+                (Some(next), Some((mut last, between)))
                     if last.gains_with(&next, self.large) && last.goes_with(&next) =>
                 {
                     let fills = self.filled_by_rows(&between, &next);
@@ -176,7 +168,7 @@ impl Joiner<'_> {
                     fills.into_values().chain([next]).for_each(|next| last.join(next));
                     open = Some((last, Vec::new()));
                 }
-                (Err(stmt), Some((last, mut between))) if may_come_before(&stmt, &last) => {
+                (None, Some((last, mut between))) if may_come_before(&stmt, &last) => {
                     between.push(stmt);
                     open = Some((last, between));
                 }
@@ -186,8 +178,8 @@ impl Joiner<'_> {
                         done.extend(between);
                     }
                     match next {
-                        Ok(next) => open = Some((next, Vec::new())),
-                        Err(stmt) => done.push(stmt),
+                        Some(next) => open = Some((next, Vec::new())),
+                        None => done.push(stmt),
                     }
                 }
             }

@@ -5,7 +5,7 @@
 //! points, with a relative error below 2e-19.
 
 use super::exp::{Reduced, exp};
-use super::log::{Logarithm, log_of_sum};
+use super::log::{Logarithm, log_of};
 use super::real::{Pair, Real, at_least, at_most, polynomial};
 
 /// p.
@@ -263,7 +263,9 @@ impl InverseError for f64 {
 pub(super) fn erf_inv<R: InverseError>(x: R) -> R {
     let a = x.magnitude();
     let square = Pair::product(a, a);
-    let w = -log_of_sum(R::ONE, Pair { high: -square.high, low: -square.low }, R::ZERO);
+    let t = Pair { high: -square.high, low: -square.low };
+    // Close to 1 the low part of the square is most of what is left.
+    let w = -log_of(Pair::sum(R::ONE, t.high).plus(t.low).renewed(), t, R::ZERO);
     let s = w.root();
     let of = |x: R, (from, coefficients): (R, &[R])| polynomial(x - from, coefficients);
     let (near, middle, far) = (of(w, R::NEAR), of(s, R::MIDDLE), of(s, R::FAR));

@@ -113,7 +113,13 @@ pub(super) fn log10<R: Logarithm>(x: R) -> R {
 /// `log(one + t) + doublings * log 2` for a renewed pair; `one` is 1, or 0 beside a large t.
 #[inline(always)]
 pub(super) fn log_of_sum<R: Logarithm>(one: R, t: Pair<R>, doublings: R) -> R {
-    let Pair { high, low } = Pair::sum(one, t.high).plus(t.low).renewed();
+    log_of(Pair::sum(one, t.high).plus(t.low), t, doublings)
+}
+
+/// The same of the sum `one + t`.
+#[inline(always)]
+pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) -> R {
+    let Pair { high, low } = sum_of;
     let (m, k) = high.split();
     let whole = k == R::ZERO;
     let f = if whole { t.high } else { m - R::ONE };
