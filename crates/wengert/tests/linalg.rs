@@ -95,8 +95,10 @@ fn read(value: &Value) -> Vec<Array> {
     value.as_array().unwrap().iter().map(array).collect()
 }
 
+type Dynamic<'a> = dyn Fn(Vec<Array>) -> Vec<Array> + 'a;
+
 /// How much each result moves when the operands are off by a rounding: what any algorithm may be off by, however good.
-fn moves(f: &dyn Fn(Vec<Array>) -> Vec<Array>, args: &[Array], epsilon: f64) -> Vec<f64> {
+fn moves(f: &Dynamic<'_>, args: &[Array], epsilon: f64) -> Vec<f64> {
     let wanted = f(args.to_vec());
     let mut moves = vec![0.0f64; wanted.len()];
     for k in 1..=4 {
@@ -135,7 +137,7 @@ fn values_and_gradients_of_jax() {
         let objective = |args: Vec<Array>| weighted(&f(&args));
         let along: Vec<Array> =
             args.iter().map(|x| arange(1.0, x.size() as f64 + 1.0, 1.0).cos().reshape(x.shape().as_slice())).collect();
-        let forms: [(&str, &dyn Fn(Vec<Array>) -> Vec<Array>); 3] = [
+        let forms: [(&str, &Dynamic<'_>); 3] = [
             ("results", &|args| f(&args)),
             ("gradients", &|args| grad(objective)(args)),
             ("second", &|args| jvp(grad(objective))(args, along.clone()).1),
