@@ -83,6 +83,14 @@ fn objective(y: &Array) -> Array {
     (y.real() * k.sin()).sum() + (y.imag() * k.cos()).sum()
 }
 
+/// Where more than 4 roundings of the greatest element are allowed, how many, and why.
+const ALLOWED: &[(&str, f64, &str)] = &[
+    ("solve", 32.0, "the condition of the matrix"),
+    ("tanh", 16.0, "a quotient of sums that cancel, in both"),
+    ("tan", 8.0, "as tanh"),
+    ("atanh", 8.0, "JAX: the difference of two logarithms"),
+];
+
 /// Values and gradients eagerly and compiled, against the file that `golden/complex.py` wrote.
 #[test]
 fn values_and_gradients_are_those_of_jax() {
@@ -93,19 +101,20 @@ fn values_and_gradients_are_those_of_jax() {
         let f = function(name);
         let args: Vec<Array> = case["args"].as_array().unwrap().iter().map(read).collect();
         let result = read(&case["result"]);
+        let bound = ALLOWED.iter().find(|row| row.0 == name).map_or(4.0, |row| row.1) * f64::EPSILON;
         let eager = f(&args);
         let compiled = jit(move |x: Vec<Array>| f(&x))(args.clone());
-        assert!(distance(&eager, &result) < 1e-12, "{name}: {eager} {result}");
-        assert!(distance(&compiled, &result) < 1e-12, "{name}");
+        assert!(distance(&eager, &result) <= bound, "{name}: {eager} {result}");
+        assert!(distance(&compiled, &result) <= bound, "{name}");
         let gradient = grad(move |x: Vec<Array>| objective(&f(&x)));
         // JAX differentiates acosh as 1 / sqrt(z^2 - 1), which has the other sign in the left half plane; differences say so too.
         let given = if name == "acosh" { &[][..] } else { &case["gradients"].as_array().unwrap()[..] };
         for (found, wanted) in gradient(args.clone()).iter().zip(given) {
             let wanted = read(wanted);
-            assert!(distance(found, &wanted) < 1e-11, "gradient of {name}: {found} {wanted}");
+            assert!(distance(found, &wanted) <= bound, "gradient of {name}: {found} {wanted}");
         }
         for (found, wanted) in jit(gradient)(args.clone()).iter().zip(given) {
-            assert!(distance(found, &read(wanted)) < 1e-11, "compiled gradient of {name}");
+            assert!(distance(found, &read(wanted)) <= bound, "compiled gradient of {name}");
         }
         if !matches!(name, "sign" | "angle") {
             check_grads(move |x: Vec<Array>| f(&x), args, 1e-5).unwrap();
