@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wengert_kernel::reduce::{identity, lanes};
 use wengert_kernel::routine::{Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, Routine, Stmt, Value};
-use wengert_kernel::{DType, Scalar, ScalarOp};
+use wengert_kernel::{Binary, DType, Scalar, ScalarOp, Unary};
 
 /// Elements of an array up to which it is taken apart; beyond, vectors are better than scalars.
 const MOST_ELEMENTS: usize = 4;
@@ -37,8 +37,14 @@ type Elements = BTreeMap<Element, Value>;
 /// Whether a pass may be written out round by round: few rounds without functions that are calls.
 fn may_unroll(stmt: &Stmt) -> bool {
     let Stmt::Pass { count, body, .. } = stmt else { return false };
-    let cheap = |stmt: &Stmt| !matches!(stmt, Stmt::Let { op, .. } if !is_cheap(*op));
-    *count <= MOST_ELEMENTS as u64 && body.iter().all(cheap)
+    let instruction = |op: ScalarOp| match op {
+        ScalarOp::Unary(Unary::Sqrt | Unary::Floor | Unary::Ceil | Unary::Round) | ScalarOp::Binary(Binary::Div) => {
+            true
+        }
+        op => is_cheap(op),
+    };
+    let calls = |stmt: &Stmt| matches!(stmt, Stmt::Let { op, .. } if !instruction(*op));
+    *count <= MOST_ELEMENTS as u64 && !body.iter().any(calls)
 }
 
 /// The elements that a place in a pass over `index` means, or one that is always the same.
