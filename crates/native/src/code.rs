@@ -6,6 +6,7 @@ use crate::control::in_default_mode;
 use crate::frame::{ALIGN, CHECK, FINE, Frame, Growable, Layout};
 use crate::host;
 use crate::isa::{Effort, isa};
+use crate::wide;
 use cranelift_codegen::ir::{LibCall, Signature};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, ModuleReloc};
@@ -89,6 +90,8 @@ pub(crate) struct Object {
     pub relocations: Vec<ModuleReloc>,
     /// Where each function begins.
     pub starts: Vec<usize>,
+    /// Where each kernel of a wide loop begins; they come after the functions.
+    pub kernels: Vec<usize>,
     pub signature: Signature,
 }
 
@@ -129,8 +132,9 @@ impl Code {
             .into_iter()
             .map(|mut relocation| {
                 use cranelift_module::ModuleRelocTarget::{FunctionOffset, User};
-                if let User { index, .. } = relocation.name {
-                    relocation.name = FunctionOffset(id, object.starts[index as usize] as u32);
+                if let User { namespace, index } = relocation.name {
+                    let starts = if namespace == wide::NAMESPACE { &object.kernels } else { &object.starts };
+                    relocation.name = FunctionOffset(id, starts[index as usize] as u32);
                 }
                 relocation
             })
@@ -141,7 +145,8 @@ impl Code {
         let entry = start.wrapping_add(object.starts.last().copied().unwrap_or(0));
         // SAFETY: the last function is the entry, which has this signature.
         let entry = unsafe { std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut Frame) -> u32>(entry) };
-        let ends = object.starts.iter().skip(1).chain([&bytes]);
+        let functions_end = object.kernels.first().unwrap_or(&bytes);
+        let ends = object.starts.iter().skip(1).chain([functions_end]);
         let stretch = |(&from, &to): (&usize, &usize)| (start.addr() + from, to - from);
         let stretches = object.starts.iter().zip(ends).map(stretch).collect();
         let Interface { layout, inputs, outputs, block_bytes, growable_limit, constants, listing } = interface;

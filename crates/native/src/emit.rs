@@ -16,6 +16,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
 use std::collections::HashMap;
+use wengert_kernel::Scalar;
 use wengert_kernel::routine::{Block, BufferId, Carried, Count, Function, FunctionId, Span, Stmt, Storage, Value};
 
 /// One machine function in the making.
@@ -31,6 +32,7 @@ pub(crate) struct Emitter<'a, 'f> {
     /// The call's block.
     pub frame: Ssa,
     values: Vec<Option<Ssa>>,
+    constants: HashMap<Value, Scalar>,
     /// Buffers whose beginning is at hand.
     pub bases: Bases,
     callees: HashMap<FunctionId, FuncRef>,
@@ -65,6 +67,7 @@ pub(crate) fn emit(mut b: FunctionBuilder<'_>, unit: &Unit<'_>, id: FunctionId, 
         id,
         frame: params[0],
         values: vec![None; function.types.len()],
+        constants: HashMap::new(),
         bases: Bases::default(),
         callees: HashMap::new(),
         signatures: HashMap::new(),
@@ -108,6 +111,11 @@ impl<'a> Emitter<'a, '_> {
         self.values[value.0 as usize] = Some(ssa);
     }
 
+    /// What a scalar is, if it is a constant.
+    pub fn constant_of(&self, value: Value) -> Option<Scalar> {
+        self.constants.get(&value).copied()
+    }
+
     fn get_all(&self, values: &[Value]) -> Vec<Ssa> {
         values.iter().map(|&v| self.get(v)).collect()
     }
@@ -145,6 +153,7 @@ impl<'a> Emitter<'a, '_> {
             Stmt::Const { out, value } => {
                 let ssa = self.constant(*value);
                 self.set(*out, ssa);
+                self.constants.insert(*out, *value);
             }
             Stmt::Let { out, op, args } => {
                 let dtype = self.function.dtype(args[args.len() - 1]);

@@ -202,6 +202,9 @@ impl<'a> Emitter<'a, '_> {
 
     fn start(&mut self, plan: &Plan<'a>, fold: &Fold, len: u64) -> State {
         let dtype = self.function.dtype(fold.item);
+        if plan.wide {
+            return self.wide_accumulators(fold);
+        }
         if !is_ordered(fold.op, dtype) {
             let vectors = vec![None; plan.lanes.map_or(0, |_| plan.unroll.min(4) as usize)];
             return State::Loose { vectors, lanes: plan.lanes, scalar: None };
@@ -318,10 +321,16 @@ impl<'a> Emitter<'a, '_> {
     }
 
     /// The halving tree.
-    fn finish_block(&mut self, fold: &Fold, state: State) -> Ssa {
+    fn finish_block(&mut self, fold: &Fold, mut state: State) -> Ssa {
         let dtype = self.function.dtype(fold.item);
         let op = ScalarOp::Binary(fold.op);
         let per_vector = BYTES / dtype.size();
+        if let (State::Memory(slot), true) = (&state, self.unit.features.vector) {
+            let address = self.b.ins().stack_addr(types::I64, *slot, 0);
+            let places = (0..LANE_BYTES).step_by(BYTES);
+            let vectors = places.map(|at| Some(self.load_element(vector_type(dtype), address, at as i32)));
+            state = State::Vectors(vectors.collect());
+        }
         let scalars = match state {
             State::Scalars(lanes) => lanes,
             State::Vectors(vectors) => {

@@ -24,6 +24,8 @@ pub(crate) struct Features {
     pub vector: bool,
     /// Multiply-add with one rounding as an instruction.
     pub fma: bool,
+    /// What the kernels of `wide` are made of.
+    pub wide: bool,
 }
 
 /// The target for an effort, made once in a process.
@@ -39,9 +41,14 @@ pub(crate) fn features() -> Features {
     return Features {
         vector: std::is_x86_feature_detected!("sse4.2"),
         fma: std::is_x86_feature_detected!("fma") && std::is_x86_feature_detected!("avx"),
+        wide: std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512vl")
+            && std::is_x86_feature_detected!("avx512dq")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("bmi2"),
     };
     #[cfg(not(target_arch = "x86_64"))]
-    return Features { vector: cfg!(target_arch = "aarch64"), fma: cfg!(target_arch = "aarch64") };
+    return Features { vector: cfg!(target_arch = "aarch64"), fma: cfg!(target_arch = "aarch64"), wide: false };
 }
 
 fn build(effort: Effort) -> Result<OwnedTargetIsa, String> {

@@ -25,7 +25,7 @@
 //!
 //! The way of a routine: `split` cuts long functions, `unit` studies what functions do to each other, `emit` turns
 //! statements into Cranelift's input with `scalar` and `memory`; a vector loop goes through `plan`, then `tile` or
-//! `pass`, with `vector` and `fold`. `code` owns the result and calls it; `frame` is what both sides of the call agree
+//! `pass`, with `vector` and `fold`, or becomes a kernel of `wide`. `code` owns the result and calls it; `frame` is what both sides of the call agree
 //! on, `host` what machine code calls back.
 
 mod checked;
@@ -46,6 +46,7 @@ mod split;
 mod tile;
 mod unit;
 mod vector;
+mod wide;
 
 pub use checked::{Checked, Given, Results};
 pub use code::{Code, calls};
@@ -127,6 +128,8 @@ pub struct Options {
     pub verify: bool,
     /// Whether passes may become vector loops.
     pub vector: bool,
+    /// Steps times rounds of 32 bits from which these are wider than 128 bits, where the processor has such vectors.
+    pub wide: u64,
     /// Instructions, roughly, above which a function is split.
     pub split: usize,
     /// Bytes that the growable buffers of one call may hold together.
@@ -142,6 +145,7 @@ impl Default for Options {
             allocator: Allocator::default(),
             verify: false,
             vector: true,
+            wide: 384,
             split: 1000,
             growable_limit: 16 << 30,
             listing: false,
@@ -213,12 +217,14 @@ pub fn compile(routine: &Routine, options: &Options) -> Result<Code, Error> {
         bytes: Vec::new(),
         relocations: Vec::new(),
         starts: Vec::new(),
+        kernels: Vec::new(),
         listing: options.listing.then(Listing::default),
     };
     for id in 0..routine.functions.len() {
         compiler.function(FunctionId(id as u32))?;
     }
-    let Compiler { bytes, relocations, starts, listing, .. } = compiler;
+    compiler.kernels();
+    let Compiler { bytes, relocations, starts, kernels, listing, .. } = compiler;
     let effort = Effort { optimize: true, single_pass: false, verify: false };
     let entry = routine.functions.last().ok_or_else(|| Error::Routine("there is no function".into()))?;
     let signature = emit::signature(entry, isa::isa(effort)?.default_call_conv());
@@ -234,7 +240,7 @@ pub fn compile(routine: &Routine, options: &Options) -> Result<Code, Error> {
         listing,
         layout: unit.layout,
     };
-    Code::place(Object { bytes, relocations, starts, signature }, interface, effort)
+    Code::place(Object { bytes, relocations, starts, kernels, signature }, interface, effort)
 }
 
 fn check_runtime(routine: &Routine) -> Result<(), Error> {
@@ -260,6 +266,7 @@ struct Compiler<'a> {
     bytes: Vec<u8>,
     relocations: Vec<ModuleReloc>,
     starts: Vec<usize>,
+    kernels: Vec<usize>,
     listing: Option<Listing>,
 }
 
@@ -296,6 +303,18 @@ impl Compiler<'_> {
             listing.add(&self.unit.function(id).name, code);
         }
         Ok(())
+    }
+
+    /// The kernels that the functions call.
+    fn kernels(&mut self) {
+        for (number, kernel) in self.unit.kernels.take().code.iter().enumerate() {
+            self.bytes.resize(self.bytes.len().next_multiple_of(frame::ALIGN), 0);
+            self.kernels.push(self.bytes.len());
+            self.bytes.extend_from_slice(&kernel.bytes);
+            if let Some(listing) = &mut self.listing {
+                listing.add_kernel(number, kernel);
+            }
+        }
     }
 
     fn effort(&self, id: FunctionId) -> Effort {

@@ -1,5 +1,6 @@
 //! Machine code as text.
 
+use crate::wide::Kernel;
 use cranelift_codegen::CompiledCode;
 
 /// What a routine was compiled to, for readers.
@@ -52,21 +53,43 @@ impl Listing {
         self.assembly.push(Instruction { text: format!("{name}:"), origin: None });
         self.assembly.extend(instructions(code));
     }
+
+    pub(crate) fn add_kernel(&mut self, number: usize, kernel: &Kernel) {
+        self.assembly.push(Instruction { text: format!("wide loop {number}:"), origin: None });
+        self.assembly.extend(kernel_instructions(kernel));
+    }
 }
 
 /// The instructions of one function. Addresses of functions elsewhere are not known yet and stand as 0.
 #[cfg(target_arch = "x86_64")]
 fn instructions(code: &CompiledCode) -> Vec<Instruction> {
-    use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
     let mut origins = code.buffer.get_srclocs_sorted().iter().peekable();
-    let mut decoder = Decoder::new(64, code.code_buffer(), DecoderOptions::NONE);
+    decoded(code.code_buffer(), |at| {
+        while origins.next_if(|o| o.end <= at as u32).is_some() {}
+        origins.peek().filter(|o| o.start <= at as u32 && !o.loc.is_default()).map(|o| o.loc.bits())
+    })
+}
+
+/// The instructions of a kernel.
+#[cfg(target_arch = "x86_64")]
+fn kernel_instructions(kernel: &Kernel) -> Vec<Instruction> {
+    decoded(&kernel.bytes[..kernel.instructions], |at| {
+        let after = kernel.origins.partition_point(|origin| origin.0 <= at);
+        kernel.origins[..after].last().and_then(|origin| origin.1)
+    })
+}
+
+/// Instructions with the origin of each, by its place.
+#[cfg(target_arch = "x86_64")]
+fn decoded(bytes: &[u8], mut origin: impl FnMut(usize) -> Option<u32>) -> Vec<Instruction> {
+    use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+    let mut decoder = Decoder::new(64, bytes, DecoderOptions::NONE);
     let mut formatter = IntelFormatter::new();
     let mut lines = Vec::new();
     while decoder.can_decode() {
         let instruction = decoder.decode();
-        let at = instruction.ip() as u32;
-        while origins.next_if(|o| o.end <= at).is_some() {}
-        let origin = origins.peek().filter(|o| o.start <= at && !o.loc.is_default()).map(|o| o.loc.bits());
+        let at = instruction.ip() as usize;
+        let origin = origin(at);
         let mut text = format!("  {at:5x}  ");
         formatter.format(&instruction, &mut text);
         lines.push(Instruction { text, origin });
@@ -79,4 +102,9 @@ fn instructions(code: &CompiledCode) -> Vec<Instruction> {
 fn instructions(code: &CompiledCode) -> Vec<Instruction> {
     let text = code.vcode.as_deref().unwrap_or_default();
     text.lines().map(|line| Instruction { text: line.to_owned(), origin: None }).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn kernel_instructions(_: &Kernel) -> Vec<Instruction> {
+    unreachable!("there are kernels on x86-64 only")
 }

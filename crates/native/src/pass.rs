@@ -74,7 +74,14 @@ impl<'a> Emitter<'a, '_> {
         let zero = self.b.ins().iconst(types::I64, 0);
         self.set(index, zero);
         body.iter().for_each(|stmt| self.stmt(stmt));
-        Plan { index, steps: Vec::new(), folds: folds.iter().enumerate().collect(), lanes: None, unroll: 1 }
+        Plan {
+            index,
+            steps: Vec::new(),
+            folds: folds.iter().enumerate().collect(),
+            lanes: None,
+            unroll: 1,
+            wide: false,
+        }
     }
 
     /// The rounds `base..base + len`; without a base, from 0. A base is a whole number of blocks of reductions.
@@ -87,6 +94,9 @@ impl<'a> Emitter<'a, '_> {
 
     /// [`Emitter::rounds`] of one loop.
     pub fn range(&mut self, plan: &Plan<'a>, base: Option<Ssa>, len: u64, states: &mut [State]) {
+        if plan.wide && self.wide_range(plan, base, len, states) {
+            return;
+        }
         let steps = plan.steps.len() as u64 + 1;
         let mut done = 0;
         // First the turns of several rounds, then single rounds of vectors, then scalar rounds.
@@ -178,7 +188,7 @@ impl<'a> Emitter<'a, '_> {
     }
 
     /// The streams' addresses for a round.
-    fn addresses(&mut self, plan: &Plan<'a>, first: Ssa) -> Vec<Ssa> {
+    pub fn addresses(&mut self, plan: &Plan<'a>, first: Ssa) -> Vec<Ssa> {
         let mut addresses = Vec::new();
         for step in &plan.steps {
             if let Step::Read { stream, .. } | Step::Write { stream, .. } = step {

@@ -21,6 +21,8 @@ pub(crate) struct Plan<'a> {
     pub lanes: Option<Lanes>,
     /// Rounds of vectors (or scalars) per turn of the loop.
     pub unroll: u64,
+    /// Whether ranges of rounds become calls of kernels; see `wide`.
+    pub wide: bool,
 }
 
 /// What a round does.
@@ -157,7 +159,9 @@ impl<'a> Emitter<'a, '_> {
             9..=32 => 2,
             _ => 1,
         };
-        Plan { index, steps, folds: folds.iter().enumerate().collect(), lanes, unroll }
+        let mut plan = Plan { index, steps, folds: folds.iter().enumerate().collect(), lanes, unroll, wide: false };
+        plan.wide = self.is_wide(&plan, count);
+        plan
     }
 
     fn stream(&mut self, buffer: BufferId, base: &Affine, stride: i64, varying: Vec<(Value, i64)>) -> Stream {

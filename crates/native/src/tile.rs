@@ -65,7 +65,8 @@ enum Location {
     Memory(Stream),
 }
 
-fn kernel(op: ScalarOp, dtype: DType) -> Option<*const u8> {
+/// The runtime's function of tiles that an operation is.
+pub(crate) fn kernel(op: ScalarOp, dtype: DType) -> Option<*const u8> {
     match op {
         ScalarOp::Unary(op) => wengert_runtime::tile(op, dtype).map(|f| f as *const u8),
         ScalarOp::Binary(op) => wengert_runtime::tile2(op, dtype).map(|f| f as *const u8),
@@ -134,7 +135,14 @@ impl<'a> Emitter<'a, '_> {
             }
             if !(steps.is_empty() && level.folds.is_empty()) {
                 let folds = whole.folds.iter().copied().filter(|(k, _)| level.folds.contains(k)).collect();
-                let plan = Plan { index: whole.index, steps, folds, lanes: whole.lanes, unroll: whole.unroll };
+                let plan = Plan {
+                    index: whole.index,
+                    steps,
+                    folds,
+                    lanes: whole.lanes,
+                    unroll: whole.unroll,
+                    wide: whole.wide,
+                };
                 self.range(&plan, Some(start), n, states);
             }
             for call in &level.calls {

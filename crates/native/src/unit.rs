@@ -3,6 +3,7 @@
 use crate::Options;
 use crate::frame::Layout;
 use crate::isa::Features;
+use crate::wide::Kernels;
 use std::cell::{Cell, RefCell};
 use wengert_kernel::routine::{Block, Buffer, BufferId, Function, FunctionId, Routine, Stmt, Storage};
 
@@ -24,6 +25,8 @@ pub(crate) struct Unit<'a> {
     scratch: Cell<usize>,
     /// Integer arguments of runtime calls; machine code holds their addresses.
     pub constants: RefCell<Vec<Box<[i64]>>>,
+    /// The kernels of wide loops so far.
+    pub kernels: RefCell<Kernels>,
 }
 
 /// What a stretch of code may do, calls included.
@@ -68,6 +71,7 @@ impl<'a> Unit<'a> {
             effects,
             scratch: Cell::default(),
             constants: RefCell::default(),
+            kernels: RefCell::default(),
         }
     }
 

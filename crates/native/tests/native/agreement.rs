@@ -55,6 +55,8 @@ pub fn variants() -> Vec<Options> {
     vec![
         checked.clone(),
         Options { vector: false, ..checked.clone() },
+        Options { wide: 0, ..checked.clone() },
+        Options { wide: u64::MAX, ..checked.clone() },
         Options { opt_level: OptLevel::None, allocator: Allocator::SinglePass, ..checked.clone() },
         Options { split: 4, ..checked.clone() },
         Options { split: 24, vector: false, ..checked },

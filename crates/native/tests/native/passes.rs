@@ -245,3 +245,36 @@ fn what_is_the_same_in_all_rounds_is_written_at_full_width() {
         }
     }
 }
+
+/// More values alive, masks alive and addresses than there are registers, in loops with and without a rest.
+#[test]
+fn more_than_there_are_registers() {
+    for dtype in [DType::F32, DType::F64, DType::I64] {
+        for n in [5usize, 16, 33, 70] {
+            let all = 0..40usize;
+            let mut text = String::from("routine arena 0\n");
+            for k in all.clone() {
+                text += &format!("buffer b{k}: {dtype}[{n}] input {k}\n");
+            }
+            text += &format!("buffer b40: {dtype}[{n}] output 0\nbuffer b41: bool[{n}] output 1\n");
+            text += &format!("function f0 \"main\" () {{ pass %0 in 0..{n} {{\n");
+            for k in all.clone() {
+                text += &format!("%{}: {dtype} = load b{k}[%0]\n", k + 1);
+            }
+            for k in all.clone().skip(1) {
+                text += &format!("%{}: bool = lt %{k}, %{}\n", k + 40, k + 1);
+            }
+            // From the last to the first, so that all are needed to the end.
+            text += &format!("%80: {dtype} = add %40, %39  %81: bool = xor %79, %78\n");
+            let mut last = 80;
+            for k in (1..=37).rev() {
+                text += &format!("%{}: {dtype} = sub %{last}, %{k}\n", last + 2);
+                text += &format!("%{}: bool = xor %{}, %{}\n", last + 3, last + 1, k + 40);
+                last += 2;
+            }
+            text += &format!("store b40[%0] = %{last}  store b41[%0] = %{} }} }}", last + 1);
+            let inputs: Vec<Vec<u8>> = all.map(|k| bytes(&values(dtype, n, k as u64))).collect();
+            agree(&parse(&text), &inputs);
+        }
+    }
+}
