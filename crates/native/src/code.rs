@@ -145,8 +145,7 @@ impl Code {
         let entry = start.wrapping_add(object.starts.last().copied().unwrap_or(0));
         // SAFETY: the last function is the entry, which has this signature.
         let entry = unsafe { std::mem::transmute::<*const u8, unsafe extern "C" fn(*mut Frame) -> u32>(entry) };
-        let functions_end = object.kernels.first().unwrap_or(&bytes);
-        let ends = object.starts.iter().skip(1).chain([functions_end]);
+        let ends = object.starts.iter().skip(1).chain([&bytes]);
         let stretch = |(&from, &to): (&usize, &usize)| (start.addr() + from, to - from);
         let stretches = object.starts.iter().zip(ends).map(stretch).collect();
         let Interface { layout, inputs, outputs, block_bytes, growable_limit, constants, listing } = interface;
@@ -259,7 +258,8 @@ impl Code {
         self.bytes
     }
 
-    /// Where each function lies, its address and length, for profilers; the entry comes last.
+    /// Where each function lies, its address and length, for profilers; the entry comes last, and with it the
+    /// kernels of wide loops.
     ///
     /// ```
     /// use wengert_kernel::routine::Routine;

@@ -84,6 +84,7 @@ impl<'a> Emitter<'a, '_> {
         };
         let kernels: Vec<Option<*const u8>> = plan.steps.iter().map(kernel_of).collect();
         if count < FEWEST_ROUNDS || !self.unit.options.vector || kernels.iter().all(Option::is_none) {
+            plan.wide &= kernels.iter().all(Option::is_none);
             return Shape::Loop(plan);
         }
         let steps = std::mem::take(&mut plan.steps);

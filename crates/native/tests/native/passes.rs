@@ -278,3 +278,18 @@ fn more_than_there_are_registers() {
         }
     }
 }
+
+/// Elementary functions in passes too short for tiles.
+#[test]
+fn few_rounds_with_elementary_functions() {
+    for dtype in [DType::F32, DType::F64] {
+        for n in 1..=9usize {
+            let text = format!(
+                "routine arena 0\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: {dtype}[{n}] output 0\n\
+                 function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {dtype} = load b0[%0]  %2: {dtype} = exp %1\n\
+                 %3: {dtype} = mul %2, %1  store b1[%0] = %3 }} fold add %3 -> %4: {dtype} }}"
+            );
+            agree(&parse(&text), &[bytes(&values(dtype, n, 1))]);
+        }
+    }
+}
