@@ -40,6 +40,9 @@ pub(crate) const NAMESPACE: u32 = 1;
 /// Reductions that one kernel may carry.
 const MOST_FOLDS: usize = 6;
 
+/// Values of the round that a linear form may have: each takes registers while it is added up.
+const MOST_TERMS: usize = 3;
+
 /// Elements between the rounds of a stream up to which all distances within a turn have 32 bits.
 const FARTHEST: u64 = 1 << 24;
 
@@ -168,9 +171,10 @@ impl<'a> Emitter<'a, '_> {
                     || args.iter().chain([out]).all(|&v| has_vectors(dtype(v)))
                         && supports(*op, dtype(args[args.len() - 1]), dtype(*out))
             }
-            plan::Step::Index { .. } => true,
+            plan::Step::Index { at, .. } => at.terms.len() <= MOST_TERMS,
             plan::Step::Read { out, stream } => {
                 has_vectors(dtype(*out))
+                    && stream.varying.len() <= MOST_TERMS
                     && (stream.is_contiguous() || dtype(*out) != DType::Bool && stream.stride.unsigned_abs() < FARTHEST)
             }
             plan::Step::Write { value, stream } => has_vectors(dtype(*value)) && stream.is_contiguous(),
