@@ -325,7 +325,7 @@ impl<'a> Emitter<'a, '_> {
         let dtype = self.function.dtype(fold.item);
         let op = ScalarOp::Binary(fold.op);
         let per_vector = BYTES / dtype.size();
-        if let (State::Memory(slot), true) = (&state, self.unit.features.vector) {
+        if let (State::Memory(slot), true) = (&state, self.unit.options.vector && self.unit.features.vector) {
             let address = self.b.ins().stack_addr(types::I64, *slot, 0);
             let places = (0..LANE_BYTES).step_by(BYTES);
             let vectors = places.map(|at| Some(self.load_element(vector_type(dtype), address, at as i32)));

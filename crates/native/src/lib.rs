@@ -25,8 +25,8 @@
 //!
 //! The way of a routine: `split` cuts long functions, `unit` studies what functions do to each other, `emit` turns
 //! statements into Cranelift's input with `scalar` and `memory`; a vector loop goes through `plan`, then `tile` or
-//! `pass`, with `vector` and `fold`, or becomes a kernel of `wide`. `code` owns the result and calls it; `frame` is what both sides of the call agree
-//! on, `host` what machine code calls back.
+//! `pass`, with `vector` and `fold`, or becomes a kernel of `wide`. `code` owns the result and calls it; `frame` is what
+//! both sides of the call agree on, `host` what machine code calls back.
 
 mod checked;
 mod code;

@@ -185,20 +185,18 @@ impl<'a> Emitter<'a, '_> {
     pub fn wide_range(&mut self, plan: &Plan<'a>, base: Option<Ssa>, len: u64, states: &mut [State]) -> bool {
         let first = base.unwrap_or_else(|| self.b.ins().iconst(types::I64, 0));
         let rounds = self.b.ins().iconst(types::I64, len as i64);
-        let mut builder =
-            Builder { words: vec![rounds], numbers: HashMap::new(), scalars: HashMap::new(), steps: Vec::new() };
+        let mut builder = Builder::new(plan.index, first, rounds);
         let lanes = 64 / plan.lanes.map_or(8, |lanes| lanes.width.max(4));
         let addresses = self.addresses(plan, first);
-        let mut origins = Vec::new();
-        self.lower(plan, first, &addresses, &mut builder, &mut origins);
+        self.lower(plan, &addresses, &mut builder);
         let mut folds = Vec::new();
         for &(k, fold) in &plan.folds {
             let State::Memory(slot) = states[k] else { unreachable!("accumulators of kernels are in memory") };
             let address = self.b.ins().stack_addr(types::I64, slot, 0);
-            let item = self.wide_operand(plan, first, fold.item, &mut builder, &mut origins);
+            let item = self.wide_operand(fold.item, &mut builder);
             folds.push((fold.op, self.function.dtype(fold.item), item, builder.word(address)));
         }
-        let Builder { words, steps, .. } = builder;
+        let Builder { words, steps, origins, .. } = builder;
         let Some(number) = Kernels::number(&self.unit.kernels, Loop { lanes, steps, folds }, &origins) else {
             return false;
         };
@@ -217,69 +215,51 @@ impl<'a> Emitter<'a, '_> {
         true
     }
 
-    fn lower(
-        &mut self,
-        plan: &Plan<'a>,
-        first: Ssa,
-        addresses: &[Ssa],
-        builder: &mut Builder,
-        origins: &mut Vec<Option<u32>>,
-    ) {
+    /// The steps of a plan.
+    fn lower(&mut self, plan: &Plan<'a>, addresses: &[Ssa], builder: &mut Builder) {
         let mut addresses = addresses.iter();
         for step in &plan.steps {
             let lowered = match step {
                 plan::Step::Op { out, op, args } => {
-                    let operands = args.iter().map(|&v| self.wide_operand(plan, first, v, builder, origins)).collect();
+                    let operands = args.iter().map(|&v| self.wide_operand(v, builder)).collect();
                     let of = self.function.dtype(args[args.len() - 1]);
                     Step::Op { op: *op, of, out: self.function.dtype(*out), args: operands }
                 }
-                plan::Step::Index { at, .. } => self.wide_index(plan, first, at, builder),
+                plan::Step::Index { at, .. } => self.wide_index(at, builder),
                 plan::Step::Read { out, stream } => {
                     let address = addresses.next().copied().unwrap_or(stream.address);
-                    let stream = self.wide_stream(plan, first, stream, address, builder, origins);
+                    let stream = self.wide_stream(stream, address, builder);
                     Step::Read { dtype: self.function.dtype(*out), stream }
                 }
                 plan::Step::Write { value, stream } => {
                     let address = addresses.next().copied().unwrap_or(stream.address);
-                    let stream = self.wide_stream(plan, first, stream, address, builder, origins);
-                    let operand = self.wide_operand(plan, first, *value, builder, origins);
+                    let stream = self.wide_stream(stream, address, builder);
+                    let operand = self.wide_operand(*value, builder);
                     Step::Write { dtype: self.function.dtype(*value), value: operand, stream }
                 }
             };
-            origins.push(self.function.origin(step.subject()));
-            if let Some(value) = step.defined() {
-                builder.numbers.insert(value, builder.steps.len() as u32);
-            }
-            builder.steps.push(lowered);
+            builder.step(lowered, step.defined(), self.function.origin(step.subject()));
         }
     }
 
     /// A linear form: what is the same in all rounds is a word, for the first round.
-    fn wide_index(&mut self, plan: &Plan<'a>, first: Ssa, at: &Affine, builder: &mut Builder) -> Step {
-        let stride = at.coefficient(plan.index);
+    fn wide_index(&mut self, at: &Affine, builder: &mut Builder) -> Step {
+        let stride = at.coefficient(builder.index);
         let numbers = &builder.numbers;
         let (inside, outside): (Vec<_>, Vec<_>) =
-            at.terms.iter().copied().filter(|t| t.0 != plan.index).partition(|t| numbers.contains_key(&t.0));
+            at.terms.iter().copied().filter(|t| t.0 != builder.index).partition(|t| numbers.contains_key(&t.0));
         let terms = inside.iter().map(|(value, c)| (numbers[value], *c)).collect();
         let base = self.affine(&Affine { offset: at.offset, terms: outside.into_iter().collect() });
-        let before = self.scale(first, stride);
+        let before = self.scale(builder.first, stride);
         let base = self.b.ins().iadd(base, before);
         Step::Index { word: builder.word(base), stride, terms }
     }
 
-    fn wide_stream(
-        &mut self,
-        plan: &Plan<'a>,
-        first: Ssa,
-        stream: &plan::Stream,
-        address: Ssa,
-        builder: &mut Builder,
-        origins: &mut Vec<Option<u32>>,
-    ) -> Stream {
+    fn wide_stream(&mut self, stream: &plan::Stream, address: Ssa, builder: &mut Builder) -> Stream {
         let address = self.plus(address, stream.offset as i64);
         let mut varying = Vec::new();
         for &(value, coefficient) in &stream.varying {
-            match self.wide_operand(plan, first, value, builder, origins) {
+            match self.wide_operand(value, builder) {
                 Operand::Step(k) => varying.push((k, coefficient)),
                 _ => unreachable!("what varies is computed in the round"),
             }
@@ -287,24 +267,14 @@ impl<'a> Emitter<'a, '_> {
         Stream { word: builder.word(address), stride: stream.stride, varying }
     }
 
-    fn wide_operand(
-        &mut self,
-        plan: &Plan<'a>,
-        first: Ssa,
-        value: Value,
-        builder: &mut Builder,
-        origins: &mut Vec<Option<u32>>,
-    ) -> Operand {
+    fn wide_operand(&mut self, value: Value, builder: &mut Builder) -> Operand {
         if let Some(&k) = builder.numbers.get(&value) {
             return Operand::Step(k);
         }
-        if value == plan.index {
-            let step = self.wide_index(plan, first, &Affine::value(value), builder);
-            let k = builder.steps.len() as u32;
-            builder.steps.push(step);
-            origins.push(None);
-            builder.numbers.insert(value, k);
-            return Operand::Step(k);
+        if value == builder.index {
+            let step = self.wide_index(&Affine::value(value), builder);
+            builder.step(step, Some(value), None);
+            return Operand::Step(builder.numbers[&value]);
         }
         if let Some(&operand) = builder.scalars.get(&value) {
             return operand;
@@ -338,18 +308,44 @@ impl<'a> Emitter<'a, '_> {
     }
 }
 
-/// A loop in the making.
+/// A loop in the making, and the block of words for its call.
 struct Builder {
+    /// The counter.
+    index: Value,
+    /// The first round of the call.
+    first: Ssa,
     words: Vec<Ssa>,
+    /// The steps that define values.
     numbers: HashMap<Value, u32>,
+    /// What is the same in all rounds.
     scalars: HashMap<Value, Operand>,
     steps: Vec<Step>,
+    /// By step.
+    origins: Vec<Option<u32>>,
 }
 
 impl Builder {
+    fn new(index: Value, first: Ssa, rounds: Ssa) -> Self {
+        Builder {
+            index,
+            first,
+            words: vec![rounds],
+            numbers: HashMap::new(),
+            scalars: HashMap::new(),
+            steps: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+
     fn word(&mut self, x: Ssa) -> u32 {
         self.words.push(x);
         self.words.len() as u32 - 1
+    }
+
+    fn step(&mut self, step: Step, defines: Option<Value>, origin: Option<u32>) {
+        self.numbers.extend(defines.map(|value| (value, self.steps.len() as u32)));
+        self.steps.push(step);
+        self.origins.push(origin);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Vector loops: lengths, strides, gathers, mixed widths, values that do not vary.
 
 use crate::agreement::{agree, bytes, noise, parse, values};
-use wengert_kernel::routine::Routine;
+use wengert_kernel::routine::{Routine, Value};
 use wengert_kernel::{DType, Scalar};
+use wengert_native::{Options, compile};
 
 #[test]
 fn every_length_and_dtype() {
@@ -288,6 +289,107 @@ fn few_rounds_with_elementary_functions() {
                 "routine arena 0\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: {dtype}[{n}] output 0\n\
                  function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {dtype} = load b0[%0]  %2: {dtype} = exp %1\n\
                  %3: {dtype} = mul %2, %1  store b1[%0] = %3 }} fold add %3 -> %4: {dtype} }}"
+            );
+            agree(&parse(&text), &[bytes(&values(dtype, n, 1))]);
+        }
+    }
+}
+
+/// Reads at distances and by indices where all is written side by side, which wide loops do; with few addresses, and with
+/// more than there are registers for.
+#[test]
+fn reads_far_and_near() {
+    for dtype in [DType::F32, DType::F64, DType::I32, DType::U64] {
+        for n in [1usize, 3, 8, 15, 16, 17, 31, 32, 33, 67] {
+            for tables in [1, 12] {
+                let len = 4 * n + 4;
+                let mut text = format!("routine arena 0\nbuffer b0: i64[{n}] input 0\nbuffer b1: i32[{n}] input 1\n");
+                for k in 0..tables {
+                    text += &format!("buffer b{}: {dtype}[{len}] input {}\n", k + 2, k + 2);
+                }
+                text += &format!("buffer b{}: {dtype}[{n}] output 0\n", tables + 2);
+                text += &format!("buffer b{}: bool[{n}] output 1\n", tables + 3);
+                text += &format!("function f0 \"main\" () {{ %0: i64 = const 1  %1: {dtype} = load b2[0]\n");
+                text += &format!("%2: bool = lt %1, %1  pass %3 in 0..{n} {{\n");
+                text += "%4: i64 = load b0[%3]  %5: i32 = load b1[%3]  %6: i64 = convert i64 %5\n";
+                text += &format!("%7: {dtype} = load b2[%3]\n");
+                let last = n as i64 - 1;
+                let mut next = 8;
+                for k in 0..tables {
+                    let reads = [
+                        "3 * %3 + 1".to_owned(),
+                        format!("-%3 + {last}"),
+                        format!("-2 * %3 + {}", 2 * last + 1),
+                        "%4".to_owned(),
+                        "2 * %4 + %3 + %0".to_owned(),
+                        format!("%6 + %4 - %3 + {last}"),
+                    ];
+                    for at in reads {
+                        text += &format!("%{next}: {dtype} = load b{}[{at}]\n", k + 2);
+                        text += &format!("%{}: {dtype} = sub %{}, %{next}\n", next + 1, next - 1);
+                        next += 2;
+                    }
+                }
+                let sum = next - 1;
+                text += &format!("%{next}: bool = lt %{sum}, %1  %{}: bool = or %{next}, %2\n", next + 1);
+                text += &format!("%{}: {dtype} = select %2, %1, %{sum}\n", next + 2);
+                text += &format!(
+                    "store b{}[%3] = %{}  store b{}[%3] = %{} }} }}",
+                    tables + 2,
+                    next + 2,
+                    tables + 3,
+                    next + 1
+                );
+                let table: Vec<Scalar> = (0..n).map(|i| Scalar::new(((i * 7 + 3) % n) as i64)).collect();
+                let order: Vec<Scalar> = (0..n).map(|i| Scalar::new((n - 1 - i) as i32)).collect();
+                let mut inputs = vec![bytes(&table), bytes(&order)];
+                inputs.extend((0..tables).map(|k| bytes(&values(dtype, len, k as u64))));
+                agree(&parse(&text), &inputs);
+            }
+        }
+    }
+}
+
+/// Where the processor has AVX-512, passes that are long enough use it, by rule and by force, and name their users' lines.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn loops_are_as_wide_as_the_processor() {
+    let features = [
+        is_x86_feature_detected!("avx512f"),
+        is_x86_feature_detected!("avx512vl"),
+        is_x86_feature_detected!("avx512dq"),
+        is_x86_feature_detected!("avx512bw"),
+        is_x86_feature_detected!("bmi2"),
+    ];
+    let uses_zmm = |n: usize, wide: u64| {
+        let mut routine = parse(&format!(
+            "routine arena 0\nbuffer b0: f32[{n}] input 0\nbuffer b1: f32[{n}] output 0\n\
+             function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: f32 = load b0[%0]  %2: f32 = mul %1, %1\n\
+             store b1[%0] = %2 }} }}"
+        ));
+        routine.functions[0].set_origin(Value(2), 7);
+        let code = compile(&routine, &Options { listing: true, wide, ..Options::default() }).unwrap();
+        code.listing().unwrap().assembly.iter().any(|line| line.text.contains("vmulps zmm") && line.origin == Some(7))
+    };
+    let has = features.iter().all(|&f| f);
+    let default = Options::default().wide;
+    assert_eq!([uses_zmm(1000, default), uses_zmm(20, default), uses_zmm(20, 0)], [has, false, has]);
+    assert!(!uses_zmm(1000, u64::MAX));
+}
+
+/// In place, bytes beside wider elements: a vector of rounds that are left over must not touch the next one's bytes.
+#[test]
+fn bytes_in_place() {
+    for dtype in [DType::F32, DType::F64] {
+        for n in [5usize, 8, 13, 15, 16, 29, 67] {
+            let text = format!(
+                "routine arena 128\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: bool[{n}] arena 0\n\
+                 buffer b2: bool[{n}] output 0\n\
+                 function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: {dtype} = load b0[%0]  %2: bool = lt %1, %1\n\
+                   %3: bool = not %2  store b1[%0] = %3 }}\n\
+                 pass %4 in 0..{n} {{ %5: {dtype} = load b0[%4]  %6: bool = is_finite %5  %7: bool = load b1[%4]\n\
+                   %8: bool = xor %6, %7  store b1[%4] = %8 }}\n\
+                 copy b2[0; {n}] = b1[0] }}"
             );
             agree(&parse(&text), &[bytes(&values(dtype, n, 1))]);
         }
