@@ -131,6 +131,7 @@ fn main() {
         budget: Duration::from_secs_f64(number("--budget", 0.25)),
         wanted: value("--match").unwrap_or_default(),
     };
+    wengert::set_num_threads(options.threads);
     for family in &options.families {
         match FAMILIES.iter().find(|f| f.0 == family) {
             Some((name, family)) => family(&options, name),

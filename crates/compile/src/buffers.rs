@@ -3,11 +3,11 @@
 //! A buffer lives from its first to its last statement; one that is used both inside and outside of a loop lives as
 //! long as the loop. A function's buffers stand above those of all its callers.
 
-use crate::emit::UNPLACED;
+use crate::emit::{LOCAL, UNPLACED};
 use crate::report::Report;
 use std::collections::BTreeMap;
 use wengert_kernel::buffer::ALIGN;
-use wengert_kernel::routine::{Block, BufferId, Routine, Stmt, Storage};
+use wengert_kernel::routine::{Block, BufferId, Order, Routine, Stmt, Storage};
 
 /// Gives every buffer of the arena its place.
 pub(crate) fn plan(routine: &mut Routine, report: &mut Report) {
@@ -15,8 +15,12 @@ pub(crate) fn plan(routine: &mut Routine, report: &mut Report) {
     let mut base = vec![0; routine.functions.len()];
     // Callers stand after their callees.
     for (number, uses) in uses.iter().enumerate().rev() {
-        let end = place(routine, &uses.intervals(), base[number], report);
+        let end = place(routine, &uses.intervals(), UNPLACED, base[number], report);
         routine.arena = routine.arena.max(end);
+        for local in &uses.local {
+            let end = place(routine, local, LOCAL, 0, report);
+            routine.local = routine.local.max(end);
+        }
         for &callee in &uses.callees {
             base[callee] = base[callee].max(end);
         }
@@ -44,11 +48,14 @@ struct Uses {
     /// By buffer: when, and in which loop.
     uses: BTreeMap<BufferId, Vec<(usize, usize)>>,
     callees: Vec<usize>,
+    /// Of each parallel loop, when a round uses which buffer.
+    local: Vec<Vec<Interval>>,
 }
 
 struct Loop {
     around: usize,
     depth: usize,
+    parallel: bool,
     first: usize,
     last: usize,
 }
@@ -63,7 +70,7 @@ struct Interval {
 impl Uses {
     fn of(body: &Block) -> Uses {
         let mut uses = Uses::default();
-        uses.loops.push(Loop { around: 0, depth: 0, first: 0, last: usize::MAX });
+        uses.loops.push(Loop { around: 0, depth: 0, parallel: false, first: 0, last: usize::MAX });
         uses.block(body);
         uses
     }
@@ -90,8 +97,12 @@ impl Uses {
                     self.now = now;
                 }
             }
-            Stmt::For { body, .. } => self.round(&[body]),
-            Stmt::While { test, body, .. } => self.round(&[test, body]),
+            Stmt::For { body, order, .. } => {
+                let parallel = matches!(order, Order::Parallel { .. });
+                self.local.extend(parallel.then(|| Uses::of(body).intervals()));
+                self.round(&[body], parallel);
+            }
+            Stmt::While { test, body, .. } => self.round(&[test, body], false),
             Stmt::If { then, otherwise, .. } => {
                 self.block(then);
                 self.block(otherwise);
@@ -104,11 +115,11 @@ impl Uses {
         }
     }
 
-    fn round(&mut self, blocks: &[&Block]) {
+    fn round(&mut self, blocks: &[&Block], parallel: bool) {
         let around = self.inside;
         let depth = self.loops[around].depth + 1;
         self.inside = self.loops.len();
-        self.loops.push(Loop { around, depth, first: self.now, last: 0 });
+        self.loops.push(Loop { around, depth, parallel, first: self.now, last: 0 });
         blocks.iter().for_each(|block| self.block(block));
         self.now += 1;
         self.loops[self.inside].last = self.now;
@@ -127,10 +138,17 @@ impl Uses {
         a
     }
 
+    /// The loop itself, or that around the parallel loop around it, whose rounds are at different statements at once.
+    fn outside_parallel(&self, inside: usize) -> usize {
+        let around = std::iter::successors(Some(inside), |&i| (i != 0).then(|| self.loops[i].around));
+        around.clone().find(|&i| self.loops[i].parallel).map_or(inside, |i| self.loops[i].around)
+    }
+
     fn intervals(&self) -> Vec<Interval> {
         let mut all = Vec::new();
         for (&buffer, uses) in &self.uses {
             let common = uses.iter().map(|u| u.1).reduce(|a, b| self.common(a, b)).expect("it is used");
+            let common = self.outside_parallel(common);
             let (mut first, mut last) = (usize::MAX, 0);
             for &(at, mut inside) in uses {
                 let (mut from, mut to) = (at, at);
@@ -147,15 +165,15 @@ impl Uses {
     }
 }
 
-/// Places a function's buffers from `base` on; returns where they end.
-fn place(routine: &mut Routine, intervals: &[Interval], base: usize, report: &mut Report) -> usize {
+/// Places buffers that wait for a place in the arena, or local ones, from `base` on; returns where they end.
+fn place(routine: &mut Routine, intervals: &[Interval], waiting: Storage, base: usize, report: &mut Report) -> usize {
     let mut end = base;
     // Free stretches by where they begin, and what ends when.
     let mut free: BTreeMap<usize, usize> = BTreeMap::new();
     let mut ends: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for interval in intervals {
         let buffer = &mut routine.buffers[interval.buffer.0 as usize];
-        if buffer.storage != UNPLACED {
+        if buffer.storage != waiting {
             continue;
         }
         while let Some((&(last, at), &bytes)) = ends.first_key_value() {
@@ -186,7 +204,7 @@ fn place(routine: &mut Routine, intervals: &[Interval], base: usize, report: &mu
                 at
             }
         };
-        buffer.storage = Storage::Arena(at);
+        buffer.storage = if waiting == LOCAL { Storage::Local(at) } else { Storage::Arena(at) };
         ends.insert((interval.last, at), bytes);
         report.buffers += 1;
         report.buffer_bytes += bytes;
@@ -230,7 +248,7 @@ mod tests {
         let buffer = Buffer { dtype: DType::F64, len: 8, storage: UNPLACED };
         let body = Block { stmts, yields: vec![] };
         let functions = vec![Function { body, ..Function::default() }];
-        let mut routine = Routine { buffers: vec![buffer; buffers], functions, arena: 0 };
+        let mut routine = Routine { buffers: vec![buffer; buffers], functions, ..Routine::default() };
         plan(&mut routine, &mut Report::default());
         let at = |b: &Buffer| if let Storage::Arena(at) = b.storage { at } else { panic!("it is placed") };
         routine.buffers.iter().map(at).collect()
@@ -243,10 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn rounds_of_a_parallel_loop_share_nothing() {
+        let body = |stmts| Block { stmts, yields: vec![] };
+        let order = Order::Parallel { grain: 1 };
+        let (carried, results) = (vec![], vec![]);
+        let body = body(vec![fill(0), fill(1)]);
+        let round = Stmt::For { index: Value(0), count: Count::Const(3), order, carried, body, results };
+        assert_eq!(places(3, vec![round, fill(2)]), [0, 64, 0]);
+    }
+
+    #[test]
     fn a_loop_keeps_what_it_shares_with_outside() {
         let body = Block { stmts: vec![copy(1, 0), copy(2, 1)], yields: vec![] };
         let (carried, results) = (vec![], vec![]);
-        let round = Stmt::For { index: Value(0), count: Count::Const(3), reverse: false, carried, body, results };
+        let round =
+            Stmt::For { index: Value(0), count: Count::Const(3), order: Order::Forward, carried, body, results };
         // 0 is read in every round; 1 lives within a round; 2 is read after the loop; 3 only after it.
         assert_eq!(places(4, vec![fill(0), round, copy(3, 2)]), [0, 128, 64, 0]);
     }

@@ -11,12 +11,16 @@ use wengert_core::Program;
 use wengert_core::host::Registered;
 use wengert_core::source::Source;
 use wengert_kernel::routine::{
-    Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, Routine, Span, Stmt, Storage, Value,
+    Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, Order, Routine, Span, Stmt, Storage,
+    Value,
 };
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
 /// Where in the arena a buffer is stands here until the buffers are planned.
 pub(crate) const UNPLACED: Storage = Storage::Arena(usize::MAX);
+
+/// The same for buffers that each thread has for itself.
+pub(crate) const LOCAL: Storage = Storage::Local(usize::MAX);
 
 /// A routine under construction.
 #[derive(Default)]
@@ -27,6 +31,8 @@ pub(crate) struct Emitter {
     pub(crate) checks: Vec<CheckSite>,
     pub(crate) hosts: Vec<Arc<Registered>>,
     pub(crate) fusion: Vec<Fused>,
+    /// Nanoseconds of work in one thread from which loops are for several.
+    pub(crate) parallel: u64,
     /// The programs that have functions.
     pub(crate) functions: HashMap<Arc<Program>, FunctionId>,
     /// The user's lines that values stem from, by origin; where each is; and the one being written for.
@@ -201,7 +207,7 @@ impl Emitter {
     pub(crate) fn end_for(&mut self, index: Value, count: Count) {
         let body = Block { stmts: self.end(), yields: Vec::new() };
         self.report.loops += 1;
-        self.push(Stmt::For { index, count, reverse: false, carried: Vec::new(), body, results: Vec::new() });
+        self.push(Stmt::For { index, count, order: Order::Forward, carried: Vec::new(), body, results: Vec::new() });
     }
 
     /// A loop that carries values.
@@ -219,7 +225,8 @@ impl Emitter {
         let body = Block { stmts: self.end(), yields };
         let results = self.like(inits);
         self.report.loops += 1;
-        self.push(Stmt::For { index, count, reverse, carried, body, results: results.clone() });
+        let order = if reverse { Order::Reverse } else { Order::Forward };
+        self.push(Stmt::For { index, count, order, carried, body, results: results.clone() });
         results
     }
 

@@ -9,6 +9,7 @@
 //! (`reduce`, `update`, `dot`). `buffers` lays out the arena in the end.
 
 mod block;
+mod blocks;
 mod buffers;
 mod calls;
 mod control;
@@ -21,6 +22,7 @@ mod lists;
 mod loops;
 mod nodes;
 mod open;
+mod parallel;
 mod pipeline;
 mod reduce;
 mod registers;
@@ -29,6 +31,7 @@ mod rewrite;
 mod runtime;
 mod share;
 mod storage;
+mod touch;
 mod update;
 
 pub use pipeline::passes;
@@ -46,10 +49,21 @@ use wengert_kernel::routine::Routine;
 /// ```
 /// assert!(!wengert_compile::Options::default().verify);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Options {
     /// Verify the program after each pass and the routine at the end; a mistake is a panic.
     pub verify: bool,
+    /// Nanoseconds of work in one thread, as they are guessed, from which a loop is for several threads.
+    pub parallel: u64,
+    /// Bytes of an operand from which matrix products are done in blocks of rows with what stands around them: more than stays in a
+    /// near cache.
+    pub blocks: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { verify: false, parallel: 60_000, blocks: 1 << 20 }
+    }
 }
 
 /// A program as loops.
@@ -58,7 +72,7 @@ pub struct Options {
 /// use wengert_compile::{Cost, Options, compile};
 ///
 /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
-/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
 /// assert!(compiled.checks.is_empty() && compiled.hosts.is_empty());
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
@@ -131,7 +145,7 @@ impl CheckSite {
 ///       return %5
 ///     }
 /// ")?;
-/// let compiled = compile(&program, &Options { verify: true });
+/// let compiled = compile(&program, &Options::default());
 /// assert_eq!((compiled.report.passes, compiled.report.arena_bytes), (1, 0));
 /// # Ok::<(), wengert_core::Error>(())
 /// ```

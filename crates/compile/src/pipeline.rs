@@ -5,7 +5,7 @@ use crate::emit::Emitter;
 use crate::index::{Access, Root};
 use crate::lists::dense_type;
 use crate::storage::{Dest, Place};
-use crate::{Compiled, Options, buffers, calls, lanes, open, registers, share};
+use crate::{Compiled, Options, buffers, calls, lanes, open, parallel, registers, share};
 use std::sync::Arc;
 use wengert_core::program::{Program, Var};
 use wengert_kernel::routine::{Affine, Storage};
@@ -26,9 +26,10 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
             program.verify().unwrap_or_else(|error| panic!("after the pass `{name}`: {error}"));
         }
     }
-    let mut e = lower(&program);
-    share::share(&mut e.routine);
+    let mut e = lower(&program, options);
+    share::share(&mut e.routine, options.blocks);
     registers::take_apart(&mut e.routine);
+    parallel::spread(&mut e.routine, options.parallel);
     buffers::plan(&mut e.routine, &mut e.report);
     if options.verify {
         verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
@@ -61,8 +62,9 @@ pub fn passes(program: &Arc<Program>) -> Vec<(&'static str, Arc<Program>)> {
 }
 
 /// A program as statements; the arena is not planned yet.
-fn lower(program: &Program) -> Emitter {
+fn lower(program: &Program, options: &Options) -> Emitter {
     let mut e = Emitter::default();
+    e.parallel = options.parallel;
     for callee in open::called(program) {
         let function = calls::define(&mut e, &callee);
         e.functions.insert(callee, function);

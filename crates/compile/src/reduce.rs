@@ -15,6 +15,10 @@ use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp};
 /// Rows combined in one sweep over the result.
 const SWEEP: usize = 4;
 
+/// Parts of a reduction over many rows, at least and about at most.
+const LEAST_PARTS: usize = 4;
+const MOST_PARTS: usize = 16;
+
 /// Combines axes that are not the last, in the order of [`wengert_kernel::reduce::fold_rows`], and does the elementwise
 /// `work` for its operand as it goes.
 pub(crate) fn rows(site: &mut Site<'_, '_>, e: &mut Emitter, work: &[Node], op: Binary, axes: Range<usize>) {
@@ -196,10 +200,46 @@ impl Sweep {
         e.end_nest(outer, &indices);
     }
 
+    /// All rows of a strip. Many of them are cut into equal parts, powers of two of blocks, that several threads may do: the result of
+    /// each is a node of the tree in which blocks are combined.
     fn strip(&self, e: &mut Emitter, strip: &Strip, to: &Run) {
-        let (blocks, rest) = (strip.count() / ROW_BLOCK, strip.count() % ROW_BLOCK);
-        if strip.count() <= ROW_BLOCK {
-            return self.block(e, strip, &Affine::default(), strip.count(), to);
+        let count = strip.count();
+        let blocks = count.div_ceil(ROW_BLOCK);
+        if blocks < LEAST_PARTS || (count as u64 * strip.len as u64) / 8 < e.parallel {
+            return self.rows(e, strip, &Affine::default(), count, to);
+        }
+        let part = ROW_BLOCK * blocks.div_ceil(MOST_PARTS).next_power_of_two();
+        let (whole, rest) = (count / part, count % part);
+        let nodes = whole + (rest > 0) as usize;
+        let place = e.memory(self.element.dtype(), nodes * strip.len);
+        let node = |number: Affine| {
+            let at = Affine::default().plus_affine(&number, strip.len as i64);
+            Run { place: Place { buffer: place.buffer, at }, step: 1 }
+        };
+        let index = e.begin_for();
+        let first = Affine::default().plus(index, part as i64);
+        self.rows(e, strip, &first, part, &node(Affine::value(index)));
+        e.end_for(index, Count::Const(whole as u64));
+        if rest > 0 {
+            let first = Affine::constant((whole * part) as i64);
+            self.rows(e, strip, &first, rest, &node(Affine::constant(whole as i64)));
+        }
+        // The largest power of two of nodes is the left half.
+        let mut step = 1;
+        while step < nodes {
+            for left in (0..nodes - step).step_by(2 * step) {
+                let [left, right] = [left, left + step].map(|n| node(Affine::constant(n as i64)));
+                combine(e, self.op, strip.len, &left, &right, if 2 * step >= nodes { to } else { &left });
+            }
+            step *= 2;
+        }
+    }
+
+    /// Some rows from the first on, of which there are whole blocks before.
+    fn rows(&self, e: &mut Emitter, strip: &Strip, first: &Affine, count: usize, to: &Run) {
+        let (blocks, rest) = (count / ROW_BLOCK, count % ROW_BLOCK);
+        if count <= ROW_BLOCK {
+            return self.block(e, strip, first, count, to);
         }
         // Blocks are combined like a binary counter: level `l` holds the result of 2^l blocks.
         let total = blocks + (rest > 0) as usize;
@@ -208,11 +248,11 @@ impl Sweep {
         let memory: Vec<Run> = (0..=levels).map(|_| Run { place: e.memory(dtype, strip.len), step: 1 }).collect();
         let (result, levels) = memory.split_last().expect("there is one more than levels");
         let index = e.begin_for();
-        self.block(e, strip, &Affine::default().plus(index, ROW_BLOCK as i64), ROW_BLOCK, result);
+        self.block(e, strip, &first.clone().plus(index, ROW_BLOCK as i64), ROW_BLOCK, result);
         push_block(e, self.op, strip.len, index, result, levels);
         e.end_for(index, Count::Const(blocks as u64));
         if rest > 0 {
-            self.block(e, strip, &Affine::constant((blocks * ROW_BLOCK) as i64), rest, result);
+            self.block(e, strip, &first.clone().shifted((blocks * ROW_BLOCK) as i64), rest, result);
             let index = e.int(blocks as i64);
             push_block(e, self.op, strip.len, index, result, levels);
         }

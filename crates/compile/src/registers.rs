@@ -292,13 +292,13 @@ impl Rewriter<'_> {
                 let folds = folds.into_iter().map(|fold| Fold { item: self.name(fold.item), ..fold }).collect();
                 out.push(Stmt::Pass { index, count, body: inside, folds });
             }
-            Stmt::For { index, count, reverse, carried, body, results } => {
+            Stmt::For { index, count, order, carried, body, results } => {
                 let count = if let Count::Value(v) = count { Count::Value(self.name(v)) } else { count };
                 let mut inner = elements.clone();
                 let (carried, results, more) = self.carried(&[&body], carried, results, elements, &mut inner, out);
                 let mut body = self.block(body, &mut inner);
                 body.yields.extend(more.iter().map(|element| inner[element]));
-                out.push(Stmt::For { index, count, reverse, carried, body, results });
+                out.push(Stmt::For { index, count, order, carried, body, results });
             }
             Stmt::While { carried, test, body, results } => {
                 let mut inner = elements.clone();

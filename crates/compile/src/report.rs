@@ -12,7 +12,7 @@ use wengert_kernel::{DType, ScalarOp};
 /// use wengert_compile::{Cost, Options, compile};
 ///
 /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
-/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
 /// assert_eq!((compiled.report.passes, compiled.report.copies), (1, 0));
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
@@ -58,7 +58,7 @@ impl fmt::Display for Report {
 /// use wengert_compile::{Cost, Options, compile};
 ///
 /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
-/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
 /// assert_eq!((compiled.fusion[0].size, compiled.fusion[0].work[0].0), (8, "sin"));
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
@@ -107,7 +107,7 @@ impl fmt::Display for Fused {
 /// use wengert_compile::{Cost, Options, compile};
 ///
 /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
-/// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+/// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
 /// assert_eq!(Cost::of(&compiled.routine).flops, 8.0);
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
@@ -128,7 +128,7 @@ impl Cost {
     /// use wengert_compile::{Cost, Options, compile};
     ///
     /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
-    /// let compiled = compile(&wengert_core::program::parse(text)?, &Options { verify: true });
+    /// let compiled = compile(&wengert_core::program::parse(text)?, &Options::default());
     /// assert_eq!(Cost::of(&compiled.routine).bytes, 128.0);
     /// # Ok::<(), wengert_core::Error>(())
     /// ```

@@ -4,10 +4,12 @@
 //! by the counter into rows, and round `i` of both keeps to row `i`. Then round `i` of the second finds what it found after the whole
 //! first loop, while it is still in the nearest cache; and a buffer that no other statement touches needs one row of memory.
 
+use crate::blocks;
 use crate::emit::UNPLACED;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::touch::{Touch, Touches, each_buffer, each_place, inner, may_come_before, reads, touches};
+use std::collections::{BTreeMap, HashMap};
 use wengert_kernel::DType;
-use wengert_kernel::routine::{Affine, Block, BufferId, Count, Function, Routine, Span, Stmt, Value};
+use wengert_kernel::routine::{Affine, Block, BufferId, Count, Function, Order, Routine, Stmt, Value};
 
 /// Statements in a loop up to which others join it.
 const MOST_STATEMENTS: usize = 400;
@@ -16,18 +18,19 @@ const MOST_STATEMENTS: usize = 400;
 /// anyway, and is better read some time after it was written.
 const LEAST_BYTES: usize = 1 << 15;
 
-/// Rewrites all functions of a routine.
-pub(crate) fn share(routine: &mut Routine) {
-    share_from(routine, LEAST_BYTES);
+/// Rewrites all functions of a routine; products are done in blocks of rows from `blocks` bytes on.
+pub(crate) fn share(routine: &mut Routine, blocks: usize) {
+    share_from(routine, LEAST_BYTES, blocks);
 }
 
-fn share_from(routine: &mut Routine, least_bytes: usize) {
+fn share_from(routine: &mut Routine, least_bytes: usize, least_blocks: usize) {
     let large: Vec<bool> = routine.buffers.iter().map(|b| b.len * b.dtype.size() >= least_bytes).collect();
     for function in &mut routine.functions {
         let mut body = std::mem::take(&mut function.body);
         Joiner { function, large: &large }.block(&mut body);
         function.body = body;
     }
+    blocks::cut(routine, least_blocks);
     let mut uses = HashMap::new();
     for function in &routine.functions {
         function.body.stmts.iter().for_each(|stmt| each_buffer(stmt, &mut |b| *uses.entry(b).or_insert(0usize) += 1));
@@ -38,44 +41,6 @@ fn share_from(routine: &mut Routine, least_bytes: usize) {
         routine.functions[number].body = body;
     }
 }
-
-/// What the rounds of a loop do with a buffer.
-#[derive(Clone, PartialEq, Debug)]
-struct Touch {
-    written: bool,
-    /// The row of each round, if there is one.
-    rows: Option<Rows>,
-}
-
-/// Round `i` keeps to the elements from `base + step * i + low` to `base + step * i + high`, which no other round reaches.
-#[derive(Clone, PartialEq, Debug)]
-struct Rows {
-    /// Counters of the loops around, and whatever else is known before the loop.
-    base: Affine,
-    step: i64,
-    low: i64,
-    high: i64,
-}
-
-impl Rows {
-    fn with(&self, other: &Rows) -> Option<Rows> {
-        let all = Rows { low: self.low.min(other.low), high: self.high.max(other.high), ..self.clone() };
-        (self.step == other.step && self.base == other.base && all.are_apart()).then_some(all)
-    }
-
-    fn are_apart(&self) -> bool {
-        self.step > 0 && self.high.checked_sub(self.low).is_some_and(|width| width < self.step)
-    }
-}
-
-impl Touch {
-    fn with(&self, other: &Touch) -> Touch {
-        let rows = self.rows.as_ref().zip(other.rows.as_ref()).and_then(|(a, b)| a.with(b));
-        Touch { written: self.written || other.written, rows }
-    }
-}
-
-type Touches = BTreeMap<BufferId, Touch>;
 
 /// A loop that may join others.
 struct Candidate {
@@ -89,7 +54,7 @@ struct Candidate {
 impl Candidate {
     /// The loop, taken out of the statement, if it carries nothing and does nothing that is seen from outside.
     fn of(stmt: &mut Stmt) -> Option<Candidate> {
-        let Stmt::For { index, count: Count::Const(count), reverse: false, carried, body, .. } = stmt else {
+        let Stmt::For { index, count: Count::Const(count), order: Order::Forward, carried, body, .. } = stmt else {
             return None;
         };
         let (touches, statements) = touches(body, *index).filter(|_| carried.is_empty() && *count > 1)?;
@@ -137,7 +102,7 @@ impl Candidate {
 
     fn into_loop(self) -> Stmt {
         let (count, carried, results) = (Count::Const(self.count), Vec::new(), Vec::new());
-        Stmt::For { index: self.index, count, reverse: false, carried, body: self.body, results }
+        Stmt::For { index: self.index, count, order: Order::Forward, carried, body: self.body, results }
     }
 }
 
@@ -168,7 +133,7 @@ impl Joiner<'_> {
                     fills.into_values().chain([next]).for_each(|next| last.join(next));
                     open = Some((last, Vec::new()));
                 }
-                (None, Some((last, mut between))) if may_come_before(&stmt, &last) => {
+                (None, Some((last, mut between))) if may_come_before(&stmt, &last.touches) => {
                     between.push(stmt);
                     open = Some((last, between));
                 }
@@ -216,120 +181,10 @@ impl Joiner<'_> {
     }
 }
 
-/// Whether a statement after a loop gives the same before it.
-fn may_come_before(stmt: &Stmt, last: &Candidate) -> bool {
-    match stmt {
-        Stmt::Const { .. } | Stmt::Let { .. } | Stmt::Index { .. } => true,
-        Stmt::Load { buffer, .. } => last.touches.get(buffer).is_none_or(|touch| !touch.written),
-        Stmt::Fill { buffer, .. } => !last.touches.contains_key(buffer),
-        _ => false,
-    }
-}
-
 fn touches_buffer(stmt: &Stmt, buffer: BufferId) -> bool {
     let mut found = false;
     each_buffer(stmt, &mut |b| found |= b == buffer);
     found
-}
-
-/// What the rounds of a loop touch, and how many statements there are; `None` when they are seen from outside.
-fn touches(body: &Block, index: Value) -> Option<(Touches, usize)> {
-    let mut all =
-        Collector { index, ranges: HashMap::new(), made: HashSet::new(), touches: Touches::new(), statements: 0 };
-    all.block(body)?;
-    Some((all.touches, all.statements))
-}
-
-struct Collector {
-    index: Value,
-    /// The greatest value of each counter inside.
-    ranges: HashMap<Value, i64>,
-    /// Other values of a round.
-    made: HashSet<Value>,
-    touches: Touches,
-    statements: usize,
-}
-
-impl Collector {
-    fn block(&mut self, block: &Block) -> Option<()> {
-        block.stmts.iter().try_for_each(|stmt| self.stmt(stmt))
-    }
-
-    fn stmt(&mut self, stmt: &Stmt) -> Option<()> {
-        self.statements += 1;
-        match stmt {
-            Stmt::Const { out, .. } | Stmt::Let { out, .. } | Stmt::Index { out, .. } => drop(self.made.insert(*out)),
-            Stmt::Load { out, buffer, at } => {
-                self.made.insert(*out);
-                self.touch(*buffer, at, Some(1), false);
-            }
-            Stmt::Store { buffer, at, .. } => self.touch(*buffer, at, Some(1), true),
-            Stmt::Fill { buffer, at, len, .. } => self.touch(*buffer, at, known(*len), true),
-            Stmt::Copy { to, to_at, from, from_at, len } => {
-                self.touch(*from, from_at, known(*len), false);
-                self.touch(*to, to_at, known(*len), true);
-            }
-            Stmt::For { index, count, carried, body, results, .. } => {
-                match count {
-                    Count::Const(n) => drop(self.ranges.insert(*index, n.saturating_sub(1) as i64)),
-                    Count::Value(_) => drop(self.made.insert(*index)),
-                }
-                self.made.extend(carried.iter().map(|c| c.param).chain(results.iter().copied()));
-                self.block(body)?;
-            }
-            Stmt::Pass { index, count, body, folds } => {
-                self.ranges.insert(*index, count.saturating_sub(1) as i64);
-                self.made.extend(folds.iter().map(|fold| fold.result));
-                body.iter().try_for_each(|stmt| self.stmt(stmt))?;
-            }
-            Stmt::While { carried, test, body, results } => {
-                self.made.extend(carried.iter().map(|c| c.param).chain(results.iter().copied()));
-                self.block(test)?;
-                self.block(body)?;
-            }
-            Stmt::If { then, otherwise, results, .. } => {
-                self.made.extend(results);
-                self.block(then)?;
-                self.block(otherwise)?;
-            }
-            Stmt::Runtime { name, inputs, outputs, .. } if name != "host" => {
-                let mut span = |s: &Span, written| self.touch(s.buffer, &s.at, Some(s.len as u64), written);
-                inputs.iter().for_each(|s| span(s, false));
-                outputs.iter().for_each(|s| span(s, true));
-            }
-            Stmt::Runtime { .. } | Stmt::Reserve { .. } | Stmt::Call { .. } | Stmt::Fail { .. } => return None,
-        }
-        Some(())
-    }
-
-    fn touch(&mut self, buffer: BufferId, at: &Affine, len: Option<u64>, written: bool) {
-        let touch = Touch { written, rows: self.rows(at, len) };
-        self.touches.entry(buffer).and_modify(|all| *all = all.with(&touch)).or_insert(touch);
-    }
-
-    /// `len` elements from there.
-    fn rows(&self, at: &Affine, len: Option<u64>) -> Option<Rows> {
-        let (mut low, mut high) = (at.offset, at.offset.checked_add(i64::try_from(len?).ok()?)?.checked_sub(1)?);
-        let mut base = Affine::default();
-        for &(value, step) in at.terms.iter().filter(|term| term.0 != self.index) {
-            match self.ranges.get(&value) {
-                Some(&greatest) => {
-                    let reach = step.checked_mul(greatest)?;
-                    low = low.checked_add(reach.min(0))?;
-                    high = high.checked_add(reach.max(0))?;
-                }
-                None if self.made.contains(&value) => return None,
-                None => base.terms.push((value, step)),
-            }
-        }
-        base.terms.sort();
-        let rows = Rows { base, step: at.coefficient(self.index), low, high };
-        rows.are_apart().then_some(rows)
-    }
-}
-
-fn known(count: Count) -> Option<u64> {
-    if let Count::Const(n) = count { Some(n) } else { None }
 }
 
 /// Gives buffers that only the rounds of one loop touch the memory of one round.
@@ -364,74 +219,6 @@ fn keep_rows(block: &mut Block, routine: &mut Routine, uses: &HashMap<BufferId, 
     }
 }
 
-/// The blocks in a statement.
-fn inner(stmt: &mut Stmt) -> [Option<&mut Block>; 2] {
-    match stmt {
-        Stmt::For { body, .. } => [Some(body), None],
-        Stmt::While { test, body, .. } => [Some(test), Some(body)],
-        Stmt::If { then, otherwise, .. } => [Some(then), Some(otherwise)],
-        _ => [None, None],
-    }
-}
-
-/// Whether a statement of a candidate reads a value, other than in the address of an element.
-fn reads(stmt: &Stmt, value: Value) -> bool {
-    let counts = |count: &Count| *count == Count::Value(value);
-    let any = |block: &Block| block.yields.contains(&value) || block.stmts.iter().any(|stmt| reads(stmt, value));
-    match stmt {
-        Stmt::Let { args, .. } => args.contains(&value),
-        Stmt::Index { at, .. } => at.coefficient(value) != 0,
-        Stmt::Store { value: stored, .. } => *stored == value,
-        Stmt::Fill { len, value: stored, .. } => counts(len) || *stored == value,
-        Stmt::Copy { len, .. } => counts(len),
-        Stmt::Pass { body, folds, .. } => {
-            body.iter().any(|stmt| reads(stmt, value)) || folds.iter().any(|fold| fold.item == value)
-        }
-        Stmt::For { count, carried, body, .. } => counts(count) || carried.iter().any(|c| c.init == value) || any(body),
-        Stmt::While { carried, test, body, .. } => carried.iter().any(|c| c.init == value) || any(test) || any(body),
-        Stmt::If { cond, then, otherwise, .. } => *cond == value || any(then) || any(otherwise),
-        _ => false,
-    }
-}
-
-/// Every mention of a buffer.
-fn each_buffer(stmt: &Stmt, see: &mut impl FnMut(BufferId)) {
-    match stmt {
-        Stmt::Const { .. } | Stmt::Let { .. } | Stmt::Index { .. } | Stmt::Fail { .. } => {}
-        Stmt::Load { buffer, .. } | Stmt::Store { buffer, .. } => see(*buffer),
-        Stmt::Fill { buffer, .. } | Stmt::Reserve { buffer, .. } => see(*buffer),
-        Stmt::Copy { to, from, .. } => [*to, *from].into_iter().for_each(see),
-        Stmt::Call { buffers, .. } => buffers.iter().copied().for_each(see),
-        Stmt::Runtime { inputs, outputs, .. } => inputs.iter().chain(outputs).map(|s| s.buffer).for_each(see),
-        Stmt::Pass { body, .. } => body.iter().for_each(|stmt| each_buffer(stmt, see)),
-        Stmt::For { body, .. } => body.stmts.iter().for_each(|stmt| each_buffer(stmt, see)),
-        Stmt::While { test: a, body: b, .. } | Stmt::If { then: a, otherwise: b, .. } => {
-            a.stmts.iter().chain(&b.stmts).for_each(|stmt| each_buffer(stmt, see));
-        }
-    }
-}
-
-/// Every place in a buffer that a statement says.
-fn each_place(stmt: &mut Stmt, change: &mut impl FnMut(BufferId, &mut Affine)) {
-    match stmt {
-        Stmt::Load { buffer, at, .. } | Stmt::Store { buffer, at, .. } | Stmt::Fill { buffer, at, .. } => {
-            change(*buffer, at);
-        }
-        Stmt::Copy { to, to_at, from, from_at, .. } => {
-            change(*to, to_at);
-            change(*from, from_at);
-        }
-        Stmt::Runtime { inputs, outputs, .. } => {
-            inputs.iter_mut().chain(outputs).for_each(|s| change(s.buffer, &mut s.at));
-        }
-        Stmt::Pass { body, .. } => body.iter_mut().for_each(|stmt| each_place(stmt, change)),
-        _ => {
-            let blocks = inner(stmt).into_iter().flatten();
-            blocks.for_each(|block| block.stmts.iter_mut().for_each(|stmt| each_place(stmt, change)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -445,7 +232,7 @@ mod tests {
         );
         let mut routine = Routine::parse(&text).expect("it is a routine");
         routine.buffers[2..].iter_mut().for_each(|buffer| buffer.storage = UNPLACED);
-        share_from(&mut routine, 0);
+        share_from(&mut routine, 0, usize::MAX);
         let text = routine.to_string().split_once("{\n").expect("a function").1.to_owned();
         text.lines().filter(|line| !line.contains("spare")).map(|line| format!("{line}\n")).collect()
     }

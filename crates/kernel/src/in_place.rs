@@ -1,7 +1,8 @@
 //! Which results of a routine may be written over which of its arguments.
 //!
 //! A result may lie in the memory of an argument when whatever the routine reads of the argument it reads before it
-//! writes there: in an earlier statement, or in the same round of loops whose rounds stay apart from each other.
+//! writes there: in an earlier statement, in the same round of loops whose rounds stay apart from each other, or at other elements
+//! than those written before.
 
 use crate::routine::{Affine, Block, BufferId, Count, Function, Routine, Stmt, Storage, Value};
 use std::collections::{HashMap, HashSet};
@@ -89,11 +90,10 @@ impl<'a> Order<'a> {
     fn allows(&self, input: BufferId, output: BufferId) -> bool {
         match (self.last.get(&input), self.first.get(&output)) {
             (None, _) => true,
-            (Some(read), Some(written)) if read == written => {
+            (Some(read), Some(written)) => {
                 let mut pair = Pair { input, output, named: &self.named, inner: HashMap::new() };
-                pair.stmt(&self.stmts[*read]).is_some()
+                read < written || pair.in_turn(&self.stmts[*written..=*read]).is_some()
             }
-            (Some(read), Some(written)) => read < written,
             (Some(_), None) => false,
         }
     }
@@ -156,6 +156,44 @@ impl<'a> Effects<'a> {
 }
 
 impl Pair<'_> {
+    /// Statements that are run once, of which each reads elsewhere than those before it have written.
+    fn in_turn(&mut self, stmts: &[Stmt]) -> Option<()> {
+        let mut written: Option<(i128, i128)> = None;
+        for stmt in stmts {
+            let effects = self.stmt(stmt)?;
+            if !(effects.reads || effects.writes) {
+                continue;
+            }
+            let all = self.reach(&effects);
+            if let (true, Some((low, high))) = (effects.reads, written) {
+                let (from, to) = all?;
+                if from <= high && low <= to {
+                    return None;
+                }
+            }
+            if effects.writes {
+                let (from, to) = all.unwrap_or((i128::MIN, i128::MAX));
+                written = Some(written.map_or((from, to), |(low, high)| (low.min(from), high.max(to))));
+            }
+        }
+        Some(())
+    }
+
+    /// The first and the last element that single loads and stores reach, where nothing else decides that.
+    fn reach(&self, effects: &Effects<'_>) -> Option<(i128, i128)> {
+        let mut reach: Option<(i128, i128)> = None;
+        for at in (!effects.stretches).then_some(&effects.elements)? {
+            let (mut from, mut to) = (at.offset as i128, at.offset as i128);
+            for (value, coefficient) in &at.terms {
+                let last = (*self.inner.get(value)?)?.saturating_sub(1);
+                let step = *coefficient as i128 * last as i128;
+                (from, to) = (from + step.min(0), to + step.max(0));
+            }
+            reach = Some(reach.map_or((from, to), |(low, high)| (low.min(from), high.max(to))));
+        }
+        reach
+    }
+
     fn block<'a>(&mut self, stmts: &'a [Stmt]) -> Option<Effects<'a>> {
         stmts.iter().try_fold(Effects::default(), |before, stmt| {
             let now = self.stmt(stmt)?;
@@ -308,6 +346,24 @@ mod tests {
         assert_eq!(of(&format!("%4: f64 = const 0.0 fill b2[0; 12] = %4 {read} {write}"))[0], [1]);
         let body = |order: &str| of(&format!("for %4 in 0..3 {{ {order} }}")).remove(0);
         assert_eq!(body(&format!("{read} {write}")), [1], "the next round reads what this one wrote");
+    }
+
+    #[test]
+    fn stretches_are_read_where_nothing_was_written_before() {
+        let stretches = |first: &str, second: &str| {
+            of(&format!(
+                "for %0 in 0..2 parallel 1 {{ pass %1 in 0..4 {{ %2: f64 = load b0[{first}] store b2[4*%0 + %1] = %2 }} }}
+                 pass %3 in 0..4 {{ %4: f64 = load b0[{second}] store b2[%3 + 8] = %4 }}"
+            ))
+            .remove(0)
+        };
+        assert_eq!(stretches("4*%0 + %1", "%3 + 8"), [0, 1]);
+        assert_eq!(stretches("4*%0 + %1", "%3 + 7"), [1], "the last of the first ones is read once more");
+        assert_eq!(stretches("%1", "%3 + 8"), [1], "rounds of the first meet");
+        assert_eq!(
+            of("copy b2[0; 8] = b0[0] pass %0 in 0..4 { %1: f64 = load b0[%0 + 8] store b2[%0 + 8] = %1 }")[0],
+            [1]
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@
 use crate::dtype::{DType, Element, Scalar};
 use crate::reduce::{Stream, identity};
 use crate::routine::{
-    Affine, Block, BufferId, Carried, Count, Fold, Function, Library, Routine, Span, Status, Stmt, Storage, Value,
+    Affine, Block, BufferId, Carried, Count, Fold, Function, Library, Order, Routine, Span, Status, Stmt, Storage,
+    Value,
 };
 use crate::scalar::{Binary, binary_fn};
 use crate::with_element;
@@ -62,7 +63,7 @@ pub const POISON: u8 = 0xa5;
 pub fn interpret(routine: &Routine, inputs: &[&[u8]], outputs: &mut [&mut [u8]], library: &dyn Library) -> Status {
     let entry = routine.functions.last().expect("a routine has an entry");
     let outputs = outputs.iter_mut().map(|output| &mut **output).collect();
-    let mut machine = Machine { routine, library, memory: Memory::new(routine, inputs, outputs), pass: None };
+    let mut machine = Machine { routine, library, memory: Memory::new(routine, inputs, outputs), watched: Vec::new() };
     match machine.call(entry, Vec::new(), &[]) {
         Ok(_) => Status::Fine,
         Err(status) => status,
@@ -76,8 +77,8 @@ struct Machine<'a> {
     routine: &'a Routine,
     library: &'a dyn Library,
     memory: Memory<'a>,
-    /// Of the pass being run, if it writes.
-    pass: Option<Rounds>,
+    /// Of the parallel loop and the pass being run, the latter if it writes.
+    watched: Vec<Rounds>,
 }
 
 /// One call of a function.
@@ -158,11 +159,14 @@ impl Machine<'_> {
                 self.watch(&place, true);
                 self.memory.store(&place, frame.bits(*value));
             }
-            Stmt::For { index, count, reverse, carried, body, results } => {
+            Stmt::For { index, count, order: Order::Parallel { .. }, body, .. } => {
+                self.run_parallel(frame, *index, frame.count(*count), body)?;
+            }
+            Stmt::For { index, count, order, carried, body, results } => {
                 let n = frame.count(*count);
                 let mut state = initial(frame, carried);
                 for round in 0..n {
-                    frame.set(*index, if *reverse { n - 1 - round } else { round } as u64);
+                    frame.set(*index, if *order == Order::Reverse { n - 1 - round } else { round } as u64);
                     frame.set_all(carried.iter().map(|c| c.param), &state);
                     state = self.block(frame, body)?;
                 }
@@ -187,6 +191,7 @@ impl Machine<'_> {
             }
             Stmt::Fill { buffer, at, len, value } => {
                 let place = self.place(frame, *buffer, frame.affine(at), frame.count(*len));
+                self.watch(&place, true);
                 self.memory.fill(&place, frame.bits(*value));
             }
             Stmt::Copy { to, to_at, from, from_at, len } => {
@@ -194,6 +199,8 @@ impl Machine<'_> {
                 let to = self.place(frame, *to, frame.affine(to_at), len);
                 let from = self.place(frame, *from, frame.affine(from_at), len);
                 assert!(!to.overlaps(&from), "{stmt:?} copies between stretches that overlap");
+                self.watch(&from, false);
+                self.watch(&to, true);
                 let data = self.memory.bytes(&from).to_vec();
                 self.memory.bytes_mut(&to).copy_from_slice(&data);
             }
@@ -215,18 +222,32 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// The last round first, and each on local memory of its own.
+    fn run_parallel(&mut self, frame: &mut Frame, index: Value, count: i64, body: &Block) -> Run<()> {
+        self.watched.push(Rounds::of("a parallel loop"));
+        for round in (0..count).rev() {
+            self.watched[0].now = round as u64;
+            self.memory.local.fill(POISON);
+            frame.set(index, round as u64);
+            self.block(frame, body)?;
+        }
+        self.watched.pop();
+        Ok(())
+    }
+
     fn run_pass(&mut self, frame: &mut Frame, index: Value, count: u64, body: &[Stmt], folds: &[Fold]) -> Run<()> {
         let mut results: Vec<_> = folds.iter().map(|f| accumulator(f.op, frame.function.dtype(f.result))).collect();
-        self.pass = body.iter().any(|stmt| matches!(stmt, Stmt::Store { .. })).then(Rounds::default);
+        let writes = body.iter().any(|stmt| matches!(stmt, Stmt::Store { .. }));
+        self.watched.extend(writes.then(|| Rounds::of("a pass")));
         for round in 0..count {
-            if let Some(rounds) = &mut self.pass {
+            if writes && let Some(rounds) = self.watched.last_mut() {
                 rounds.now = round;
             }
             frame.set(index, round);
             body.iter().try_for_each(|stmt| self.stmt(frame, stmt))?;
             folds.iter().zip(&mut results).for_each(|(fold, result)| result.push(frame.bits(fold.item)));
         }
-        self.pass = None;
+        self.watched.truncate(self.watched.len() - writes as usize);
         folds.iter().zip(results).for_each(|(fold, result)| frame.set(fold.result, result.finish()));
         Ok(())
     }
@@ -242,6 +263,8 @@ impl Machine<'_> {
             let mut others = inputs.iter().chain(&outputs[..i]);
             assert!(others.all(|other| !other.overlaps(output)), "{name} is handed spans that overlap");
         }
+        inputs.iter().for_each(|place| self.watch(place, false));
+        outputs.iter().for_each(|place| self.watch(place, true));
         let read: Vec<&[u8]> = inputs.iter().map(|place| self.memory.bytes(place)).collect();
         let mut written: Vec<Vec<u8>> = outputs.iter().map(|place| self.memory.bytes(place).to_vec()).collect();
         let mut slices: Vec<&mut [u8]> = written.iter_mut().map(Vec::as_mut_slice).collect();
@@ -258,6 +281,7 @@ impl Machine<'_> {
             Storage::Input(i) => (Region::Input(i), 0, buffer.len),
             Storage::Output(i) => (Region::Output(i), 0, buffer.len),
             Storage::Arena(start) => (Region::Arena, start, buffer.len),
+            Storage::Local(start) => (Region::Local, start, buffer.len),
             Storage::Growable => (Region::Growable(root), 0, self.memory.growable[&root].len() / size),
             Storage::Param(_) => unreachable!("parameters are bound to other storage"),
         };
@@ -267,11 +291,9 @@ impl Machine<'_> {
         Place { dtype: buffer.dtype, region, bytes: start..start + len as usize * size }
     }
 
-    /// Notes an access of the pass being run.
+    /// Notes an access in what is being run.
     fn watch(&mut self, place: &Place, write: bool) {
-        if let Some(rounds) = &mut self.pass {
-            rounds.access(place, write);
-        }
+        self.watched.iter_mut().for_each(|rounds| rounds.access(place, write));
     }
 }
 
@@ -323,6 +345,7 @@ enum Region {
     Input(u32),
     Output(u32),
     Arena,
+    Local,
     Growable(BufferId),
 }
 
@@ -336,6 +359,7 @@ struct Memory<'a> {
     inputs: &'a [&'a [u8]],
     outputs: Vec<&'a mut [u8]>,
     arena: Vec<u8>,
+    local: Vec<u8>,
     growable: HashMap<BufferId, Vec<u8>>,
 }
 
@@ -348,11 +372,12 @@ impl<'a> Memory<'a> {
                 Storage::Input(at) => assert_eq!(inputs[at as usize].len(), bytes, "bytes of input {at}"),
                 Storage::Output(at) => assert_eq!(outputs[at as usize].len(), bytes, "bytes of output {at}"),
                 Storage::Growable => drop(growable.insert(BufferId(i as u32), Vec::new())),
-                Storage::Arena(_) | Storage::Param(_) => {}
+                Storage::Arena(_) | Storage::Local(_) | Storage::Param(_) => {}
             }
         }
         outputs.iter_mut().for_each(|output| output.fill(POISON));
-        Memory { inputs, outputs, arena: vec![POISON; routine.arena], growable }
+        let [arena, local] = [routine.arena, routine.local].map(|bytes| vec![POISON; bytes]);
+        Memory { inputs, outputs, arena, local, growable }
     }
 
     fn bytes(&self, place: &Place) -> &[u8] {
@@ -360,6 +385,7 @@ impl<'a> Memory<'a> {
             Region::Input(i) => self.inputs[i as usize],
             Region::Output(i) => self.outputs[i as usize],
             Region::Arena => &self.arena,
+            Region::Local => &self.local,
             Region::Growable(id) => &self.growable[&id],
         };
         &all[place.bytes.clone()]
@@ -370,6 +396,7 @@ impl<'a> Memory<'a> {
             Region::Input(i) => panic!("input {i} is written"),
             Region::Output(i) => &mut *self.outputs[i as usize],
             Region::Arena => &mut self.arena,
+            Region::Local => &mut self.local,
             Region::Growable(id) => self.growable.get_mut(&id).expect("all growable buffers are there"),
         };
         &mut all[place.bytes.clone()]
@@ -408,9 +435,9 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Which round of a pass touched which byte.
-#[derive(Default)]
+/// Which round touched which byte.
 struct Rounds {
+    of: &'static str,
     now: u64,
     bytes: HashMap<(Region, usize), Touched>,
 }
@@ -424,13 +451,21 @@ struct Touched {
 }
 
 impl Rounds {
+    fn of(what: &'static str) -> Rounds {
+        Rounds { of: what, now: 0, bytes: HashMap::new() }
+    }
+
     fn access(&mut self, place: &Place, write: bool) {
+        // Each round of a parallel loop has local memory of its own; passes are inside of one.
+        if place.region == Region::Local && self.of != "a pass" {
+            return;
+        }
         let now = self.now;
         for byte in place.bytes.clone() {
             let touched = self.bytes.entry((place.region, byte)).or_default();
             let other = |round: Option<u64>| round.is_some_and(|round| round != now);
             let conflict = other(touched.written) || write && (other(touched.read) || touched.shared);
-            assert!(!conflict, "round {now} of a pass and another meet at byte {byte} of {:?}", place.region);
+            assert!(!conflict, "round {now} of {} and another meet at byte {byte} of {:?}", self.of, place.region);
             if write {
                 touched.written = Some(now);
             } else {
@@ -649,6 +684,32 @@ mod tests {
         meet("%1: f64 = load b1[%0] store b1[%0 + 1] = %1");
         meet("%1: f64 = load b1[%0 + 1] store b1[%0] = %1");
         meet("%1: f64 = load b1[2] store b1[%0] = %1");
+    }
+
+    #[test]
+    fn rounds_of_a_parallel_loop_must_not_meet() {
+        let local = |body: &str| {
+            let text = format!(
+                "routine arena 0 local 64 buffer b0: f64[4] input 0 buffer b1: f64[4] output 0 buffer b2: f64[2] local 0
+                 function f0 \"main\" () {{ for %0 in 0..4 parallel 2 {{ {body} }} }}"
+            );
+            let routine = Routine::parse(&text).unwrap();
+            assert_eq!(verify(&routine), Ok(()));
+            let (x, mut y) = (bytes(&[1.0, 2.0, 3.0, 4.0]), vec![0; 32]);
+            assert_eq!(interpret(&routine, &[&x], &mut [&mut y], &Scale), Status::Fine);
+            elements::<f64>(&y)
+        };
+        let kept = "copy b2[0; 1] = b0[%0] %1: f64 = load b2[0] %2: f64 = add %1, %1 store b1[%0] = %2";
+        assert_eq!(local(kept), [2.0, 4.0, 6.0, 8.0]);
+        let left = "copy b2[0; 1] = b0[%0] %1: f64 = load b2[1] store b1[%0] = %1";
+        let poison = f64::from_bits(u64::from_le_bytes([POISON; 8]));
+        assert_eq!(local(left), [poison; 4], "no round finds what another left");
+        let meet = |body: &str| panics(&format!("for %0 in 0..3 parallel 1 {{ {body} }}"), "of a parallel loop");
+        meet("%1: f64 = const 0.0 store b1[0] = %1");
+        meet("%1: f64 = const 0.0 fill b1[%0; 2] = %1");
+        meet("copy b1[%0; 1] = b1[%0 + 1]");
+        meet("pass %1 in 0..2 { %2: f64 = const 0.0 store b1[%0 + %1] = %2 }");
+        meet("%1: f64 = load b1[3] store b1[%0 + 1] = %1");
     }
 
     #[test]

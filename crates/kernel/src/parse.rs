@@ -7,8 +7,8 @@
 
 use crate::dtype::{DType, Scalar};
 use crate::routine::{
-    Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, MAX_NESTING, Routine, Span, Stmt,
-    Storage, Value,
+    Affine, Block, Buffer, BufferId, Carried, Count, Fold, Function, FunctionId, MAX_NESTING, Order, Routine, Span,
+    Stmt, Storage, Value,
 };
 use crate::scalar::{Binary, Comparison, ScalarOp, Unary};
 use std::collections::BTreeMap;
@@ -49,6 +49,9 @@ impl Parser<'_> {
         self.expect_word("routine")?;
         self.expect_word("arena")?;
         let mut routine = Routine { arena: self.number()?, ..Routine::default() };
+        if self.eat_word("local") {
+            routine.local = self.number()?;
+        }
         while self.eat_word("buffer") {
             self.expect_number_of('b', routine.buffers.len())?;
             routine.buffers.push(self.buffer()?);
@@ -71,6 +74,7 @@ impl Parser<'_> {
             "input" => Storage::Input(self.after_word()?),
             "output" => Storage::Output(self.after_word()?),
             "arena" => Storage::Arena(self.after_word()?),
+            "local" => Storage::Local(self.after_word()?),
             "param" => Storage::Param(self.after_word()?),
             "growable" => {
                 self.word();
@@ -176,14 +180,21 @@ impl Parser<'_> {
         Ok(Stmt::Let { out, op, args: args.into() })
     }
 
+    fn order(&mut self) -> Parsed<Order> {
+        if self.eat_word("parallel") {
+            return Ok(Order::Parallel { grain: self.number()? });
+        }
+        Ok(if self.eat_word("reverse") { Order::Reverse } else { Order::Forward })
+    }
+
     /// A statement with any number of results.
     fn compound(&mut self, results: Vec<Value>) -> Parsed<Stmt> {
         match self.word() {
             "for" => {
                 let (index, count) = self.range(Self::count)?;
-                let reverse = self.eat_word("reverse");
+                let order = self.order()?;
                 let carried = self.carried()?;
-                Ok(Stmt::For { index, count, reverse, carried, body: self.block()?, results })
+                Ok(Stmt::For { index, count, order, carried, body: self.block()?, results })
             }
             "while" => {
                 let carried = self.carried()?;

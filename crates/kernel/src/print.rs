@@ -16,7 +16,7 @@
 //! ```
 
 use crate::routine::{
-    Affine, Block, BufferId, Carried, Count, Function, FunctionId, Routine, Span, Stmt, Storage, Value,
+    Affine, Block, BufferId, Carried, Count, Function, FunctionId, Order, Routine, Span, Stmt, Storage, Value,
 };
 use crate::scalar::ScalarOp;
 use std::fmt::{self, Arguments, Display, Formatter, Write};
@@ -43,7 +43,11 @@ impl Routine {
     }
 
     fn print(&self, f: &mut dyn Write, note: Option<&dyn Fn(u32) -> Option<String>>) -> fmt::Result {
-        writeln!(f, "routine arena {}", self.arena)?;
+        write!(f, "routine arena {}", self.arena)?;
+        if self.local > 0 {
+            write!(f, " local {}", self.local)?;
+        }
+        writeln!(f)?;
         for (i, buffer) in self.buffers.iter().enumerate() {
             writeln!(f, "buffer b{i}: {}[{}] {}", buffer.dtype, buffer.len, buffer.storage)?;
         }
@@ -76,8 +80,19 @@ impl Display for Storage {
             Storage::Input(i) => write!(f, "input {i}"),
             Storage::Output(i) => write!(f, "output {i}"),
             Storage::Arena(at) => write!(f, "arena {at}"),
+            Storage::Local(at) => write!(f, "local {at}"),
             Storage::Growable => write!(f, "growable"),
             Storage::Param(i) => write!(f, "param {i}"),
+        }
+    }
+}
+
+impl Display for Order {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Order::Forward => Ok(()),
+            Order::Reverse => write!(f, " reverse"),
+            Order::Parallel { grain } => write!(f, " parallel {grain}"),
         }
     }
 }
@@ -273,10 +288,9 @@ impl Printer<'_, '_> {
             Stmt::Index { out, at } => self.line(format_args!("{} = index {at}", def(out))),
             Stmt::Load { out, buffer, at } => self.line(format_args!("{} = load {buffer}[{at}]", def(out))),
             Stmt::Store { buffer, at, value } => self.line(format_args!("store {buffer}[{at}] = {value}")),
-            Stmt::For { index, count, reverse, carried, body, results } => {
-                let reverse = if *reverse { " reverse" } else { "" };
+            Stmt::For { index, count, order, carried, body, results } => {
                 let (results, carry) = (Results(function, results), Carry(function, carried));
-                self.line(format_args!("{results}for {index} in 0..{count}{reverse}{carry} {{"))?;
+                self.line(format_args!("{results}for {index} in 0..{count}{order}{carry} {{"))?;
                 self.inside(body)?;
                 self.line(format_args!("}}"))
             }

@@ -57,7 +57,7 @@ pub struct FunctionId(pub u32);
 /// let store = Stmt::Store { buffer: BufferId(0), at: Affine::constant(0), value: out };
 /// main.body = Block { stmts: vec![constant, store], yields: Vec::new() };
 /// let result = Buffer { dtype: DType::F64, len: 1, storage: Storage::Output(0) };
-/// let routine = Routine { buffers: vec![result], functions: vec![main], arena: 0 };
+/// let routine = Routine { buffers: vec![result], functions: vec![main], ..Routine::default() };
 /// assert_eq!(verify(&routine), Ok(()));
 /// assert!(routine.to_string().contains("store b0[0] = %0"));
 /// ```
@@ -69,6 +69,8 @@ pub struct Routine {
     pub functions: Vec<Function>,
     /// Bytes of the arena that one call needs (64-byte aligned).
     pub arena: usize,
+    /// Bytes that each thread in a parallel loop needs for itself (64-byte aligned).
+    pub local: usize,
 }
 
 /// A stretch of elements of one dtype.
@@ -106,6 +108,9 @@ pub enum Storage {
     Output(u32),
     /// At this byte offset of the arena. Buffers may share bytes when their uses do not overlap in time.
     Arena(usize),
+    /// At this byte offset of the memory that a thread in a parallel loop has for itself: only one such loop touches it, and
+    /// a round finds nothing there that another has left.
+    Local(usize),
     /// Grown by [`Stmt::Reserve`], kept until the call ends. Contents survive growth.
     Growable,
     /// The i-th buffer parameter of the function whose body names it; bound by [`Stmt::Call`].
@@ -214,6 +219,33 @@ pub enum Count {
     Const(u64),
     /// An `i64` value; negative means 0.
     Value(Value),
+}
+
+/// In which order the rounds of a loop are run.
+///
+/// ```
+/// use wengert_kernel::routine::{Order, Routine, Stmt};
+///
+/// let routine = Routine::parse(r#"
+///     routine arena 0
+///     buffer b0: i64[100] output 0
+///     function f0 "count" () { for %0 in 0..100 parallel 25 { store b0[%0] = %0 } }"#).unwrap();
+/// let Stmt::For { order, .. } = &routine.functions[0].body.stmts[0] else { unreachable!() };
+/// assert_eq!(*order, Order::Parallel { grain: 25 });
+/// assert_eq!(order.to_string(), " parallel 25");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Order {
+    /// Upwards.
+    #[default]
+    Forward,
+    /// Downwards.
+    Reverse,
+    /// Any, on several threads: no round reads or writes an element that another round writes.
+    Parallel {
+        /// Rounds that one thread runs at a time, at least 1: fewer are not worth handing out.
+        grain: u64,
+    },
 }
 
 /// A value carried by a loop: `param` is `init` in the first round and what the body yielded after it.
@@ -332,14 +364,15 @@ pub enum Stmt {
         /// What.
         value: Value,
     },
-    /// `for index in 0..count` (downwards when `reverse`), in order.
+    /// `for index in 0..count`. When it is parallel, the count is known, nothing is carried, and no round ends the routine,
+    /// grows a buffer, calls the host or a function, or runs another parallel loop.
     For {
         /// The counter, `i64`.
         index: Value,
         /// Rounds.
         count: Count,
-        /// From `count - 1` down to 0.
-        reverse: bool,
+        /// From 0 up, from `count - 1` down, or any.
+        order: Order,
         /// Carried scalars.
         carried: Vec<Carried>,
         /// Yields the carried values of the next round.

@@ -8,8 +8,8 @@ use crate::dtype::DType;
 use crate::print::first_line;
 use crate::reduce::is_reduction;
 use crate::routine::{
-    Affine, Block, BufferId, Carried, Count, Fold, Function, FunctionId, MAX_NESTING, Routine, Span, Stmt, Storage,
-    Value,
+    Affine, Block, BufferId, Carried, Count, Fold, Function, FunctionId, MAX_NESTING, Order, Routine, Span, Stmt,
+    Storage, Value,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -48,6 +48,10 @@ fn buffers(routine: &Routine) -> Checked {
             Storage::Arena(at) if at % ALIGN != 0 => return fail("is not aligned in the arena"),
             Storage::Arena(at) if at.checked_add(bytes).is_none_or(|end| end > routine.arena) => {
                 return fail("ends outside the arena");
+            }
+            Storage::Local(at) if at % ALIGN != 0 => return fail("is not aligned in local memory"),
+            Storage::Local(at) if at.checked_add(bytes).is_none_or(|end| end > routine.local) => {
+                return fail("ends outside local memory");
             }
             Storage::Output(number) if !outputs.insert(number) => return fail("is an output that is another's too"),
             Storage::Growable if buffer.len != 0 => return fail("is growable, so its length must be 0"),
@@ -107,6 +111,8 @@ struct Checker<'a> {
     /// The visible values in order of definition; a block's end cuts it.
     scope: Vec<Value>,
     depth: usize,
+    /// In a parallel loop.
+    parallel: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -121,6 +127,7 @@ impl<'a> Checker<'a> {
             visible: values,
             scope: Vec::new(),
             depth: 0,
+            parallel: false,
         }
     }
 
@@ -169,6 +176,12 @@ impl<'a> Checker<'a> {
     }
 
     fn stmt(&mut self, stmt: &Stmt) -> Checked {
+        let alone = match stmt {
+            Stmt::Reserve { .. } | Stmt::Call { .. } | Stmt::Fail { .. } => true,
+            Stmt::Runtime { name, .. } => name == "host",
+            _ => false,
+        };
+        ensure(!(alone && self.parallel), || "it does not belong in a parallel loop".into())?;
         match stmt {
             Stmt::Const { out, value } => {
                 let width = 8 * value.dtype.size() as u32;
@@ -197,8 +210,11 @@ impl<'a> Checker<'a> {
                 let dtype = self.written(*buffer)?;
                 self.used_as(*value, dtype)
             }
-            Stmt::For { index, count, carried, body, results, .. } => {
+            Stmt::For { index, count, order, carried, body, results } => {
                 self.count(count)?;
+                if let Order::Parallel { grain } = *order {
+                    return self.parallel(*index, *count, grain, carried, body);
+                }
                 let outside = self.carried(carried)?;
                 self.define_as(*index, DType::I64)?;
                 self.block(body, |checker, yields| checker.all_used_as(yields, &checker.dtypes(carried)))?;
@@ -255,6 +271,21 @@ impl<'a> Checker<'a> {
                 self.used_as(*lane, DType::I64)
             }
         }
+    }
+
+    fn parallel(&mut self, index: Value, count: Count, grain: u64, carried: &[Carried], body: &Block) -> Checked {
+        ensure(!self.parallel, || "a parallel loop is inside another".into())?;
+        ensure(grain > 0 && matches!(count, Count::Const(_)), || {
+            "a parallel loop has a known count and a grain".into()
+        })?;
+        ensure(carried.is_empty(), || "a parallel loop carries nothing".into())?;
+        let outside = self.scope.len();
+        self.define_as(index, DType::I64)?;
+        self.parallel = true;
+        self.block(body, |checker, yields| checker.all_used_as(yields, &[]))?;
+        self.parallel = false;
+        self.forget(outside);
+        Ok(())
     }
 
     fn pass(&mut self, index: Value, count: u64, body: &[Stmt], folds: &[Fold]) -> Checked {
@@ -342,6 +373,8 @@ impl<'a> Checker<'a> {
         let buffer = self.routine.buffers.get(id.0 as usize).ok_or_else(|| format!("there is no {id}"))?;
         let foreign = matches!(buffer.storage, Storage::Param(_)) && !self.function.buffer_params.contains(&id);
         ensure(!foreign, || format!("{id} is another function's parameter"))?;
+        let local = matches!(buffer.storage, Storage::Local(_));
+        ensure(!local || self.parallel, || format!("{id} is local, and this is no parallel loop"))?;
         self.demand(id, Demand::READ)?;
         Ok(buffer.dtype)
     }
@@ -518,6 +551,28 @@ mod tests {
     }
 
     #[test]
+    fn parallel_loops() {
+        assert_eq!(body("for %0 in 0..3 parallel 2 { %1: f64 = load b0[%0] store b1[%0] = %1 }"), Ok(()));
+        rejected("for %0 in 0..3 parallel 0 { }", "a known count and a grain");
+        rejected("%0: i64 = const 3 for %1 in 0..%0 parallel 1 { }", "a known count and a grain");
+        rejected(
+            "%0: i64 = const 3 %1: i64 = for %2 in 0..3 parallel 1 carry (%3: i64 = %0) { yield %3 }",
+            "carries nothing",
+        );
+        rejected("for %0 in 0..3 parallel 1 { for %1 in 0..3 parallel 1 { } }", "inside another");
+        for alone in ["%1: i64 = const 1 reserve b3, %1", "call f0(; b1, b0)", "runtime \"host\" (; -> )"] {
+            rejected(&format!("for %0 in 0..3 parallel 1 {{ {alone} }}"), "does not belong in a parallel loop");
+        }
+        let local = |body: &str| {
+            let text =
+                format!("routine arena 0 local 64 buffer b0: f64[8] local 0 function f0 \"main\" () {{ {body} }}");
+            verify(&Routine::parse(&text).unwrap())
+        };
+        assert_eq!(local("for %0 in 0..3 parallel 1 { %1: f64 = const 0.0 store b0[0] = %1 }"), Ok(()));
+        assert!(local("%0: f64 = load b0[0]").unwrap_err().contains("b0 is local, and this is no parallel loop"));
+    }
+
+    #[test]
     fn calls() {
         assert_eq!(body("call f0(; b1, b0)"), Ok(()));
         assert_eq!(body("call f0(; b3, b1)"), Ok(()));
@@ -563,6 +618,7 @@ mod tests {
         };
         assert_eq!(of("buffer b0: f64[8] arena 0 buffer b1: f64[16] arena 0 buffer b2: f64[8] arena 64"), Ok(()));
         assert!(of("buffer b0: f64[8] arena 8").unwrap_err().contains("not aligned"));
+        assert!(of("buffer b0: f64[1] local 0").unwrap_err().contains("ends outside local memory"));
         assert!(of("buffer b0: f64[9] arena 64").unwrap_err().contains("ends outside"));
         assert!(of("buffer b0: u8[0] arena 18446744073709551552").unwrap_err().contains("ends outside"));
         assert!(of("buffer b0: f64[2305843009213693952] input 0").unwrap_err().contains("too large"));

@@ -2,7 +2,6 @@
 
 use crate::Error;
 use crate::Listing;
-use crate::control::in_default_mode;
 use crate::frame::{ALIGN, CHECK, FINE, Frame, Growable, Layout};
 use crate::host;
 use crate::isa::{Effort, isa};
@@ -14,6 +13,7 @@ use std::alloc::{self, alloc, dealloc};
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use wengert_kernel::routine::Status;
+use wengert_runtime::in_default_mode;
 
 thread_local! {
     /// Calls of machine code by this thread so far. (One count for all would be written by all threads at each call.)
@@ -68,7 +68,9 @@ pub struct Code {
     entry: unsafe extern "C" fn(*mut Frame) -> u32,
     module: Option<JITModule>,
     layout: Layout,
+    /// Of the block, and before the frame in it.
     block_bytes: usize,
+    scratch_bytes: usize,
     inputs: usize,
     outputs: usize,
     growable_limit: u64,
@@ -100,7 +102,7 @@ pub(crate) struct Interface {
     pub layout: Layout,
     pub inputs: usize,
     pub outputs: usize,
-    pub block_bytes: usize,
+    pub scratch_bytes: usize,
     pub growable_limit: u64,
     pub constants: Vec<Box<[i64]>>,
     pub listing: Option<Listing>,
@@ -148,13 +150,17 @@ impl Code {
         let ends = object.starts.iter().skip(1).chain([&bytes]);
         let stretch = |(&from, &to): (&usize, &usize)| (start.addr() + from, to - from);
         let stretches = object.starts.iter().zip(ends).map(stretch).collect();
-        let Interface { layout, inputs, outputs, block_bytes, growable_limit, constants, listing } = interface;
+        let Interface { layout, inputs, outputs, scratch_bytes, growable_limit, constants, listing } = interface;
+        // Passes keep tiles in whole lines of the cache.
+        let scratch_bytes = scratch_bytes.next_multiple_of(ALIGN);
+        let block_bytes = layout.end.saturating_add(scratch_bytes);
         Ok(Code {
             entry,
             stretches,
             module: Some(module),
             layout,
             block_bytes,
+            scratch_bytes,
             inputs,
             outputs,
             growable_limit,
@@ -205,15 +211,17 @@ impl Code {
             return Status::Memory { bytes: self.block_bytes as u64 };
         };
         // SAFETY: as above.
-        let status = unsafe { self.run(block.data.cast(), inputs, outputs) };
+        let status = unsafe { self.run(block.data, inputs, outputs) };
         block.give_back();
         status
     }
 
     /// # Safety
-    /// `frame` begins a block of `self.block_bytes`, aligned; the rest as for [`Code::call`].
+    /// `block` begins a block of `self.block_bytes`, aligned; the rest as for [`Code::call`].
     #[inline]
-    unsafe fn run(&self, frame: *mut Frame, inputs: &[*const u8], outputs: &[*mut u8]) -> Status {
+    unsafe fn run(&self, block: *mut u8, inputs: &[*const u8], outputs: &[*mut u8]) -> Status {
+        // SAFETY: the block is large enough.
+        let frame = unsafe { block.add(self.scratch_bytes).cast::<Frame>() };
         let head = Frame {
             inputs: inputs.as_ptr(),
             outputs: outputs.as_ptr(),
@@ -222,6 +230,11 @@ impl Code {
             refused: 0,
             held: 0,
             limit: self.growable_limit,
+            // SAFETY: likewise.
+            arena: unsafe { frame.byte_add(self.layout.arena).cast() },
+            scratch: self.scratch_bytes,
+            shared: self.layout.local,
+            own: self.layout.arena,
         };
         // SAFETY: the block is large enough for the header and the descriptors, and no one else's; the machine code is
         // the entry of a routine with this layout, and alive as long as `self`.
@@ -328,8 +341,8 @@ impl Drop for Code {
 struct Small([u8; SMALL]);
 
 /// Memory of one call, kept by the thread between calls.
-struct Block {
-    data: *mut u8,
+pub(crate) struct Block {
+    pub data: *mut u8,
     bytes: usize,
 }
 
@@ -339,7 +352,7 @@ thread_local! {
 
 impl Block {
     /// The thread's spare block, or a new one; `None` when memory is refused.
-    fn take(bytes: usize) -> Option<Block> {
+    pub fn take(bytes: usize) -> Option<Block> {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         if let Some(block) = spare
             && block.bytes >= bytes
@@ -351,7 +364,7 @@ impl Block {
         (!data.is_null()).then_some(Block { data, bytes })
     }
 
-    fn give_back(self) {
+    pub fn give_back(self) {
         if self.bytes <= MOST_KEPT {
             // When the thread is ending the block is dropped.
             _ = SPARE.try_with(|spare| spare.set(Some(self)));

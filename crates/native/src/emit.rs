@@ -3,7 +3,7 @@
 //! Every machine function takes the address of the call's block and its scalar parameters, and returns a status.
 //! Scalars are SSA values. Addresses are a base, the varying terms and a constant that goes into the instruction.
 
-use crate::frame::{CAPACITY, CHECK, CHECK_NUMBER, FINE, LANE};
+use crate::frame::{ARENA, CAPACITY, CHECK, CHECK_NUMBER, FINE, LANE};
 use crate::host;
 use crate::memory::{Bases, Flags};
 use crate::scalar::scalar_type;
@@ -17,7 +17,9 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
 use std::collections::HashMap;
 use wengert_kernel::Scalar;
-use wengert_kernel::routine::{Block, BufferId, Carried, Count, Function, FunctionId, Span, Stmt, Storage, Value};
+use wengert_kernel::routine::{
+    Block, BufferId, Carried, Count, Function, FunctionId, Order, Span, Stmt, Storage, Value,
+};
 
 /// One machine function in the making.
 pub(crate) struct Emitter<'a, 'f> {
@@ -29,8 +31,12 @@ pub(crate) struct Emitter<'a, 'f> {
     pub function: &'a Function,
     /// Its number.
     pub id: FunctionId,
-    /// The call's block.
+    /// The call's block, or the thread's.
     pub frame: Ssa,
+    /// Where the arena begins, in functions that several threads may be in.
+    pub arena: Option<Ssa>,
+    /// The rounds of a parallel loop that the function runs: the first and the end.
+    range: Option<(Ssa, Ssa)>,
     values: Vec<Option<Ssa>>,
     constants: HashMap<Value, Scalar>,
     /// Buffers whose beginning is at hand.
@@ -44,9 +50,13 @@ pub(crate) struct Emitter<'a, 'f> {
 }
 
 /// The signature of a function of the routine.
-pub(crate) fn signature(function: &Function, call_conv: CallConv) -> Signature {
+pub(crate) fn signature(unit: &Unit<'_>, id: FunctionId, call_conv: CallConv) -> Signature {
+    let function = unit.function(id);
     let mut signature = Signature::new(call_conv);
     signature.params.push(AbiParam::new(types::I64));
+    if unit.is_range(id) {
+        signature.params.extend([AbiParam::new(types::I64); 2]);
+    }
     signature.params.extend(function.params.iter().map(|&p| AbiParam::new(scalar_type(function.dtype(p)))));
     signature.returns.push(AbiParam::new(types::I32));
     signature
@@ -66,6 +76,8 @@ pub(crate) fn emit(mut b: FunctionBuilder<'_>, unit: &Unit<'_>, id: FunctionId, 
         function,
         id,
         frame: params[0],
+        arena: None,
+        range: unit.is_range(id).then(|| (params[1], params[2])),
         values: vec![None; function.types.len()],
         constants: HashMap::new(),
         bases: Bases::default(),
@@ -75,7 +87,12 @@ pub(crate) fn emit(mut b: FunctionBuilder<'_>, unit: &Unit<'_>, id: FunctionId, 
         flags,
         target,
     };
-    for (&param, &ssa) in function.params.iter().zip(&params[1..]) {
+    if unit.is_spread(id) {
+        let arena = emitter.b.ins().load(types::I64, emitter.flags.constant, emitter.frame, ARENA as i32);
+        emitter.arena = Some(arena);
+    }
+    let own = &params[if unit.is_range(id) { 3 } else { 1 }..];
+    for (&param, &ssa) in function.params.iter().zip(own) {
         emitter.set(param, ssa);
     }
     emitter.finish();
@@ -176,8 +193,9 @@ impl<'a> Emitter<'a, '_> {
                 let ssa = self.get(*value);
                 self.store_element(ssa, address, offset);
             }
-            Stmt::For { index, count, reverse, carried, body, results } => {
-                self.for_loop(*index, *count, *reverse, carried, body, results)
+            Stmt::For { index, order: Order::Parallel { .. }, body, .. } => self.range_loop(*index, body),
+            Stmt::For { index, count, order, carried, body, results } => {
+                self.for_loop(*index, *count, *order == Order::Reverse, carried, body, results)
             }
             Stmt::Pass { index, count, body, folds } => self.pass(*index, *count, body, folds),
             Stmt::While { carried, test, body, results } => self.while_loop(carried, test, body, results),
@@ -250,6 +268,22 @@ impl<'a> Emitter<'a, '_> {
         self.branch_to(again, head, &args, exit, &state);
         self.b.switch_to_block(exit);
         self.bind(results, &after);
+    }
+
+    /// The rounds of a parallel loop that this function is called for; there is one at least.
+    fn range_loop(&mut self, index: Value, body: &'a Block) {
+        let (first, end) = self.range.expect("a parallel loop is a function of its own");
+        self.enter_loop(&[body]);
+        let (head, exit) = (self.b.create_block(), self.b.create_block());
+        let i = self.b.append_block_param(head, types::I64);
+        self.jump(head, &[first]);
+        self.b.switch_to_block(head);
+        self.set(index, i);
+        self.scoped(body);
+        let next = self.plus(i, 1);
+        let again = self.b.ins().icmp(IntCC::SignedLessThan, next, end);
+        self.branch_to(again, head, &[next], exit, &[]);
+        self.b.switch_to_block(exit);
     }
 
     fn while_loop(&mut self, carried: &[Carried], test: &'a Block, body: &'a Block, results: &[Value]) {
@@ -349,11 +383,11 @@ impl<'a> Emitter<'a, '_> {
 
     fn call(&mut self, callee: FunctionId, args: &[Value], buffers: &[BufferId], results: &[Value]) {
         self.bind_buffers(callee, buffers);
-        let function = self.unit.function(callee);
         let reference = match self.callees.get(&callee) {
             Some(&reference) => reference,
             None => {
-                let signature = self.b.import_signature(signature(function, self.target.default_call_conv));
+                let signature = signature(self.unit, callee, self.target.default_call_conv);
+                let signature = self.b.import_signature(signature);
                 let name = UserExternalName { namespace: 0, index: callee.0 };
                 let name = ExternalName::user(self.b.func.declare_imported_user_function(name));
                 let data = ExtFuncData { name, signature, colocated: true, patchable: false };
@@ -362,6 +396,9 @@ impl<'a> Emitter<'a, '_> {
                 reference
             }
         };
+        if self.unit.is_range(callee) {
+            return self.parallel(callee, reference);
+        }
         let mut operands = vec![self.frame];
         operands.extend(self.get_all(args));
         let call = self.b.ins().call(reference, &operands);
@@ -377,6 +414,20 @@ impl<'a> Emitter<'a, '_> {
             let ty = scalar_type(self.function.dtype(result));
             let ssa = self.load_word(ty, self.unit.layout.result(callee, i));
             self.set(result, ssa);
+        }
+    }
+
+    /// Runs a parallel loop, which is a function.
+    fn parallel(&mut self, callee: FunctionId, reference: FuncRef) {
+        let is_loop = |stmt: &Stmt| match stmt {
+            Stmt::For { count: Count::Const(count), order: Order::Parallel { grain }, .. } => Some((*count, *grain)),
+            _ => None,
+        };
+        let (count, grain) = self.unit.function(callee).body.stmts.iter().find_map(is_loop).expect("it is a loop");
+        if count > 0 {
+            let address = self.b.ins().func_addr(types::I64, reference);
+            let [count, grain] = [count, grain].map(|n| self.b.ins().iconst(types::I64, n as i64));
+            self.call_host(host::spread as *const u8, &[self.frame, address, count, grain], None);
         }
     }
 

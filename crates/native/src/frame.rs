@@ -1,8 +1,10 @@
 //! What machine code and the host agree on: the frame of one call, its layout, the status returned.
 //!
-//! A call owns one block of memory: this header, the growable buffers' descriptors, the parameter cells and result
-//! slots of every function, the arena, then scratch memory. No function is ever active twice in one call, so all places are fixed
-//! when the routine is compiled, and machine code reaches each by a constant offset from the block's address.
+//! A call owns one block of memory: scratch memory, this header, the growable buffers' descriptors, the parameter cells and
+//! result slots of every function, local memory, then the arena. No function is ever active twice in one thread of a call, so
+//! all places are fixed when the routine is compiled, and machine code reaches each by a constant offset from the header, scratch
+//! memory by a negative one. In a parallel loop every thread has a block of its own, with a copy of all from the header to the
+//! result slots and without the arena, which is reached by its address.
 
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -33,6 +35,12 @@ pub(crate) struct Frame {
     pub held: u64,
     /// Bytes that growable buffers may hold.
     pub limit: u64,
+    /// Where the arena of the call begins, for threads in parallel loops.
+    pub arena: *mut u8,
+    /// Bytes before the header, from it to the end of the result slots, and to the end of local memory.
+    pub scratch: usize,
+    pub shared: usize,
+    pub own: usize,
 }
 
 /// A growable buffer.
@@ -61,10 +69,12 @@ pub(crate) struct Layout {
     pub growables: usize,
     /// How many descriptors.
     pub growable_count: usize,
+    /// Memory that a thread has for itself in parallel loops.
+    pub local: usize,
     /// The arena.
     pub arena: usize,
-    /// Memory that passes use while they run.
-    pub scratch: usize,
+    /// The end of it.
+    pub end: usize,
     descriptors: HashMap<BufferId, usize>,
     params: Vec<usize>,
     results: Vec<usize>,
@@ -88,9 +98,11 @@ impl Layout {
         }
         let params = routine.functions.iter().map(|f| take(f.buffer_params.len() * CELL)).collect();
         let results = routine.functions.iter().map(|f| take(f.body.yields.len() * 8)).collect();
-        let arena = at.next_multiple_of(ALIGN);
-        let scratch = arena.saturating_add(routine.arena).saturating_add(ALIGN - 1) & !(ALIGN - 1);
-        Layout { growables, growable_count: descriptors.len(), arena, scratch, descriptors, params, results }
+        let aligned = |bytes: usize| bytes.saturating_add(ALIGN - 1) & !(ALIGN - 1);
+        let local = aligned(at);
+        let arena = aligned(local.saturating_add(routine.local));
+        let end = aligned(arena.saturating_add(routine.arena));
+        Layout { growables, growable_count: descriptors.len(), local, arena, end, descriptors, params, results }
     }
 
     /// The descriptor of a growable buffer.
@@ -119,6 +131,8 @@ impl Layout {
 pub(crate) const INPUTS: usize = offset_of!(Frame, inputs);
 /// See [`INPUTS`].
 pub(crate) const OUTPUTS: usize = offset_of!(Frame, outputs);
+/// See [`INPUTS`].
+pub(crate) const ARENA: usize = offset_of!(Frame, arena);
 /// See [`INPUTS`].
 pub(crate) const LANE: usize = offset_of!(Frame, lane);
 /// See [`INPUTS`].

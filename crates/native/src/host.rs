@@ -1,8 +1,12 @@
 //! The functions of the host that machine code calls by address.
 
+use crate::code::Block;
 use crate::frame::{ALIGN, FINE, Frame, Growable, MEMORY};
 use cranelift_codegen::ir::LibCall;
 use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 use wengert_kernel::Element;
 use wengert_kernel::math::Float;
 use wengert_kernel::scalar::{Binary, binary_fn, convert};
@@ -60,6 +64,55 @@ unsafe fn grow(cell: &mut Growable, bytes: usize) -> bool {
     }
     (cell.data, cell.bytes) = (data, bytes);
     true
+}
+
+/// A parallel loop as a function: it runs the rounds from the first to the end.
+type Rounds = unsafe extern "C" fn(*mut Frame, i64, i64) -> u32;
+
+/// What the threads of a parallel loop share.
+struct Spread {
+    frame: *mut Frame,
+    rounds: Rounds,
+    caller: ThreadId,
+    /// Rounds of threads that had no memory for them.
+    left: Mutex<Vec<Range<usize>>>,
+}
+
+// SAFETY: the threads run different rounds, which by the contract of `spread` do not touch what others write; only the
+// caller uses the frame itself, and nothing changes what the others copy of it.
+unsafe impl Sync for Spread {}
+
+impl Spread {
+    fn run(&self, range: Range<usize>) {
+        // SAFETY: the frame is live. The caller runs nothing else on it meanwhile; the others have blocks with the same
+        // layout, and what they copy of the frame holds addresses that stay good until all are done.
+        unsafe {
+            if std::thread::current().id() == self.caller {
+                (self.rounds)(self.frame, range.start as i64, range.end as i64);
+                return;
+            }
+            let (scratch, shared, own) = ((*self.frame).scratch, (*self.frame).shared, (*self.frame).own);
+            let Some(block) = Block::take(scratch + own) else {
+                return self.left.lock().unwrap_or_else(PoisonError::into_inner).push(range);
+            };
+            let frame = block.data.add(scratch);
+            self.frame.cast::<u8>().copy_to_nonoverlapping(frame, shared);
+            (self.rounds)(frame.cast(), range.start as i64, range.end as i64);
+            block.give_back();
+        }
+    }
+}
+
+/// Runs a parallel loop of `count` rounds, `grain` or more at a time.
+///
+/// # Safety
+/// `frame` is the live frame of a call, and `rounds` a function for its layout, the rounds of which are independent.
+pub(crate) unsafe extern "C" fn spread(frame: *mut Frame, rounds: Rounds, count: i64, grain: i64) {
+    let caller = std::thread::current().id();
+    let spread = Spread { frame, rounds, caller, left: Mutex::default() };
+    wengert_runtime::parallel(count as usize, grain as usize, &|range| spread.run(range));
+    let left = std::mem::take(&mut *spread.left.lock().unwrap_or_else(PoisonError::into_inner));
+    left.into_iter().for_each(|range| spread.run(range));
 }
 
 /// Frees what a descriptor owns.

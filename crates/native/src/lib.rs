@@ -30,7 +30,6 @@
 
 mod checked;
 mod code;
-mod control;
 mod emit;
 mod fold;
 mod frame;
@@ -226,15 +225,16 @@ pub fn compile(routine: &Routine, options: &Options) -> Result<Code, Error> {
     compiler.kernels();
     let Compiler { bytes, relocations, starts, kernels, listing, .. } = compiler;
     let effort = Effort { optimize: true, single_pass: false, verify: false };
-    let entry = routine.functions.last().ok_or_else(|| Error::Routine("there is no function".into()))?;
-    let signature = emit::signature(entry, isa::isa(effort)?.default_call_conv());
+    let last = routine.functions.len().checked_sub(1).ok_or_else(|| Error::Routine("there is no function".into()))?;
+    let entry = FunctionId(last as u32);
+    let signature = emit::signature(&unit, entry, isa::isa(effort)?.default_call_conv());
     let count = |which: fn(Storage) -> Option<u32>| {
         routine.buffers.iter().filter_map(|b| which(b.storage)).max().map_or(0, |last| last as usize + 1)
     };
     let interface = Interface {
         inputs: count(|s| if let Storage::Input(i) = s { Some(i) } else { None }),
         outputs: count(|s| if let Storage::Output(i) = s { Some(i) } else { None }),
-        block_bytes: unit.block_bytes(),
+        scratch_bytes: unit.scratch_bytes(),
         growable_limit: options.growable_limit,
         constants: unit.constants.take(),
         listing,
@@ -276,7 +276,7 @@ impl Compiler<'_> {
         let target = isa.frontend_config();
         self.context.clear();
         self.context.set_disasm(self.listing.is_some());
-        self.context.func.signature = emit::signature(self.unit.function(id), target.default_call_conv);
+        self.context.func.signature = emit::signature(self.unit, id, target.default_call_conv);
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
         emit::emit(builder, self.unit, id, target);
         if let Some(listing) = &mut self.listing {

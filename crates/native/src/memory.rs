@@ -188,8 +188,11 @@ impl<'a> Emitter<'a, '_> {
 
     /// Where a buffer begins: a value and a constant to add.
     fn base(&mut self, buffer: BufferId) -> (Ssa, i64) {
-        if let Storage::Arena(at) = self.unit.buffer(buffer).storage {
-            return (self.frame, (self.unit.layout.arena + at) as i64);
+        match (self.unit.buffer(buffer).storage, self.arena) {
+            (Storage::Arena(at), Some(arena)) => return (arena, at as i64),
+            (Storage::Arena(at), None) => return (self.frame, (self.unit.layout.arena + at) as i64),
+            (Storage::Local(at), _) => return (self.frame, (self.unit.layout.local + at) as i64),
+            _ => {}
         }
         if let Some(&base) = self.bases.known.get(&buffer) {
             return (base, 0);
@@ -223,7 +226,7 @@ impl<'a> Emitter<'a, '_> {
                 let at = self.unit.layout.descriptor(buffer);
                 return self.load_word(types::I64, at);
             }
-            Storage::Arena(_) => unreachable!("the arena needs no look-up"),
+            Storage::Arena(_) | Storage::Local(_) => unreachable!("the block needs no look-up"),
         };
         let table = self.b.ins().load(types::I64, constant, self.frame, table as i32);
         self.b.ins().load(types::I64, constant, table, i as i32 * 8)

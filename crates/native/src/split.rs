@@ -4,8 +4,11 @@
 //! function of its own, called in its place. Values that cross from one piece to another go through the arena: stored
 //! where they are defined, loaded before the first statement that needs them, as far outside of loops as the value is
 //! visible. (No function is active twice in a call, so one place per value is enough.)
+//!
+//! A parallel loop becomes a function too, which its threads call for some of its rounds. What is defined in it and crosses
+//! goes through memory that each thread has for itself.
 
-use crate::unit::inner_blocks;
+use crate::unit::{inner_blocks, is_parallel};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use wengert_kernel::DType;
@@ -16,10 +19,15 @@ use wengert_kernel::{Binary, Scalar, ScalarOp, Unary};
 
 /// The routine with no function much above `limit` instructions, as far as single statements allow.
 pub(crate) fn split(routine: &Routine, limit: usize) -> Cow<'_, Routine> {
-    if routine.functions.iter().all(|f| block_cost(&f.body) <= limit) {
+    let is_whole = |f: &Function| {
+        let mut parallel = false;
+        crate::unit::visit(&f.body, &mut |stmt| parallel |= is_parallel(stmt));
+        !parallel && block_cost(&f.body) <= limit
+    };
+    if routine.functions.iter().all(is_whole) {
         return Cow::Borrowed(routine);
     }
-    let mut out = Routine { buffers: routine.buffers.clone(), functions: Vec::new(), arena: routine.arena };
+    let mut out = Routine { buffers: routine.buffers.clone(), functions: Vec::new(), ..*routine };
     let mut spills = Spills::default();
     let mut ids = Vec::new();
     for function in &routine.functions {
@@ -89,6 +97,12 @@ impl Cutter {
                 *inner = cut;
                 cost += inner_cost;
             }
+            if is_parallel(stmt) {
+                let function = FunctionId((self.known + self.pieces.len()) as u32);
+                let call = Stmt::Call { function, args: Vec::new(), buffers: Vec::new(), results: Vec::new() };
+                self.pieces.push(Block { stmts: vec![std::mem::replace(stmt, call)], yields: Vec::new() });
+                cost = own_cost(stmt);
+            }
             costs.push(cost);
         }
         while costs.iter().sum::<usize>() > self.limit && costs.len() > 1 {
@@ -140,15 +154,15 @@ fn inner_blocks_mut(stmt: &mut Stmt) -> [Option<&mut Block>; 2] {
     }
 }
 
-/// The places of crossing values: one buffer per dtype.
+/// The places of crossing values: one buffer per dtype, in the arena or local.
 #[derive(Default)]
 struct Spills {
-    buffers: HashMap<DType, (BufferId, usize)>,
+    buffers: HashMap<(DType, bool), (BufferId, usize)>,
 }
 
 impl Spills {
-    fn slot(&mut self, dtype: DType, out: &mut Routine) -> (BufferId, Affine) {
-        let (buffer, count) = self.buffers.entry(dtype).or_insert_with(|| {
+    fn slot(&mut self, dtype: DType, local: bool, out: &mut Routine) -> (BufferId, Affine) {
+        let (buffer, count) = self.buffers.entry((dtype, local)).or_insert_with(|| {
             out.buffers.push(Buffer { dtype, len: 0, storage: Storage::Arena(0) });
             (BufferId(out.buffers.len() as u32 - 1), 0)
         });
@@ -157,10 +171,12 @@ impl Spills {
     }
 
     fn place(self, out: &mut Routine) {
-        for (dtype, (buffer, count)) in self.buffers {
-            let at = out.arena.next_multiple_of(64);
-            out.buffers[buffer.0 as usize] = Buffer { dtype, len: count, storage: Storage::Arena(at) };
-            out.arena = at + count * dtype.size();
+        for ((dtype, local), (buffer, count)) in self.buffers {
+            let end = if local { &mut out.local } else { &mut out.arena };
+            let at = end.next_multiple_of(64);
+            *end = at + count * dtype.size();
+            let storage = if local { Storage::Local(at) } else { Storage::Arena(at) };
+            out.buffers[buffer.0 as usize] = Buffer { dtype, len: count, storage };
         }
     }
 }
@@ -177,6 +193,11 @@ fn rewrite(source: &Function, cutter: Cutter, out: &mut Routine, spills: &mut Sp
     let Cutter { pieces, known, .. } = cutter;
     let main = pieces.len() - 1;
     let parents = parents(&pieces, known);
+    // Callers stand after their callees.
+    let mut spread: Vec<bool> = pieces.iter().map(|piece| piece.stmts.iter().any(is_parallel)).collect();
+    for piece in (0..pieces.len()).rev() {
+        spread[piece] |= parents[piece].is_some_and(|parent| spread[parent]);
+    }
     let mut homes: Vec<Option<Home>> = source.types.iter().map(|_| None).collect();
     for (piece, body) in pieces.iter().enumerate() {
         crate::unit::visit(body, &mut |stmt| {
@@ -201,7 +222,7 @@ fn rewrite(source: &Function, cutter: Cutter, out: &mut Routine, spills: &mut Sp
                 && home.constant.is_none()
                 && home.slot.is_none()
             {
-                home.slot = Some(spills.slot(source.dtype(value), out));
+                home.slot = Some(spills.slot(source.dtype(value), spread[home.piece], out));
             }
         }
     }

@@ -177,8 +177,8 @@ impl<'a> Emitter<'a, '_> {
     fn tile_address(&mut self, location: &Location, start: Ssa) -> Ssa {
         match location {
             Location::Scratch(slot) => {
-                let at = self.unit.layout.scratch + slot * SLOT;
-                self.plus(self.frame, at as i64)
+                let before = (slot + 1) * SLOT;
+                self.plus(self.frame, -(before as i64))
             }
             Location::Memory(stream) => self.stream_address(stream, start),
         }

@@ -5,7 +5,7 @@ use crate::frame::Layout;
 use crate::isa::Features;
 use crate::wide::Kernels;
 use std::cell::{Cell, RefCell};
-use wengert_kernel::routine::{Block, Buffer, BufferId, Function, FunctionId, Routine, Stmt, Storage};
+use wengert_kernel::routine::{Block, Buffer, BufferId, Function, FunctionId, Order, Routine, Stmt, Storage};
 
 /// A routine, its layout, and what its functions may do.
 pub(crate) struct Unit<'a> {
@@ -21,6 +21,9 @@ pub(crate) struct Unit<'a> {
     moving: Vec<bool>,
     /// By function: what it and its callees may do.
     effects: Vec<Effects>,
+    /// By function: it is a parallel loop, whose rounds from one to another a call runs; it may run in several threads at once.
+    ranges: Vec<bool>,
+    spread: Vec<bool>,
     /// Bytes of scratch memory that the passes so far need.
     scratch: Cell<usize>,
     /// Integer arguments of runtime calls; machine code holds their addresses.
@@ -62,6 +65,15 @@ impl<'a> Unit<'a> {
                 }
             });
         }
+        let ranges: Vec<bool> = routine.functions.iter().map(|f| f.body.stmts.iter().any(is_parallel)).collect();
+        let mut spread = ranges.clone();
+        for (number, function) in routine.functions.iter().enumerate().rev() {
+            visit(&function.body, &mut |stmt| {
+                if let Stmt::Call { function: callee, .. } = stmt {
+                    spread[callee.0 as usize] |= spread[number];
+                }
+            });
+        }
         Unit {
             routine,
             layout: Layout::new(routine),
@@ -69,6 +81,8 @@ impl<'a> Unit<'a> {
             features,
             moving,
             effects,
+            ranges,
+            spread,
             scratch: Cell::default(),
             constants: RefCell::default(),
             kernels: RefCell::default(),
@@ -95,14 +109,24 @@ impl<'a> Unit<'a> {
         self.effects[id.0 as usize]
     }
 
+    /// The function is a parallel loop: it takes the first round and the end of its rounds.
+    pub fn is_range(&self, id: FunctionId) -> bool {
+        self.ranges[id.0 as usize]
+    }
+
+    /// Several threads may be in the function.
+    pub fn is_spread(&self, id: FunctionId) -> bool {
+        self.spread[id.0 as usize]
+    }
+
     /// Makes room for a pass.
     pub fn need_scratch(&self, bytes: usize) {
         self.scratch.set(self.scratch.get().max(bytes));
     }
 
-    /// Bytes of the block that a call needs, once all functions are emitted.
-    pub fn block_bytes(&self) -> usize {
-        self.layout.scratch.saturating_add(self.scratch.get())
+    /// Bytes of scratch memory, once all functions are emitted.
+    pub fn scratch_bytes(&self) -> usize {
+        self.scratch.get()
     }
 
     /// What a block may do.
@@ -123,6 +147,11 @@ fn stmt_effects(stmt: &Stmt, functions: &[Effects]) -> Effects {
         Stmt::Call { function, .. } => functions[function.0 as usize],
         _ => Effects::default(),
     }
+}
+
+/// Whether a statement is a parallel loop.
+pub(crate) fn is_parallel(stmt: &Stmt) -> bool {
+    matches!(stmt, Stmt::For { order: Order::Parallel { .. }, .. })
 }
 
 /// Calls `see` with every statement of a block and of the blocks inside; the bodies of passes are left out.

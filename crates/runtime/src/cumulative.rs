@@ -34,6 +34,7 @@ struct Cumulative<T, const OP: u8>(PhantomData<T>);
 
 impl<T: Element, const OP: u8> Parts for Cumulative<T, OP> {
     const INTS: usize = 4;
+    const EACH: f64 = 1.0;
     type Input = T;
     type Output = T;
 
@@ -57,6 +58,7 @@ struct Recurrence<T>(PhantomData<T>);
 
 impl<T: Element> Parts for Recurrence<T> {
     const INTS: usize = 6;
+    const EACH: f64 = 1.0;
     type Input = T;
     type Output = T;
 

@@ -2,6 +2,7 @@
 
 use crate::entry::{Entry, Extents, aligned, length};
 use crate::real::{Number, Real};
+use crate::threads::{Shared, grain, parallel};
 use std::slice;
 
 /// The part of a call that belongs to one part of the batch: options and lengths.
@@ -169,14 +170,21 @@ unsafe extern "C" fn enter<K: Kernel, T: Real>(ints: *const i64, inputs: *const 
             }
         }
     }
-    for p in 0..parts {
-        let x = Operands { real: real.map(|(x, n)| &x[p * n..][..n]), index: &index.0[p * index.1..][..index.1] };
-        let [a, b, c] = &mut out;
-        let [i, j] = &mut index_out;
-        let mut y = Results {
-            real: [a, b, c].map(|(y, n)| &mut y[p * *n..][..*n]),
-            index: [i, j].map(|(y, n)| &mut y[p * *n..][..*n]),
-        };
-        K::run(&part, &x, &mut y);
-    }
+    let out = out.map(|(y, n)| (Shared::new(y), n));
+    let index_out = index_out.map(|(y, n)| (Shared::new(y), n));
+    // Most are decompositions, of cubic cost.
+    let each = (read.iter().sum::<usize>() as f64).powf(1.5);
+    parallel(parts, grain(each), &|range| {
+        for p in range {
+            let x = Operands { real: real.map(|(x, n)| &x[p * n..][..n]), index: &index.0[p * index.1..][..index.1] };
+            // SAFETY: no other thread has this part.
+            let mut y = unsafe {
+                Results {
+                    real: out.each_ref().map(|(y, n)| y.range(p * n..(p + 1) * n)),
+                    index: index_out.each_ref().map(|(y, n)| y.range(p * n..(p + 1) * n)),
+                }
+            };
+            K::run(&part, &x, &mut y);
+        }
+    });
 }

@@ -11,14 +11,18 @@ mod entry;
 mod fft;
 mod host;
 mod linalg;
+mod mode;
 mod parts;
 mod processor;
 mod real;
 mod sort;
+mod threads;
 mod transpose;
 mod vector;
 
 pub use host::{Kernel, Registered};
+pub use mode::in_default_mode;
+pub use threads::{num_threads, parallel, set_num_threads, with_num_threads};
 pub use vector::{Tile, Tile2, scalar1, scalar2, tile, tile2};
 
 use entry::Entry;
@@ -43,7 +47,7 @@ pub type RuntimeFn = unsafe extern "C" fn(ints: *const i64, inputs: *const *cons
 /// `dot_*` takes 13 integers `[batch, m, k, n, lhs_batch, lhs_row, lhs_col, rhs_batch, rhs_row, rhs_col, out_batch,
 /// out_row, out_col]`, sizes and then strides in elements, none negative, and overwrites
 /// `out[b, i, j] = sum over p of lhs[b, i, p] * rhs[b, p, j]`. A stride may be 0 in an input (a shared batch) but
-/// not in the output. `k = 0` gives zeros. Integers wrap.
+/// not in the output. `k = 0` gives zeros. Integers wrap. `dot_add_f32` and `dot_add_f64` add the product to `out`.
 ///
 /// # Positions in ascending order
 /// `argsort_*` takes `[parts, n]` and for each row of `n` elements writes their positions, as `i64`, in ascending order of

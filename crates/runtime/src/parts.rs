@@ -1,6 +1,7 @@
 //! Functions over all parts of a batch at once, from elements of one dtype to elements of one: sorting, cumulative sums.
 
 use crate::entry::{Aligned, Entry, Extents, aligned};
+use crate::threads::{Shared, grain, parallel};
 use std::slice;
 use wengert_kernel::{DType, Element};
 
@@ -8,6 +9,9 @@ use wengert_kernel::{DType, Element};
 pub(crate) trait Parts {
     /// Integers it is told.
     const INTS: usize;
+    /// About how many nanoseconds an element of the output takes, when the first integer is the number of parts and each is
+    /// done alone; 0 when not.
+    const EACH: f64;
     /// The dtype of its inputs.
     type Input: Element;
     /// The dtype of its output.
@@ -51,7 +55,19 @@ unsafe extern "C" fn enter<P: Parts>(ints: *const i64, inputs: *const *const u8,
         // SAFETY: by the same contract there is one output, aligned, good for its extent, that overlaps nothing else.
         unsafe { slice::from_raw_parts_mut(outputs.read().cast::<P::Output>(), written) }
     };
-    P::run(ints, &read, output);
+    let parts = ints.first().map_or(0, |&n| n as usize);
+    if P::EACH == 0.0 || parts < 2 {
+        return P::run(ints, &read, output);
+    }
+    let (output, per_part) = (Shared::new(output), written / parts);
+    parallel(parts, grain(P::EACH * per_part as f64), &|range| {
+        let part = |all: &[P::Input]| all.len() / parts * range.start..all.len() / parts * range.end;
+        let read: Vec<&[P::Input]> = read.iter().map(|all| &all[part(all)]).collect();
+        let mut ints = ints.to_vec();
+        ints[0] = range.len() as i64;
+        // SAFETY: ranges of parts do not overlap.
+        P::run(&ints, &read, unsafe { output.range(per_part * range.start..per_part * range.end) });
+    });
 }
 
 /// The dtype of a function by the ending of its name.

@@ -22,6 +22,7 @@ struct Argsort<T>(PhantomData<T>);
 
 impl<T: Element> Parts for Argsort<T> {
     const INTS: usize = 2;
+    const EACH: f64 = 20.0;
     type Input = T;
     type Output = i64;
 

@@ -3,6 +3,7 @@
 use crate::entry::Entry;
 use crate::parts::{Parts, dtype_of, entry_of, size};
 use crate::processor::{Target, Work, run_widest};
+use crate::threads::{Shared, grain, parallel};
 use std::marker::PhantomData;
 use wengert_kernel::{Element, f16};
 
@@ -128,6 +129,7 @@ struct Transpose<T>(PhantomData<T>);
 
 impl<T: Turned> Parts for Transpose<T> {
     const INTS: usize = 4;
+    const EACH: f64 = 0.0;
     type Input = T;
     type Output = T;
 
@@ -142,7 +144,16 @@ impl<T: Turned> Parts for Transpose<T> {
 
     fn run(ints: &[i64], inputs: &[&[T]], output: &mut [T]) {
         let [m, n, from, to] = [0, 1, 2, 3].map(|k| ints[k] as usize);
-        run_widest(Blocks { m, n, x: inputs[0], from, y: output, to });
+        if m * n == 0 {
+            return;
+        }
+        let output = Shared::new(output);
+        parallel(n.div_ceil(PART), grain((PART * m) as f64), &|range| {
+            let (first, end) = (range.start * PART, n.min(range.end * PART));
+            // SAFETY: rows of the result, which are `to` elements apart, belong to one range.
+            let y = unsafe { output.range(first * to..(end - 1) * to + m) };
+            run_widest(Blocks { m, n: end - first, x: &inputs[0][first..], from, y, to });
+        });
     }
 }
 

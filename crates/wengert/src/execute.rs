@@ -157,15 +157,39 @@ impl Executable {
     /// assert!(Executable::new(&program).is_ok());
     /// ```
     pub fn new(program: &Program) -> Result<Executable, Error> {
+        Executable::compiled_with(program, &Default::default(), &Default::default())
+    }
+
+    /// The same, compiled as these options say.
+    ///
+    /// # Errors
+    /// As [`Executable::new`].
+    ///
+    /// ```
+    /// use wengert::execute::Executable;
+    /// use wengert::prelude::*;
+    ///
+    /// // Loops for several threads even where these are slower than one.
+    /// let options = wengert_compile::Options { parallel: 0, ..Default::default() };
+    /// let program = trace(|x: Array| x.sin(), &zeros(256));
+    /// let executable = Executable::compiled_with(&program, &options, &Default::default())?;
+    /// assert!(executable.compiled().routine.to_string().contains("parallel"));
+    /// # Ok::<(), wengert::Error>(())
+    /// ```
+    pub fn compiled_with(
+        program: &Program,
+        loops: &wengert_compile::Options,
+        code: &wengert_native::Options,
+    ) -> Result<Executable, Error> {
         let array = |ty: &Type| match ty {
             Type::Array(a) => Ok(a.clone()),
             Type::List(_) => Err(Error::new(ErrorKind::Type, "a compiled program returns arrays, not lists of rows")),
         };
         let outputs = program.output_types().map(array).collect::<Result<_, _>>()?;
         let start = Instant::now();
-        let compiled = wengert_compile::compile(program, &wengert_compile::Options::default());
+        let compiled = wengert_compile::compile(program, loops);
         let loops = start.elapsed();
-        let code = wengert_native::Checked::compile(&compiled.routine, &wengert_native::Options::default())
+        let code = wengert_native::Checked::compile(&compiled.routine, code)
             .map_err(|e| Error::new(ErrorKind::Type, format!("machine code could not be made: {e}")))?;
         COMPILED.fetch_add(1, Ordering::Relaxed);
         let took = [loops, start.elapsed() - loops];

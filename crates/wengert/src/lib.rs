@@ -73,6 +73,7 @@ pub use wengert_core::{
     stack, tree, while_loop, zeros, zeros_like, zeros_of,
 };
 pub use wengert_derive::Tree;
+pub use wengert_runtime::{num_threads, set_num_threads, with_num_threads};
 pub use wengert_view::{Graph, Table};
 
 /// The README's example runs as a test.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use wengert::execute::Executable;
 use wengert::prelude::*;
 use wengert::{eye, ones, zeros};
-use wengert_kernel::routine::{Block, BufferId, Count, Routine, Stmt, Storage};
+use wengert_kernel::routine::{Block, BufferId, Count, Order, Routine, Stmt, Storage};
 
 /// The program of `f` at these arguments, made executable.
 fn compiled<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: A) -> Executable {
@@ -38,13 +38,17 @@ fn outline(routine: &Routine, block: &Block, depth: usize, text: &mut String) {
             outline(routine, block, depth + 1, text);
         };
         match stmt {
-            Stmt::For { count, reverse, carried, body, .. } => {
+            Stmt::For { count, order, carried, body, .. } => {
                 let count = match count {
                     Count::Const(n) => n.to_string(),
                     Count::Value(_) => "a computed number".into(),
                 };
-                let down = if *reverse { ", downwards" } else { "" };
-                inside(&format!("for {count}{down}, {} carried", carried.len()), body);
+                let order = match order {
+                    Order::Forward => String::new(),
+                    Order::Reverse => ", downwards".into(),
+                    Order::Parallel { grain } => format!(", in parallel by {grain}"),
+                };
+                inside(&format!("for {count}{order}, {} carried", carried.len()), body);
             }
             Stmt::While { carried, test, body, .. } => {
                 inside(&format!("while, {} carried, tests", carried.len()), test);
@@ -117,6 +121,7 @@ fn name(routine: &Routine, buffer: BufferId) -> String {
         Storage::Input(i) => format!("in{i}"),
         Storage::Output(i) => format!("out{i}"),
         Storage::Arena(_) => format!("b{}", buffer.0),
+        Storage::Local(_) => format!("own{}", buffer.0),
         Storage::Growable => format!("grown{}", buffer.0),
         Storage::Param(i) => format!("param{i}"),
     }

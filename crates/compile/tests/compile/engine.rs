@@ -16,7 +16,7 @@ use wengert_runtime::Host;
 
 /// Compiles with all verifiers on.
 pub fn compiled(program: &Program) -> Compiled {
-    compile(program, &Options { verify: true })
+    compile(program, &Options { verify: true, ..Options::default() })
 }
 
 /// The bytes of an array, or of all rows of a list of known length one after the other.
@@ -48,12 +48,24 @@ pub fn run(compiled: &Compiled, program: &Program, args: &[Value]) -> Result<Vec
     }
 }
 
-/// Panics unless both engines agree: bitwise (any NaN equals any NaN), or within `tolerance` relative to the largest
-/// element.
+/// Panics unless both engines agree, with few parallel loops and with as many as can be: bitwise (any NaN equals any NaN), or
+/// within `tolerance` relative to the largest element.
 pub fn agree_within(program: &Program, args: &[Value], tolerance: f64) {
-    let compiled = compiled(program);
     let want = interpret(program, args.to_vec());
-    let got = run(&compiled, program, args);
+    let parallel = compile(program, &Options { verify: true, parallel: 0, blocks: 64 });
+    for compiled in [compiled(program), parallel] {
+        agree_with(&want, &compiled, program, args, tolerance);
+    }
+}
+
+fn agree_with(
+    want: &Result<Vec<Value>, Error>,
+    compiled: &Compiled,
+    program: &Program,
+    args: &[Value],
+    tolerance: f64,
+) {
+    let got = run(compiled, program, args);
     let show = || format!("{program}\n{}", compiled.routine);
     match (want, got) {
         (Ok(want), Ok(got)) => {
@@ -62,7 +74,7 @@ pub fn agree_within(program: &Program, args: &[Value], tolerance: f64) {
                 assert!(same, "output {k}: {want:?} is {}\n{}", text(got, program, k), show());
             }
         }
-        (Err(want), Err(got)) => assert_eq!(want, got, "{}", show()),
+        (Err(want), Err(got)) => assert_eq!(want, &got, "{}", show()),
         (want, got) => panic!("{want:?} against {got:?}\n{}", show()),
     }
 }

@@ -1,7 +1,7 @@
 //! What is fused with what.
 
 use crate::engine::{agree_transformed, agree_within, arguments, compiled, f64s, gradient, traced};
-use wengert_compile::Report;
+use wengert_compile::{Options, Report, compile};
 use wengert_core::{Array, Type};
 
 fn report(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Report {
@@ -95,4 +95,41 @@ fn columns_are_summed_in_sweeps_that_make_their_operand() {
         vec![y.sum_axis([0, 1]), y.sum_axis([1, 2]), x[0].permute([2, 0, 3, 1]).sum_axis([0, 1])]
     });
     agree_transformed(&program);
+}
+
+#[test]
+fn products_over_many_rows_are_done_in_blocks() {
+    // x' (d (x v)): a block of rows of the inner product is scaled and summed up while it is near.
+    let program = traced(&[f64s(&[960, 20]), f64s(&[20, 20]), f64s(&[960])], |x| {
+        let scaled = x[0].dot(&x[1]) * x[2].reshape([960, 1]);
+        vec![x[0].transpose().dot(&scaled)]
+    });
+    agree_within(&program, &arguments(&program), 1e-12);
+    let options = Options { verify: true, parallel: u64::MAX, blocks: 1 << 16 };
+    let text = compile(&program, &options).routine.to_string();
+    assert!(text.contains("dot_add_f64") && text.matches("dot_f64").count() == 1, "{text}");
+    // The temporaries are of one block, and each unit of blocks has a sum of its own.
+    let largest = compile(&program, &options).report.arena_bytes;
+    assert!(largest < 960 * 20 * 8, "{largest} bytes\n{text}");
+    // A result that is wanted elsewhere is stored whole.
+    let program = traced(&[f64s(&[960, 20]), f64s(&[20, 20])], |x| {
+        let inner = x[0].dot(&x[1]).exp();
+        vec![x[0].transpose().dot(&inner), inner]
+    });
+    agree_within(&program, &arguments(&program), 1e-12);
+    assert!(compile(&program, &options).routine.to_string().contains("dot_add_f64"));
+}
+
+#[test]
+fn products_are_not_done_in_blocks_where_that_costs_more() {
+    let options = Options { verify: true, parallel: u64::MAX, blocks: 1 << 16 };
+    // The sum is as large as the operands.
+    let outer = traced(&[f64s(&[200, 100]), f64s(&[100, 200])], |x| vec![x[0].exp().dot(&x[1].exp())]);
+    assert!(!compile(&outer, &options).routine.to_string().contains("dot_add"));
+    // Nothing is read twice.
+    let alone = traced(&[f64s(&[960, 20]), f64s(&[20, 20])], |x| vec![x[0].dot(&x[1])]);
+    assert!(!compile(&alone, &options).routine.to_string().contains("for "));
+    // What is read across rows waits.
+    let across = traced(&[f64s(&[960, 20]), f64s(&[20, 960])], |x| vec![x[0].dot(&x[1]).transpose().exp().dot(&x[0])]);
+    agree_within(&across, &arguments(&across), 1e-9);
 }

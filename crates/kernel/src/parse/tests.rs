@@ -33,12 +33,18 @@ impl Maker {
         let buffers = maker.random.many(|random| {
             let n = random.below(100);
             let i = n as u32;
-            let storages =
-                [Storage::Input(i), Storage::Output(i), Storage::Arena(n), Storage::Growable, Storage::Param(i)];
+            let storages = [
+                Storage::Input(i),
+                Storage::Output(i),
+                Storage::Arena(n),
+                Storage::Local(n),
+                Storage::Growable,
+                Storage::Param(i),
+            ];
             Buffer { dtype: random.of(&DType::ALL), len: n * n, storage: random.of(&storages) }
         });
         let functions = (0..1 + maker.random.below(3)).map(|_| maker.function()).collect();
-        Routine { buffers, functions, arena }
+        Routine { buffers, functions, arena, local: maker.random.below(2) * 64 }
     }
 
     fn function(&mut self) -> Function {
@@ -179,7 +185,7 @@ impl Maker {
             11 => Stmt::For {
                 index: self.new_value(DType::I64),
                 count: self.count(),
-                reverse: self.random.below(2) == 0,
+                order: self.random.of(&[Order::Forward, Order::Reverse, Order::Parallel { grain: 7 }]),
                 carried: self.carried(),
                 body: self.block(depth - 1),
                 results: self.defs(),

@@ -9,3 +9,4 @@ mod lifetime;
 mod passes;
 mod scalars;
 mod splitting;
+mod threads;

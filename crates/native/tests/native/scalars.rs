@@ -1,7 +1,7 @@
 //! Every scalar operation on every dtype at all pairs of special values, in every way of compiling.
 
 use crate::agreement::{agree, bytes, specials};
-use wengert_kernel::routine::{Affine, Block, Buffer, BufferId, Count, Function, Routine, Stmt, Storage, Value};
+use wengert_kernel::routine::{Affine, Block, Buffer, BufferId, Count, Function, Order, Routine, Stmt, Storage, Value};
 use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
 
 /// All operations that take these dtypes.
@@ -40,7 +40,14 @@ fn elementwise(ops: &[ScalarOp], dtypes: &[DType], n: usize, pass: bool) -> Rout
             Stmt::Pass { index, count: n as u64, body: stmts, folds: Vec::new() }
         } else {
             let body = Block { stmts, yields: Vec::new() };
-            Stmt::For { index, count: Count::Const(n as u64), reverse: false, carried: vec![], body, results: vec![] }
+            Stmt::For {
+                index,
+                count: Count::Const(n as u64),
+                order: Order::Forward,
+                carried: vec![],
+                body,
+                results: vec![],
+            }
         });
     }
     routine.functions.push(function);

@@ -2,30 +2,35 @@
 //!
 //! Three ways, by shape: [`narrow`] for small matrices, where a call of the library costs more than the product,
 //! [`vector`] for vectors, at the speed of memory, and the `gemm` library for everything else. Every sum starts at +0.
-//! One thread; results repeat bit for bit on the same machine.
+//! Several threads share the members of a batch, or the rows of the result: no sum is cut, so results repeat bit for bit on the same
+//! machine for any number of threads.
 
 mod narrow;
 mod vector;
 
 use crate::entry::{Entry, Extents, aligned};
 use crate::processor::run_widest;
+use crate::threads::{grain, num_threads, parallel};
 use narrow::Narrow;
+use std::ops::Range;
 use std::slice;
 use vector::MatrixVector;
 use wengert_kernel::Element;
 
 /// The function of that name.
 pub(crate) fn entry(name: &str) -> Option<Entry> {
-    fn of<T: Number>() -> Entry {
-        Entry { function: enter::<T>, extents: extents::<T> }
+    fn of<T: Number, const ADD: bool>() -> Entry {
+        Entry { function: enter::<T, ADD>, extents: extents::<T> }
     }
     Some(match name {
-        "dot_f32" => of::<f32>(),
-        "dot_f64" => of::<f64>(),
-        "dot_i32" => of::<i32>(),
-        "dot_i64" => of::<i64>(),
-        "dot_u32" => of::<u32>(),
-        "dot_u64" => of::<u64>(),
+        "dot_f32" => of::<f32, false>(),
+        "dot_f64" => of::<f64, false>(),
+        "dot_i32" => of::<i32, false>(),
+        "dot_i64" => of::<i64, false>(),
+        "dot_u32" => of::<u32, false>(),
+        "dot_u64" => of::<u64, false>(),
+        "dot_add_f32" => of::<f32, true>(),
+        "dot_add_f64" => of::<f64, true>(),
         _ => return None,
     })
 }
@@ -36,7 +41,11 @@ fn extents<T: Number>(ints: &[i64]) -> Extents {
     (vec![lhs, rhs], vec![(out, size)])
 }
 
-unsafe extern "C" fn enter<T: Number>(ints: *const i64, inputs: *const *const u8, outputs: *const *mut u8) {
+unsafe extern "C" fn enter<T: Number, const ADD: bool>(
+    ints: *const i64,
+    inputs: *const *const u8,
+    outputs: *const *mut u8,
+) {
     // SAFETY: by the contract of `RuntimeFn` there are 13 integers, two inputs and one output.
     let (plan, lhs, rhs, out) = unsafe {
         let plan = Plan::new(slice::from_raw_parts(ints, Plan::INTS));
@@ -47,13 +56,13 @@ unsafe extern "C" fn enter<T: Number>(ints: *const i64, inputs: *const *const u8
     }
     if lhs.is_aligned() && rhs.is_aligned() {
         // SAFETY: the inputs are good for their extents, and by the same contract the output overlaps neither.
-        return unsafe { T::dot(&plan, lhs, rhs, out) };
+        return unsafe { T::dot(&plan, lhs, rhs, out, ADD) };
     }
     let [lhs_extent, rhs_extent, _] = plan.extents().expect("operands that fit in memory");
     // SAFETY: the same.
     unsafe {
         let (lhs, rhs) = (aligned(lhs, lhs_extent), aligned(rhs, rhs_extent));
-        T::dot(&plan, lhs.slice().as_ptr(), rhs.slice().as_ptr(), out)
+        T::dot(&plan, lhs.slice().as_ptr(), rhs.slice().as_ptr(), out, ADD)
     }
 }
 
@@ -132,17 +141,17 @@ impl Plan {
 
 /// An element type that has a matrix product.
 trait Number: Element {
-    /// The product of non-empty batches of non-empty results.
+    /// The product of non-empty batches of non-empty results; with `add`, which floats know, it is added to what is there.
     ///
     /// # Safety
     /// The pointers are aligned and good for the extents of `plan`, and `out` overlaps neither input.
-    unsafe fn dot(plan: &Plan, lhs: *const Self, rhs: *const Self, out: *mut Self);
+    unsafe fn dot(plan: &Plan, lhs: *const Self, rhs: *const Self, out: *mut Self, add: bool);
 }
 
 macro_rules! integers {
     ($($t:ty)*) => {$(
         impl Number for $t {
-            unsafe fn dot(plan: &Plan, lhs: *const $t, rhs: *const $t, out: *mut $t) {
+            unsafe fn dot(plan: &Plan, lhs: *const $t, rhs: *const $t, out: *mut $t, _: bool) {
                 for b in 0..plan.batch {
                     for i in 0..plan.m {
                         for j in 0..plan.n {
@@ -184,9 +193,9 @@ macro_rules! floats {
         }
 
         impl Number for $t {
-            unsafe fn dot(plan: &Plan, lhs: *const $t, rhs: *const $t, out: *mut $t) {
+            unsafe fn dot(plan: &Plan, lhs: *const $t, rhs: *const $t, out: *mut $t, add: bool) {
                 // SAFETY: the same contract.
-                unsafe { dot_floats(plan, lhs, rhs, out) }
+                unsafe { dot_floats(plan, lhs, rhs, out, add) }
             }
         }
     )*};
@@ -200,10 +209,19 @@ const NARROW: usize = 16;
 /// And those of at most this depth at any width: the library would not start their sums at +0.
 const SHALLOW: usize = 2;
 
+/// Nanoseconds, as they are guessed, from which a product is for several threads.
+const LONG: f64 = 60_000.0;
+
+/// Rows and columns up to which the library takes all of a sum at once, and beyond which it cuts it as only its length says.
+const MOST_SMALL: usize = 64;
+
 /// # Safety
 /// As [`Number::dot`].
-unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *mut T) {
+unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *mut T, add: bool) {
     let (mut plan, mut lhs, mut rhs) = (*plan, lhs, rhs);
+    if plan.k == 0 && add {
+        return;
+    }
     if plan.k == 0 {
         // Nothing is summed and nothing is read.
         for b in 0..plan.batch {
@@ -231,18 +249,128 @@ unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *
         plan = plan.transposed();
         (lhs, rhs) = (rhs, lhs);
     }
-    if shallow || plan.n <= NARROW && plan.k <= NARROW && !vector {
-        return run_widest(Narrow { plan, lhs, rhs, out });
+    let way = match () {
+        () if shallow || plan.n <= NARROW && plan.k <= NARROW && !vector => Way::Narrow,
+        () if vector => Way::Vector,
+        () => Way::Library,
+    };
+    if add && !matches!(way, Way::Library) {
+        let Plan { batch, m, n, .. } = plan;
+        let dense = Strides { batch: m * n, row: n, col: 1 };
+        let mut product = vec![T::ZERO; batch * m * n];
+        let apart = Product { plan: Plan { out: dense, ..plan }, lhs, rhs, out: product.as_mut_ptr(), way, add: false };
+        // SAFETY: the same contract, with memory for the result.
+        unsafe { apart.run_in_threads() };
+        for (at, &x) in product.iter().enumerate() {
+            let (b, i, j) = (at / (m * n), at / n % m, at % n);
+            // SAFETY: inside the extent of out.
+            unsafe {
+                let to = out.add(plan.out.at(b, i, j));
+                to.write(to.read() + x);
+            }
+        }
+        return;
     }
-    for b in 0..plan.batch {
-        // SAFETY: the operands of one member of the batch lie inside the extents, which the caller vouches for.
-        unsafe {
-            let (lhs, rhs, out) =
-                (lhs.add(b * plan.lhs.batch), rhs.add(b * plan.rhs.batch), out.add(b * plan.out.batch));
-            if vector {
-                run_widest(MatrixVector::new(&plan, lhs, rhs, out));
-            } else {
-                library(&plan, lhs, rhs, out);
+    let all = Product { plan, lhs, rhs, out, way, add };
+    // SAFETY: the same contract; parts of the product write different elements.
+    unsafe { all.run_in_threads() }
+}
+
+/// How a product is computed.
+#[derive(Clone, Copy)]
+enum Way {
+    Narrow,
+    Vector,
+    Library,
+}
+
+/// A product, or a part of one.
+#[derive(Clone, Copy)]
+struct Product<T> {
+    plan: Plan,
+    lhs: *const T,
+    rhs: *const T,
+    out: *mut T,
+    way: Way,
+    /// Whether it is added to what is there; the library alone knows how.
+    add: bool,
+}
+
+// SAFETY: threads take different parts, which read the same and write different elements.
+unsafe impl<T: Sync + Send> Sync for Product<T> {}
+
+impl<T: Float> Product<T> {
+    /// # Safety
+    /// As [`Number::dot`].
+    unsafe fn run_in_threads(self) {
+        let Plan { batch, m, k, n, .. } = self.plan;
+        let each_row = match self.way {
+            Way::Library => 0.02 * (n * k) as f64,
+            Way::Narrow => 0.05 * (n * k) as f64 + n as f64,
+            Way::Vector => 0.1 * k as f64,
+        };
+        let all = each_row * m as f64 * batch as f64;
+        if all < LONG {
+            // SAFETY: all of it.
+            return unsafe { self.run() };
+        }
+        if batch >= num_threads() {
+            // SAFETY: members of a batch have results of their own.
+            return parallel(batch, grain(each_row * m as f64), &|range| unsafe { self.members(range).run() });
+        }
+        // Rows in blocks that the library's kernels fill, and never so few that it takes other ones.
+        let block = if n > MOST_SMALL { 48 } else { MOST_SMALL + 32 };
+        let blocks = m / block;
+        if matches!(self.way, Way::Library) && blocks < 2 {
+            // SAFETY: all of it.
+            return unsafe { self.run() };
+        }
+        for b in 0..batch {
+            let one = self.members(b..b + 1);
+            match self.way {
+                // The library reads rhs once for each part: as few as will do.
+                Way::Library => parallel(blocks, blocks.div_ceil(num_threads()), &|range| {
+                    let end = if range.end == blocks { m } else { range.end * block };
+                    // SAFETY: rows of the result are different elements.
+                    unsafe { one.rows(range.start * block..end).run() }
+                }),
+                // SAFETY: likewise.
+                _ => parallel(m.div_ceil(4), grain(4.0 * each_row), &|range| unsafe {
+                    one.rows(4 * range.start..m.min(4 * range.end)).run()
+                }),
+            }
+        }
+    }
+
+    /// Some members of the batch.
+    fn members(self, range: Range<usize>) -> Product<T> {
+        let (lhs, rhs) = (self.plan.lhs.batch * range.start, self.plan.rhs.batch * range.start);
+        let out = self.out.wrapping_add(self.plan.out.batch * range.start);
+        let plan = Plan { batch: range.len(), ..self.plan };
+        Product { plan, lhs: self.lhs.wrapping_add(lhs), rhs: self.rhs.wrapping_add(rhs), out, ..self }
+    }
+
+    /// Some rows of the result.
+    fn rows(self, range: Range<usize>) -> Product<T> {
+        let lhs = self.lhs.wrapping_add(self.plan.lhs.row * range.start);
+        let out = self.out.wrapping_add(self.plan.out.row * range.start);
+        Product { plan: Plan { m: range.len(), ..self.plan }, lhs, out, ..self }
+    }
+
+    /// # Safety
+    /// As [`Number::dot`].
+    unsafe fn run(self) {
+        if let Way::Narrow = self.way {
+            return run_widest(Narrow { plan: self.plan, lhs: self.lhs, rhs: self.rhs, out: self.out });
+        }
+        for b in 0..self.plan.batch {
+            let Product { plan, lhs, rhs, out, way, add } = self.members(b..b + 1);
+            // SAFETY: the operands of one member of the batch lie inside the extents, which the caller vouches for.
+            unsafe {
+                match way {
+                    Way::Vector => run_widest(MatrixVector::new(&plan, lhs, rhs, out)),
+                    _ => library(&plan, lhs, rhs, out, add),
+                }
             }
         }
     }
@@ -252,9 +380,9 @@ unsafe fn dot_floats<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *
 ///
 /// # Safety
 /// As [`Number::dot`], for a batch of one.
-unsafe fn library<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *mut T) {
+unsafe fn library<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *mut T, add: bool) {
     let stride = |s: usize| s as isize;
-    // SAFETY: the caller vouches for the extents, and without `read_dst` the library only writes `out`.
+    // SAFETY: the caller vouches for the extents, and but to add to it the library only writes `out`.
     unsafe {
         gemm::gemm(
             plan.m,
@@ -263,14 +391,14 @@ unsafe fn library<T: Float>(plan: &Plan, lhs: *const T, rhs: *const T, out: *mut
             out,
             stride(plan.out.col),
             stride(plan.out.row),
-            false,
+            add,
             lhs,
             stride(plan.lhs.col),
             stride(plan.lhs.row),
             rhs,
             stride(plan.rhs.col),
             stride(plan.rhs.row),
-            T::ZERO,
+            if add { T::ONE } else { T::ZERO },
             T::ONE,
             false,
             false,

@@ -2,8 +2,13 @@
 //! foreign code has set; the caller's mode comes back afterwards.
 
 /// Runs `f` in the default mode.
+///
+/// ```
+/// let tiny = wengert_runtime::in_default_mode(|| std::hint::black_box(f64::MIN_POSITIVE) / 2.0);
+/// assert!(tiny > 0.0, "whatever the mode was before");
+/// ```
 #[inline(always)]
-pub(crate) fn in_default_mode<R>(f: impl FnOnce() -> R) -> R {
+pub fn in_default_mode<R>(f: impl FnOnce() -> R) -> R {
     let found = read();
     if found & MODE == DEFAULT {
         return f();
