@@ -10,11 +10,13 @@
 //!
 //! Where it says so, an `f32` function is the `f64` one, rounded: within 0.51 ulp.
 
+mod arc;
 mod error_function;
 mod exp;
 mod gamma;
 mod hyperbolic;
 mod log;
+mod power;
 mod real;
 mod root;
 mod trigonometry;
@@ -402,8 +404,7 @@ pub trait Near: Float {
 
 macro_rules! float {
     (
-        $t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*;
-        $($far:ident $near:ident = $libm3:ident),*; $erf:ident
+        $t:ident: $($name:ident $near:ident $far:ident),*; $erf:ident $pow:ident
     ) => {
         impl Near for $t {
             #[inline(always)]
@@ -414,28 +415,34 @@ macro_rules! float {
             $(
                 #[inline(always)]
                 fn $near(x: $t) -> $t {
-                    trigonometry::$far(x)
+                    trigonometry::$name(x)
                 }
             )*
         }
 
         impl Float for $t {
             $(
-                fn $name(x: $t) -> $t {
-                    libm::$libm(x)
-                }
-            )*
-            $(
                 #[inline(always)]
-                fn $far(x: $t) -> $t {
-                    if <$t>::is_near(x) { <$t>::$near(x) } else { libm::$libm3(x) }
+                fn $name(x: $t) -> $t {
+                    if <$t>::is_near(x) { <$t>::$near(x) } else { trigonometry::$far(x) }
                 }
             )*
-            $(
-                fn $name2(x: $t, y: $t) -> $t {
-                    libm::$libm2(x, y)
-                }
-            )*
+            #[inline(always)]
+            fn asin(x: $t) -> $t {
+                arc::asin(x)
+            }
+            #[inline(always)]
+            fn acos(x: $t) -> $t {
+                arc::acos(x)
+            }
+            #[inline(always)]
+            fn atan(x: $t) -> $t {
+                arc::atan(x)
+            }
+            #[inline(always)]
+            fn atan2(y: $t, x: $t) -> $t {
+                arc::atan2(y, x)
+            }
             fn abs(x: $t) -> $t {
                 x.abs()
             }
@@ -514,6 +521,10 @@ macro_rules! float {
             }
             // The following in `f64` for both.
             #[inline(always)]
+            fn pow(x: $t, y: $t) -> $t {
+                power::$pow(x as f64, y as f64) as $t
+            }
+            #[inline(always)]
             fn cbrt(x: $t) -> $t {
                 root::cbrt(x as f64) as $t
             }
@@ -579,14 +590,12 @@ macro_rules! float {
 }
 
 float! {
-    f32: asin = asinf, acos = acosf, atan = atanf; pow = powf, atan2 = atan2f;
-    sin sin_near = sinf, cos cos_near = cosf, tan tan_near = tanf;
-    erf_single
+    f32: sin sin_near sin_far, cos cos_near cos_far, tan tan_near tan_far;
+    erf_single pow_single
 }
 float! {
-    f64: asin = asin, acos = acos, atan = atan; pow = pow, atan2 = atan2;
-    sin sin_near = sin, cos cos_near = cos, tan tan_near = tan;
-    erf
+    f64: sin sin_near sin_far, cos cos_near cos_far, tan tan_near tan_far;
+    erf pow
 }
 
 #[cfg(test)]
