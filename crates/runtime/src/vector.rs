@@ -90,7 +90,7 @@ trait Function {
     /// The function.
     fn at<T: Near>(x: T) -> T;
 
-    /// Free of branches, and equal to `at` where `covers` is true.
+    /// Shorter, and equal to `at` where `covers` is true.
     #[inline(always)]
     fn in_lanes<T: Near>(x: T) -> T {
         Self::at(x)
@@ -107,7 +107,7 @@ trait Function2 {
 }
 
 macro_rules! unary_functions {
-    ($($op:ident $at:ident $($near:ident)?;)*) => {
+    ($($op:ident $at:ident $($short:ident if $covers:ident)?;)*) => {
         fn unary(op: Unary, dtype: DType) -> Option<(Tile, *const u8)> {
             Some(match (op, dtype) {
                 $((Unary::$op, DType::F32) => entries::<f32, $op>(),
@@ -125,11 +125,11 @@ macro_rules! unary_functions {
                 $(
                     #[inline(always)]
                     fn in_lanes<T: Near>(x: T) -> T {
-                        T::$near(x)
+                        T::$short(x)
                     }
                     #[inline(always)]
                     fn covers<T: Near>(x: T) -> bool {
-                        T::is_near(x)
+                        T::$covers(x)
                     }
                 )?
             }
@@ -164,9 +164,9 @@ unary_functions! {
     Expm1 expm1;
     Log log;
     Log1p log1p;
-    Sin sin sin_near;
-    Cos cos cos_near;
-    Tan tan tan_near;
+    Sin sin sin_near if is_near;
+    Cos cos cos_near if is_near;
+    Tan tan tan_near if is_near;
     Asin asin;
     Acos acos;
     Atan atan;
@@ -184,8 +184,8 @@ unary_functions! {
     Erf erf;
     Erfc erfc;
     ErfInv erf_inv;
-    Lgamma lgamma;
-    Digamma digamma;
+    Lgamma lgamma lgamma_right if is_right;
+    Digamma digamma digamma_right if is_right;
     Entr entr;
 }
 

@@ -6,7 +6,7 @@
 //! with w = t^2 and minimax polynomials by the Remez algorithm, whose relative error in the function is below 2^-30
 //! (`f32`) and 2^-59 (`f64`).
 
-use super::real::{Pair, Real, at_most, polynomial};
+use super::real::{Pair, Real, at_most, polynomial, select};
 
 /// Constants of a type.
 pub(super) trait Arc: Real {
@@ -31,21 +31,8 @@ pub(super) trait Arc: Real {
 impl Arc for f32 {
     const QUARTER_PI: [f32; 2] = [std::f32::consts::FRAC_PI_4, -2.1855694e-08];
     const TAN_EIGHTH: f32 = 0.41421357;
-    const TANGENT: &'static [f32] = &[
-        -0.33333316,
-        0.19998467,
-        -0.14243439,
-        0.10593033,
-        -0.060760584,
-    ];
-    const SINE: &'static [f32] = &[
-        0.1666666,
-        0.07500511,
-        0.044515803,
-        0.031817015,
-        0.014404505,
-        0.037562992,
-    ];
+    const TANGENT: &'static [f32] = &[-0.33333316, 0.19998467, -0.14243439, 0.10593033, -0.060760584];
+    const SINE: &'static [f32] = &[0.1666666, 0.07500511, 0.044515803, 0.031817015, 0.014404505, 0.037562992];
     // 2^100, 2^-60, 2^100 and 2^-14.
     const LARGE: f32 = 1.2676506e30;
     const SMALL: f32 = 8.6736174e-19;
@@ -106,11 +93,6 @@ fn tangent_angle<R: Arc>(quarters: R, sign: R, t: Pair<R>) -> R {
     // What is added to t turns the angle by so much less.
     let low = t.low * (R::ONE - w);
     angle(quarters, Pair { high: t.high * sign, low: low * sign }, w, R::TANGENT)
-}
-
-#[inline(always)]
-fn select<R>(first: bool, x: R, y: R) -> R {
-    if first { x } else { y }
 }
 
 /// `n / d`, or `(n - d) / (n + d)`, for n from 0 to d.

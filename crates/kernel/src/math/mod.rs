@@ -354,9 +354,10 @@ pub trait Float: Element + PartialOrd {
     fn fma(x: Self, y: Self, z: Self) -> Self;
 }
 
-/// The functions whose branch-free part does not cover every argument, for loops over many elements.
+/// The functions of which a shorter form does for most arguments, for loops over many elements.
 ///
-/// Where `is_near`, `sin_near` is `sin`, bit for bit, and so on; elsewhere it is some number.
+/// Where `is_near`, `sin_near` is `sin`, bit for bit, and so on; where `is_right`, `lgamma_right` is `lgamma`. Elsewhere they are
+/// some number.
 ///
 /// ```
 /// use wengert_kernel::math::{Float, Near};
@@ -368,7 +369,7 @@ pub trait Float: Element + PartialOrd {
 /// assert_eq!(sin(&[0.5, 1e300]), [Float::sin(0.5), Float::sin(1e300)]);
 /// ```
 pub trait Near: Float {
-    /// No larger than the branch-free parts can take, or not finite.
+    /// No larger than the short forms can take, or not finite.
     ///
     /// ```
     /// use wengert_kernel::math::Near;
@@ -400,6 +401,30 @@ pub trait Near: Float {
     /// assert_eq!(Near::tan_near(2.0), Float::tan(2.0));
     /// ```
     fn tan_near(x: Self) -> Self;
+    /// Not below 0, or NaN.
+    ///
+    /// ```
+    /// use wengert_kernel::math::Near;
+    ///
+    /// assert!(Near::is_right(0.0) && Near::is_right(f64::NAN) && !Near::is_right(-1.0));
+    /// ```
+    fn is_right(x: Self) -> bool;
+    /// Logarithm of the magnitude of the gamma function.
+    ///
+    /// ```
+    /// use wengert_kernel::math::{Float, Near};
+    ///
+    /// assert_eq!(Near::lgamma_right(2.5), Float::lgamma(2.5));
+    /// ```
+    fn lgamma_right(x: Self) -> Self;
+    /// Derivative of `lgamma`.
+    ///
+    /// ```
+    /// use wengert_kernel::math::{Float, Near};
+    ///
+    /// assert_eq!(Near::digamma_right(2.5), Float::digamma(2.5));
+    /// ```
+    fn digamma_right(x: Self) -> Self;
 }
 
 macro_rules! float {
@@ -418,6 +443,21 @@ macro_rules! float {
                     trigonometry::$name(x)
                 }
             )*
+
+            #[inline(always)]
+            fn is_right(x: $t) -> bool {
+                (x >= 0.0) | x.is_nan()
+            }
+
+            #[inline(always)]
+            fn lgamma_right(x: $t) -> $t {
+                gamma::lgamma_right::<$t>(x as f64) as $t
+            }
+
+            #[inline(always)]
+            fn digamma_right(x: $t) -> $t {
+                gamma::digamma_right::<$t>(x as f64) as $t
+            }
         }
 
         impl Float for $t {
@@ -544,11 +584,13 @@ macro_rules! float {
             fn erfc(x: $t) -> $t {
                 error_function::erfc(x as f64) as $t
             }
+            #[inline(always)]
             fn lgamma(x: $t) -> $t {
-                gamma::lgamma(x as f64) as $t
+                gamma::lgamma::<$t>(x as f64) as $t
             }
+            #[inline(always)]
             fn digamma(x: $t) -> $t {
-                gamma::digamma(x as f64) as $t
+                gamma::digamma::<$t>(x as f64) as $t
             }
             #[inline(always)]
             fn hypot(x: $t, y: $t) -> $t {

@@ -13,13 +13,13 @@ use super::real::{Pair, Real, at_least, at_most, polynomial};
 
 /// p.
 const LOGARITHM: &[f64] = &[
-        0.14285714285716578,
-        0.1111111111000736,
-        0.09090909302535258,
-        0.07692286464464773,
-        0.06667880910660962,
-        0.058425352215870065,
-        0.05955359603782622,
+    0.14285714285716578,
+    0.1111111111000736,
+    0.09090909302535258,
+    0.07692286464464773,
+    0.06667880910660962,
+    0.058425352215870065,
+    0.05955359603782622,
 ];
 
 /// 1/3 and 1/5 as sums of two.
@@ -28,24 +28,24 @@ const FIFTH: Pair<f64> = Pair { high: 0.2, low: -1.1102230246251566e-17 };
 
 /// log2 m = s l(s^2), for `f32`.
 const LOG2_SINGLE: &[f64] = &[
-        2.88539008177785,
-        0.9617966941133053,
-        0.5770779423770271,
-        0.4122092510422938,
-        0.3199057552361585,
-        0.2828992829199271,
+    2.88539008177785,
+    0.9617966941133053,
+    0.5770779423770271,
+    0.4122092510422938,
+    0.3199057552361585,
+    0.2828992829199271,
 ];
 
 /// 2^x for x from -1/2 to 1/2, for `f32`.
 const EXP2_SINGLE: &[f64] = &[
-        0.9999999999616836,
-        0.6931471807284649,
-        0.24022651198156947,
-        0.055504103534104,
-        0.009618027253197388,
-        0.001333392258378273,
-        0.00015469291344932652,
-        1.5201918464916605e-05,
+    0.9999999999616836,
+    0.6931471807284649,
+    0.24022651198156947,
+    0.055504103534104,
+    0.009618027253197388,
+    0.001333392258378273,
+    0.00015469291344932652,
+    1.5201918464916605e-05,
 ];
 
 /// `a * b` for renewed pairs, but for the product of the low parts.
@@ -113,12 +113,18 @@ pub(super) fn pow(x: f64, y: f64) -> f64 {
     with_specials(x, y, reduced.scale(power))
 }
 
+/// The logarithm to base 2 of a positive normal number, within 2^-45.
+#[inline(always)]
+pub(super) fn log2_single(x: f64) -> f64 {
+    let (m, k) = x.split();
+    let s = (m - 1.0) / (m + 1.0);
+    s.mul_add(polynomial(s * s, LOG2_SINGLE), k)
+}
+
 /// `pow` of `f32`, to be rounded.
 #[inline(always)]
 pub(super) fn pow_single(x: f64, y: f64) -> f64 {
-    let (m, k) = x.magnitude().split();
-    let s = (m - 1.0) / (m + 1.0);
-    let exponent = limited(y) * s.mul_add(polynomial(s * s, LOG2_SINGLE), k);
+    let exponent = limited(y) * log2_single(x.magnitude());
     // Beyond, the result is 0 or infinite as an `f32`.
     let exponent = at_least(at_most(exponent, 130.0), -152.0);
     let n = (exponent + f64::SHIFT) - f64::SHIFT;

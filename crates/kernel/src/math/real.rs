@@ -238,3 +238,9 @@ pub(super) fn at_most<R: Real>(x: R, limit: R) -> R {
 pub(super) fn at_least<R: Real>(x: R, limit: R) -> R {
     if x < limit { limit } else { x }
 }
+
+/// `x` if `first`, else `y`: both are computed.
+#[inline(always)]
+pub(super) fn select<R>(first: bool, x: R, y: R) -> R {
+    if first { x } else { y }
+}

@@ -140,7 +140,7 @@ fn far(x: f64) -> (Pair<f64>, u64) {
 
 /// sin r.
 #[inline(always)]
-fn sine<R: Circular>(r: Pair<R>) -> Pair<R> {
+pub(super) fn sine<R: Circular>(r: Pair<R>) -> Pair<R> {
     let square = r.high * r.high;
     let slope = square.mul_add(-R::HALF, R::ONE);
     let low = (r.high * square).mul_add(polynomial(square, R::SINE), r.low * slope);
@@ -149,7 +149,7 @@ fn sine<R: Circular>(r: Pair<R>) -> Pair<R> {
 
 /// cos r.
 #[inline(always)]
-fn cosine<R: Circular>(r: Pair<R>) -> Pair<R> {
+pub(super) fn cosine<R: Circular>(r: Pair<R>) -> Pair<R> {
     let square = r.high * r.high;
     let half = -(r.high * R::HALF);
     let high = half.mul_add(r.high, R::ONE);
