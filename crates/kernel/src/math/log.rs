@@ -121,12 +121,13 @@ pub(super) fn log10<R: Logarithm>(x: R) -> R {
 /// `log(one + t) + doublings * log 2` for a renewed pair; `one` is 1, or 0 beside a large t.
 #[inline(always)]
 pub(super) fn log_of_sum<R: Logarithm>(one: R, t: Pair<R>, doublings: R) -> R {
-    log_of(Pair::sum(one, t.high).plus(t.low), t, doublings)
+    let sum = Pair::sum(one, t.high).plus(t.low);
+    with_specials(sum.high, log_of(sum, t, doublings).rounded())
 }
 
-/// The same of the sum `one + t`.
+/// The same of the sum `one + t`, if that is a positive number, before it is rounded.
 #[inline(always)]
-pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) -> R {
+pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) -> Pair<R> {
     let Pair { high, low } = sum_of;
     let (m, k) = high.split();
     let whole = k == R::ZERO;
@@ -134,7 +135,7 @@ pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) ->
     let scale = R::power_of_two(-at_most(k, R::power_of_two(R::TWO + R::TWO + R::TWO)));
     let inverse = (f * f).mul_add(R::ONE - f, R::ONE - f);
     let more = if whole { t.low } else { low * scale };
-    with_specials(high, sum(k + doublings, f, more * inverse).rounded())
+    sum(k + doublings, f, more * inverse)
 }
 
 #[inline(always)]
