@@ -104,11 +104,27 @@ const TAIL_SINGLE: &[f32] = &[
     -1.6371514e-06,
 ];
 
+/// A polynomial whose last two steps are pairs.
+#[inline(always)]
+fn careful(x: f32, coefficients: &[f32]) -> Pair<f32> {
+    let step = |sum: Pair<f32>, coefficient: f32| {
+        let product = Pair::product(x, sum.high);
+        Pair::sum(product.high, coefficient).plus(x.mul_add(sum.low, product.low)).renewed()
+    };
+    let most = Pair { high: polynomial(x, &coefficients[2..]), low: 0.0 };
+    step(step(most, coefficients[1]), coefficients[0])
+}
+
+/// Where erf is flat, errors of a bit on the way would be seen in the order of its values.
 #[inline(always)]
 pub(super) fn erf_single(x: f32) -> f32 {
     let a = x.magnitude();
-    let near = a.mul_add(polynomial(a * a, NEAR_SINGLE), a);
-    let tail = 1.0 - exp(-polynomial(at_most(a, 4.0), TAIL_SINGLE));
+    let p = careful(a * a, NEAR_SINGLE);
+    let product = Pair::product(a, p.high);
+    let near = Pair::ordered(a, product.high).plus(a.mul_add(p.low, product.low)).rounded();
+    let exponent = careful(at_most(a, 4.0), TAIL_SINGLE);
+    let power = exp(-exponent.high);
+    let tail = 1.0 - power.mul_add(-exponent.low, power);
     let y = if a > 1.0 { tail } else { near };
     y.with_sign_of(x)
 }
