@@ -62,11 +62,25 @@ fn gaussian(x: f64) -> (Reduced<f64>, Pair<f64>) {
     (reduced, power.plus(-square.low * power.high).renewed())
 }
 
+/// A polynomial whose last two steps are pairs. Where erf is flat, errors of a bit on the way would be seen in the order of its
+/// values.
+#[inline(always)]
+fn careful<R: Real>(x: R, coefficients: &[R]) -> Pair<R> {
+    let step = |sum: Pair<R>, coefficient: R| {
+        let product = Pair::product(x, sum.high);
+        Pair::sum(product.high, coefficient).plus(x.mul_add(sum.low, product.low)).renewed()
+    };
+    let most = Pair { high: polynomial(x, &coefficients[2..]), low: R::ZERO };
+    step(step(most, coefficients[1]), coefficients[0])
+}
+
 /// erf x for x from 0 to 1.
 #[inline(always)]
-fn near(x: f64) -> f64 {
-    let x = at_most(x, 1.0);
-    x.mul_add(polynomial(x * x, NEAR), x)
+fn near<R: Real>(x: R, coefficients: &[R]) -> Pair<R> {
+    let x = at_most(x, R::ONE);
+    let p = careful(x * x, coefficients);
+    let product = Pair::product(x, p.high);
+    Pair::ordered(x, product.high).plus(x.mul_add(p.low, product.low))
 }
 
 /// erfc x for x from 1/2 on.
@@ -83,7 +97,7 @@ fn tail(x: f64) -> f64 {
 #[inline(always)]
 pub(super) fn erf(x: f64) -> f64 {
     let a = x.magnitude();
-    let y = if a > 1.0 { 1.0 - tail(a) } else { near(a) };
+    let y = if a > 1.0 { 1.0 - tail(a) } else { near(a, NEAR).rounded() };
     y.with_sign_of(x)
 }
 
@@ -104,24 +118,10 @@ const TAIL_SINGLE: &[f32] = &[
     -1.6371514e-06,
 ];
 
-/// A polynomial whose last two steps are pairs.
-#[inline(always)]
-fn careful(x: f32, coefficients: &[f32]) -> Pair<f32> {
-    let step = |sum: Pair<f32>, coefficient: f32| {
-        let product = Pair::product(x, sum.high);
-        Pair::sum(product.high, coefficient).plus(x.mul_add(sum.low, product.low)).renewed()
-    };
-    let most = Pair { high: polynomial(x, &coefficients[2..]), low: 0.0 };
-    step(step(most, coefficients[1]), coefficients[0])
-}
-
-/// Where erf is flat, errors of a bit on the way would be seen in the order of its values.
 #[inline(always)]
 pub(super) fn erf_single(x: f32) -> f32 {
     let a = x.magnitude();
-    let p = careful(a * a, NEAR_SINGLE);
-    let product = Pair::product(a, p.high);
-    let near = Pair::ordered(a, product.high).plus(a.mul_add(p.low, product.low)).rounded();
+    let near = near(a, NEAR_SINGLE).rounded();
     let exponent = careful(at_most(a, 4.0), TAIL_SINGLE);
     let power = exp(-exponent.high);
     let tail = 1.0 - power.mul_add(-exponent.low, power);
@@ -132,9 +132,12 @@ pub(super) fn erf_single(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn erfc(x: f64) -> f64 {
     let a = x.magnitude();
-    let (near, tail) = (near(a), tail(a));
-    let erf = if a > 1.0 { 1.0 - tail } else { near };
-    if x >= 0.5 { tail } else { 1.0 - erf.with_sign_of(x) }
+    let (near, tail) = (near(a, NEAR), tail(a));
+    let far = a > 1.0;
+    let high = select(far, 1.0 - tail, near.high);
+    let low = select(far, 0.0, near.low);
+    let rest = Pair::sum(1.0, -high.with_sign_of(x)).plus(-low.times_sign_of(x));
+    if x >= 0.5 { tail } else { rest.rounded() }
 }
 
 /// Constants of a type for the inverse of the error function: with `w = -log(1 - x^2)` and `s` its root, `erf_inv(x) / x` is a

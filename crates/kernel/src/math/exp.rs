@@ -99,9 +99,9 @@ impl<R: Exponential> Reduced<R> {
     fn power_minus_one(&self, shift: R) -> Pair<R> {
         let scale = R::power_of_two(self.n + shift);
         // 0 for n = 0, else larger than what is added.
-        let whole = scale - R::power_of_two(shift);
-        let Pair { high, low } = Pair::ordered(whole, scale * self.r);
-        Pair { high, low: scale.mul_add(self.rest, low) }
+        let whole = Pair::ordered(scale, -R::power_of_two(shift));
+        let Pair { high, low } = Pair::ordered(whole.high, scale * self.r);
+        Pair { high, low: scale.mul_add(self.rest, low + whole.low) }
     }
 
     /// y 2^n, also where that is subnormal or infinite.

@@ -7,7 +7,6 @@
 mod double_double;
 
 use double_double::Wide;
-use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::mem::transmute;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wengert_kernel::math::Float;
@@ -15,7 +14,7 @@ use wengert_kernel::{Binary, DType, Unary};
 use wengert_runtime::{scalar1, scalar2, tile, tile2};
 
 /// A float type with its entries.
-trait Real: Float + std::fmt::LowerExp {
+trait Real: Float + std::fmt::LowerExp + std::ops::Neg<Output = Self> {
     fn of(x: f64) -> Self;
     /// The number of those (low) bits.
     fn pattern(bits: u64) -> Self;
@@ -454,15 +453,50 @@ fn error_of_single(y: f32, want: f64) -> f64 {
     }
 }
 
+/// Whether a function grows (1) or falls (-1) with x, or grows with the magnitude of x.
+enum Order {
+    With(f64),
+    WithMagnitude,
+}
+
+fn order(op: Unary) -> Option<Order> {
+    use Unary::*;
+    match op {
+        Exp | Expm1 | Log | Log1p | Asin | Atan | Sinh | Tanh | Logistic | Exp2 | Log2 | Log10 | Cbrt | Asinh
+        | Acosh | Atanh | Erf | ErfInv => Some(Order::With(1.0)),
+        Acos | Erfc => Some(Order::With(-1.0)),
+        Cosh => Some(Order::WithMagnitude),
+        _ => None,
+    }
+}
+
+/// That no two results of rising arguments of one sign are in the wrong order.
+fn check_order<T: Real>(op: Unary, x: &[T], y: &[T]) {
+    let Some(order) = order(op) else { return };
+    for (x, y) in x.windows(2).zip(y.windows(2)) {
+        let rises = match order {
+            Order::With(direction) => direction > 0.0,
+            Order::WithMagnitude => x[0] > T::of(0.0),
+        };
+        assert!(if rises { !(y[0] > y[1]) } else { !(y[0] < y[1]) }, "{op:?} of {:e} and {:e}", x[0], x[1]);
+    }
+}
+
 /// The worst error of an `f32` function at one of every `stride` numbers, against the `f64` function.
 fn sweep(op: Unary, stride: u64) -> Worst {
     const BLOCK: u64 = 1 << 12;
     let worst = on_all_processors((1 << 32) / stride / BLOCK, |block| {
         let number = |i: u64| f32::from_bits((i * stride + mix(i) % stride) as u32);
-        let x: Vec<f32> = (block * BLOCK..(block + 1) * BLOCK).map(number).collect();
+        // With the last number of the block before, for the order.
+        let mut x: Vec<f32> = ((block * BLOCK).saturating_sub(1)..(block + 1) * BLOCK).map(number).collect();
+        if x[x.len() - 1].is_sign_negative() {
+            x.reverse();
+        }
         let wide: Vec<f64> = x.iter().map(|&x| x as f64).collect();
+        let (got, want) = (f32::tile(op, &x), f64::tile(op, &wide));
+        check_order(op, &x, &got);
         let mut worst = Worst::default();
-        for ((&x, y), want) in x.iter().zip(f32::tile(op, &x)).zip(f64::tile(op, &wide)) {
+        for ((&x, y), want) in x.iter().zip(got).zip(want) {
             worst.meet(error_of_single(y, want), [x as f64, 0.0]);
         }
         worst
@@ -527,23 +561,67 @@ fn every_single() {
     check_singles(1, 100_000_000);
 }
 
-/// Neighbours never come in the wrong order, odd functions are odd, even ones even.
+/// Neighbouring `f64` never come in the wrong order around the numbers where formulas change (all `f32` are seen above).
 #[test]
-fn shapes() {
-    let rising = [Unary::Exp, Unary::Expm1, Unary::Log, Unary::Log1p, Unary::Sinh, Unary::Tanh, Unary::Logistic];
-    for start in [0.01f32, 0.2, 0.34657, 0.6, FRAC_1_SQRT_2, 0.99999, 1.0, SQRT_2, 1.9, 9.0, 80.0] {
-        let x: Vec<f32> = (0..20_000).map(|i| f32::from_bits(start.to_bits() - 10_000 + i)).collect();
-        for op in rising {
-            assert!(f32::tile(op, &x).windows(2).all(|y| y[0] <= y[1]), "{op:?} around {start}");
+fn neighbours_are_in_order() {
+    let starts: [f64; 24] = [
+        1e-300,
+        1e-9,
+        0.01,
+        0.2,
+        0.25,
+        0.34657359027997264,
+        0.41421356237309503,
+        0.5,
+        0.6,
+        0.7,
+        0.7071067811865475,
+        0.99999,
+        1.0,
+        1.4142135623730951,
+        1.9,
+        2.0,
+        2.414213562373095,
+        4.0,
+        9.0,
+        19.0,
+        80.0,
+        1e6,
+        1e15,
+        1e100,
+    ];
+    for op in functions::<f64>().map(|row| row.0) {
+        for start in starts {
+            let x: Vec<f64> = (0..20_000).map(|i| f64::from_bits(start.to_bits() - 10_000 + i)).collect();
+            check_order(op, &x, &f64::tile(op, &x));
+            let x: Vec<f64> = x.into_iter().rev().map(|x| -x).collect();
+            check_order(op, &x, &f64::tile(op, &x));
         }
     }
-    let x: Vec<f64> = inputs(4000);
-    let negative: Vec<f64> = x.iter().map(|x| -x).collect();
-    for op in [Unary::Sin, Unary::Tan, Unary::Asin, Unary::Atan, Unary::Sinh, Unary::Tanh] {
-        let pairs = f64::tile(op, &x).into_iter().zip(f64::tile(op, &negative));
+}
+
+fn symmetries_hold<T: Real>() {
+    use Unary::*;
+    let x: Vec<T> = inputs(8000);
+    let negative: Vec<T> = x.iter().map(|&x| -x).collect();
+    for op in [Sin, Tan, Asin, Atan, Sinh, Tanh, Asinh, Atanh, Cbrt, Erf, ErfInv] {
+        let pairs = T::tile(op, &x).into_iter().zip(T::tile(op, &negative));
         pairs.zip(&x).for_each(|((y, z), x)| assert!(same(-y, z), "{op:?} of {x:e}"));
     }
-    for op in [Unary::Cos, Unary::Cosh] {
-        assert!(f64::tile(op, &x).into_iter().zip(f64::tile(op, &negative)).all(|(y, z)| same(y, z)), "{op:?}");
+    for op in [Cos, Cosh] {
+        let pairs = T::tile(op, &x).into_iter().zip(T::tile(op, &negative));
+        pairs.zip(&x).for_each(|((y, z), x)| assert!(same(y, z), "{op:?} of {x:e}"));
     }
+    let (y, other): (Vec<T>, Vec<T>) = (inputs::<T>(9000)[1000..].to_vec(), negative.clone());
+    let angles = T::tile2(Binary::Atan2, &x, &y).into_iter().zip(T::tile2(Binary::Atan2, &other, &y));
+    angles.zip(&x).for_each(|((a, b), x)| assert!(same(-a, b), "Atan2 of {x:e}"));
+    let lengths = T::tile2(Binary::Hypot, &x, &y).into_iter().zip(T::tile2(Binary::Hypot, &y, &other));
+    lengths.zip(&x).for_each(|((a, b), x)| assert!(same(a, b), "Hypot of {x:e}"));
+}
+
+/// Odd functions are odd and even ones even, to the last bit.
+#[test]
+fn symmetries() {
+    symmetries_hold::<f32>();
+    symmetries_hold::<f64>();
 }
