@@ -143,8 +143,7 @@ pub(super) fn atan2<R: Arc>(y: R, x: R) -> R {
     let quarters = select(left, R::TWO + R::TWO - quarters, quarters);
     let angle = tangent_angle(quarters, select(steep != left, -R::ONE, R::ONE), t);
     // Comparisons with NaN are false, so it may be lost above.
-    let numbers = (x == x) & (y == y);
-    select(numbers, angle.with_sign_of(y), R::NAN)
+    select(x.is_nan() | y.is_nan(), R::NAN, angle.with_sign_of(y))
 }
 
 /// `t = |x|`, or for x above 1/2 `t = sqrt((1 - x) / 2)`, and its square.

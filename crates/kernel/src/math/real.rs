@@ -33,6 +33,8 @@ pub(super) trait Real:
     fn mul_add(self, y: Self, z: Self) -> Self;
     /// The square root.
     fn root(self) -> Self;
+    /// Whether it is NaN.
+    fn is_nan(self) -> bool;
     /// Without the sign.
     fn magnitude(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
@@ -74,6 +76,11 @@ macro_rules! real {
                 #[inline(always)]
                 fn root(self) -> $t {
                     self.sqrt()
+                }
+
+                #[inline(always)]
+                fn is_nan(self) -> bool {
+                    $t::is_nan(self)
                 }
 
                 #[inline(always)]

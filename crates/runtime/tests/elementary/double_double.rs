@@ -3,7 +3,7 @@
 //!
 //! Results are normal numbers, far enough from the subnormal ones.
 
-use std::f64::consts::{FRAC_2_PI, LN_2};
+use std::f64::consts;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::LazyLock;
 
@@ -100,13 +100,13 @@ impl<T: Into<Wide>> Div<T> for Wide {
     }
 }
 
-const LN2: [f64; 3] = [LN_2, 2.3190468138462996e-17, 5.707708438416212e-34];
-const HALF_PI: [f64; 4] = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33, 5.562271104316826e-50];
-const LN10: Wide = Wide { high: 2.302585092994046, low: -2.1707562233822494e-16 };
-const TWO_OVER_ROOT_PI: Wide = Wide { high: 1.1283791670955126, low: 1.533545961316588e-17 };
+const LN2: [f64; 3] = [consts::LN_2, 2.3190468138462996e-17, 5.707708438416212e-34];
+const HALF_PI: [f64; 4] = [consts::FRAC_PI_2, 6.123233995736766e-17, -1.4973849048591698e-33, 5.562271104316826e-50];
+const LN10: Wide = Wide { high: consts::LN_10, low: -2.1707562233822494e-16 };
+const TWO_OVER_ROOT_PI: Wide = Wide { high: consts::FRAC_2_SQRT_PI, low: 1.533545961316588e-17 };
 const HALF_LOG_TWO_PI: Wide = Wide { high: 0.9189385332046728, low: -3.8782941580672414e-17 };
 const LOG_PI: Wide = Wide { high: 1.1447298858494002, low: 1.0265951162707826e-17 };
-const PI: Wide = Wide { high: 3.141592653589793, low: 1.2246467991473532e-16 };
+const PI: Wide = Wide { high: consts::PI, low: 1.2246467991473532e-16 };
 
 /// Bernoulli numbers of even index from 2 on, as fractions (Abramowitz and Stegun, table 23.2).
 const BERNOULLI: [(f64, f64); 15] = [
@@ -143,7 +143,7 @@ fn series_of_expm1(r: Wide) -> Wide {
 
 /// n and e^r - 1 of x = n log 2 + r.
 fn reduced(x: Wide) -> (i32, Wide) {
-    let n = (x.high / LN_2).round();
+    let n = (x.high / consts::LN_2).round();
     let r = LN2.iter().fold(x, |r, &part| r - Wide::product(n, part));
     (n as i32, series_of_expm1(r))
 }
@@ -196,7 +196,7 @@ fn series_of_circle(r: Wide) -> (Wide, Wide) {
 
 /// The sine and the cosine of numbers up to 10^9.
 fn circle(x: Wide) -> (Wide, Wide) {
-    let n = (x.high * FRAC_2_PI).round();
+    let n = (x.high * consts::FRAC_2_PI).round();
     let r = HALF_PI.iter().fold(x, |r, &part| r - Wide::product(n, part));
     let (sine, cosine) = series_of_circle(r);
     match (n as i64).rem_euclid(4) {
