@@ -313,7 +313,7 @@ fn lgamma_left(a: f64) -> f64 {
 /// The sign of the gamma function is not part of the result.
 #[inline(always)]
 pub(super) fn lgamma<P: Gamma>(x: f64) -> f64 {
-    select(x < 0.0, lgamma_left(-x), lgamma_right::<P>(x))
+    if x < 0.0 { lgamma_left(-x) } else { lgamma_right::<P>(x) }
 }
 
 /// `digamma` of a, but of 1 + a below `RECURRENCE`.
@@ -359,5 +359,5 @@ fn digamma_left(a: f64) -> f64 {
 
 #[inline(always)]
 pub(super) fn digamma<P: Gamma>(x: f64) -> f64 {
-    select(x < 0.0, digamma_left(-x), digamma_right::<P>(x))
+    if x < 0.0 { digamma_left(-x) } else { digamma_right::<P>(x) }
 }

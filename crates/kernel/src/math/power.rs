@@ -48,7 +48,7 @@ const EXP2_SINGLE: &[f64] = &[
     1.5201918464916605e-05,
 ];
 
-/// `a * b` for renewed pairs, but for the product of the low parts.
+/// `a * b` but for the product of the low parts.
 #[inline(always)]
 fn product(a: Pair<f64>, b: Pair<f64>) -> Pair<f64> {
     Pair::product(a.high, b.high).plus(a.high.mul_add(b.low, a.low * b.high))
@@ -61,15 +61,20 @@ pub(super) fn log(x: f64) -> Pair<f64> {
     let (m, k) = normal.split();
     let k = k - scaled;
     let f = m - 1.0;
-    let s = Pair { high: f, low: 0.0 }.quotient(Pair::ordered(2.0, f)).renewed();
-    let w = product(s, s).renewed();
-    let sum = Pair::ordered(FIFTH.high, w.high * polynomial(w.high, LOGARITHM)).plus(FIFTH.low);
-    let term = product(w, sum.renewed());
-    let sum = Pair::ordered(THIRD.high, term.high).plus(term.low + THIRD.low);
-    let term = product(s, product(w, sum.renewed()).renewed());
+    // s by the inverse of the denominator, and what that leaves of f.
+    let denominator = Pair::ordered(2.0, f);
+    let inverse = 1.0 / denominator.high;
+    let high = f * inverse;
+    let rest = (-high).mul_add(denominator.low, (-high).mul_add(denominator.high, f));
+    let s = Pair { high, low: rest * inverse };
+    let w = product(s, s);
+    let fifth = Pair::ordered(FIFTH.high, w.high * polynomial(w.high, LOGARITHM)).plus(FIFTH.low);
+    let term = product(w, fifth);
+    let third = Pair::ordered(THIRD.high, term.high).plus(term.low + THIRD.low);
+    let term = product(s, product(w, third));
     let half = Pair::ordered(s.high, term.high).plus(s.low + term.low);
     let low = k.mul_add(f64::LN2_LOW, 2.0 * half.low);
-    Pair::ordered(k * f64::LN2_HIGH, 2.0 * half.high).plus(low).renewed()
+    Pair::ordered(k * f64::LN2_HIGH, 2.0 * half.high).plus(low)
 }
 
 /// Whether a number that is not NaN has no fraction.

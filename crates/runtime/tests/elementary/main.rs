@@ -490,7 +490,8 @@ fn check_order<T: Real>(op: Unary, x: &[T], y: &[T]) {
 fn sweep(op: Unary, stride: u64) -> Worst {
     const BLOCK: u64 = 1 << 12;
     let worst = on_all_processors((1 << 32) / stride / BLOCK, |block| {
-        let number = |i: u64| f32::from_bits((i * stride + (mix(i) & (stride - 1))) as u32);
+        let more = |i: u64| if stride == 1 { 0 } else { mix(i) & (stride - 1) };
+        let number = |i: u64| f32::from_bits((i * stride + more(i)) as u32);
         // With the last number of the block before, for the order.
         let mut x: Vec<f32> = ((block * BLOCK).saturating_sub(1)..(block + 1) * BLOCK).map(number).collect();
         if x[x.len() - 1].is_sign_negative() {
@@ -501,7 +502,11 @@ fn sweep(op: Unary, stride: u64) -> Worst {
         check_order(op, &x, &got);
         let mut worst = Worst::default();
         for ((&x, y), want) in x.iter().zip(got).zip(want) {
-            worst.meet(error_of_single(y, want), [x as f64, 0.0]);
+            // Most errors are smaller than one met before, which is quickly seen.
+            let smaller = (y as f64 - want).abs() <= worst.error * f32::ulp(want);
+            if !smaller || y == 0.0 {
+                worst.meet(error_of_single(y, want), [x as f64, 0.0]);
+            }
         }
         worst
     });
