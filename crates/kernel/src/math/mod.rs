@@ -4,7 +4,53 @@
 //! every machine. They stand in the files beside this one, written without branches so that loops over them become vector
 //! code. Roundings, square root, remainder and fma are exact as IEEE 754 demands.
 //!
-//! Where it says so, an `f32` function is the `f64` one, rounded: within 0.51 ulp.
+//! Where it says so, an `f32` function is computed in `f64` and rounded: within 0.51 ulp.
+//!
+//! # Errors
+//!
+//! The worst errors in ulp, and where they were met. `f32`: at all numbers; at one of every 64 where the table says 2^26, at 2^26 pairs for
+//! functions of two, against the `f64` functions. `f64`: at 2^18 numbers or pairs of all sizes, against double-double arithmetic, so
+//! that worse ones may exist. At zeros of `lgamma` below -2 and of `digamma` below 0, which no `f64` meets, errors are absolute.
+//! `cargo test --release -p wengert-runtime --test elementary -- --ignored --nocapture` measures all `f32` (and 10^8 pairs), and
+//! without `--ignored` the rest.
+//!
+//! | function | `f32` | at | `f64` | at |
+//! |---|---|---|---|---|
+//! | `exp` | 0.768 | -87.6144 | 0.653 | -1.03769 |
+//! | `expm1` | 1.078 | 0.358263 | 1.136 | 0.372634 |
+//! | `log` | 0.686 | 1.39951 | 0.609 | 1.40696 |
+//! | `log1p` | 0.737 | -0.301244 | 0.618 | -0.294832 |
+//! | `sin` | 0.789 | 4.80892e+09 | 0.740 | -349.501 |
+//! | `cos` | 0.787 | 1.15132e+28 | 0.757 | 0.786866 |
+//! | `tan` | 0.958 | 207847 | 0.799 | -7.06153 |
+//! | `asin` | 0.633 | 0.509659 | 0.612 | -0.466637 |
+//! | `acos` | 0.616 | 0.558719 | 0.606 | 0.547439 |
+//! | `atan` | 0.651 | 0.41312 | 0.634 | 0.425447 |
+//! | `sinh` | 1.056 (2^26) | 0.369677 | 1.089 | -0.397475 |
+//! | `cosh` | 0.712 | 48.8868 | 0.658 | 619.341 |
+//! | `tanh` | 0.843 (2^26) | 0.174689 | 0.921 | -0.188194 |
+//! | `logistic` | 0.761 (2^26) | -87.7374 | 0.641 | -181.94 |
+//! | `exp2` | 0.761 (2^26) | -126.319 | 0.662 | -608.44 |
+//! | `log2` | 0.685 (2^26) | 1.39944 | 0.625 | 1.4032 |
+//! | `log10` | 0.655 (2^26) | 1.4002 | 0.587 | 1.32412 |
+//! | `cbrt` | 0.500 (2^26) | 6.20174e+23 | 0.500 | 5.21244 |
+//! | `asinh` | 0.500 (2^26) | 1.86013e+16 | 0.570 | -0.302853 |
+//! | `acosh` | 0.500 (2^26) | 1.86013e+16 | 0.595 | 1.0576 |
+//! | `atanh` | 0.500 (2^26) | -0.107511 | 0.622 | 0.163388 |
+//! | `erf` | 0.935 (2^26) | 1.01295 | 0.769 | -0.992081 |
+//! | `erfc` | 0.500 (2^26) | -2.06436 | 1.027 | 0.514419 |
+//! | `erf_inv` | 1.635 (2^26) | 0.987289 | 1.210 | 0.838383 |
+//! | `lgamma` | 0.501 (2^26) | 0.712083 | 1.167 | 2.41219 |
+//! | `digamma` | 0.502 (2^26) | 0.791425 | 1.541 | -0.203015 |
+//! | `entr` | 1.470 (2^26) | 6.90394e-15 | 1.455 | 4.50657e+223 |
+//! | `pow` | 0.501 | 0.991862, -7888.01 | 0.642 | 2.28125, -83.589 |
+//! | `atan2` | 0.644 | 3.12533, 7.64766 | 0.639 | 0.339707, 0.790089 |
+//! | `hypot` | 0.500 | -6.77951, 5.84459 | 0.500 | 1.33855e-06, 1.706e-07 |
+//! | `xlogy` | 1.543 | -7946.91, 0.773592 | 1.412 | 9.09991e-10, 1.24454e+225 |
+//! | `xlog1py` | 1.538 | 1.03543e-16, -0.23087 | 1.487 | -0.998199, 6.40564 |
+//!
+//! Of the functions that only rise or only fall, no two results of neighbouring arguments are in the wrong order: in `f32` anywhere, in
+//! `f64` at the 20,000 neighbours of each number where a formula changes. Odd functions are odd and even ones even to the last bit.
 
 mod arc;
 mod error_function;
