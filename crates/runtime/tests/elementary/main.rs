@@ -81,7 +81,7 @@ fn functions<T: Float>() -> [Row<T>; 27] {
         (Unary::Asin, "asin", T::asin, 0.7),
         (Unary::Acos, "acos", T::acos, 0.7),
         (Unary::Atan, "atan", T::atan, 0.7),
-        (Unary::Sinh, "sinh", T::sinh, 1.1),
+        (Unary::Sinh, "sinh", T::sinh, 1.2),
         (Unary::Cosh, "cosh", T::cosh, 0.9),
         (Unary::Tanh, "tanh", T::tanh, 1.0),
         (Unary::Logistic, "logistic", T::logistic, 0.9),
