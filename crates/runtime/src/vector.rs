@@ -90,7 +90,7 @@ trait Function {
     /// The function.
     fn at<T: Near>(x: T) -> T;
 
-    /// Free of branches, and equal to `at` where `covers` is true.
+    /// Shorter, and equal to `at` where `covers` is true.
     #[inline(always)]
     fn in_lanes<T: Near>(x: T) -> T {
         Self::at(x)
@@ -107,7 +107,7 @@ trait Function2 {
 }
 
 macro_rules! unary_functions {
-    ($($op:ident $at:ident $($near:ident)?;)*) => {
+    ($($op:ident $at:ident $($short:ident if $covers:ident)?;)*) => {
         fn unary(op: Unary, dtype: DType) -> Option<(Tile, *const u8)> {
             Some(match (op, dtype) {
                 $((Unary::$op, DType::F32) => entries::<f32, $op>(),
@@ -125,11 +125,11 @@ macro_rules! unary_functions {
                 $(
                     #[inline(always)]
                     fn in_lanes<T: Near>(x: T) -> T {
-                        T::$near(x)
+                        T::$short(x)
                     }
                     #[inline(always)]
                     fn covers<T: Near>(x: T) -> bool {
-                        T::is_near(x)
+                        T::$covers(x)
                     }
                 )?
             }
@@ -164,9 +164,9 @@ unary_functions! {
     Expm1 expm1;
     Log log;
     Log1p log1p;
-    Sin sin sin_near;
-    Cos cos cos_near;
-    Tan tan tan_near;
+    Sin sin sin_near if is_near;
+    Cos cos cos_near if is_near;
+    Tan tan tan_near if is_near;
     Asin asin;
     Acos acos;
     Atan atan;
@@ -184,8 +184,8 @@ unary_functions! {
     Erf erf;
     Erfc erfc;
     ErfInv erf_inv;
-    Lgamma lgamma;
-    Digamma digamma;
+    Lgamma lgamma lgamma_right if is_right;
+    Digamma digamma digamma_right if is_right;
     Entr entr;
 }
 
@@ -483,6 +483,9 @@ mod tests {
         both_types::<Sin>();
         both_types::<Cos>();
         both_types::<Tan>();
+        both_types::<Asin>();
+        both_types::<Acos>();
+        both_types::<Atan>();
         both_types::<Sinh>();
         both_types::<Cosh>();
         both_types::<Tanh>();
@@ -500,5 +503,40 @@ mod tests {
         both_types::<Lgamma>();
         both_types::<Digamma>();
         both_types::<Entr>();
+    }
+
+    fn bits_of_all_levels_of_two<T: Near, F: Function2>(numbers: impl Fn(u64) -> T) {
+        let x: Vec<T> = (0..4000).map(|i: u64| numbers(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let y: Vec<T> = (0..4000).map(|i: u64| numbers(i.wrapping_mul(0xbf58_476d_1ce4_e5b9))).collect();
+        let run = |tile: Tile2| {
+            let mut z = x.clone();
+            // SAFETY: all have that many elements; the callers below look whether the processor can.
+            unsafe { tile(x.len(), x.as_ptr().cast(), y.as_ptr().cast(), z.as_mut_ptr().cast()) };
+            let zero = T::from_bits(0);
+            z.into_iter().map(|z| z.partial_cmp(&zero).map(|_| z.to_bits())).collect::<Vec<_>>()
+        };
+        let want = run(tile2_baseline::<T, F>);
+        if Level::of_processor() >= Level::Avx2 {
+            assert_eq!(run(tile2_avx2::<T, F>), want);
+        }
+        if Level::of_processor() >= Level::Avx512 {
+            assert_eq!(run(tile2_avx512::<T, F>), want);
+        }
+    }
+
+    fn both_types_of_two<F: Function2>() {
+        bits_of_all_levels_of_two::<f64, F>(f64::from_bits);
+        bits_of_all_levels_of_two::<f64, F>(|bits| (bits as i64) as f64 * 2f64.powi(-61));
+        bits_of_all_levels_of_two::<f32, F>(|bits| f32::from_bits(bits as u32));
+        bits_of_all_levels_of_two::<f32, F>(|bits| (bits as i64) as f32 * 2f32.powi(-61));
+    }
+
+    #[test]
+    fn all_levels_give_the_same_bits_of_two() {
+        both_types_of_two::<Pow>();
+        both_types_of_two::<Atan2>();
+        both_types_of_two::<Hypot>();
+        both_types_of_two::<Xlogy>();
+        both_types_of_two::<Xlog1py>();
     }
 }

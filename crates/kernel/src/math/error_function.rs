@@ -6,7 +6,7 @@
 
 use super::exp::{Reduced, exp};
 use super::log::{Logarithm, log_of};
-use super::real::{Pair, Real, at_least, at_most, polynomial};
+use super::real::{Pair, Real, at_least, at_most, polynomial, select};
 
 /// p.
 const NEAR: &[f64] = &[
@@ -55,19 +55,32 @@ const TAIL: &[f64] = &[
 
 /// `e^(-x^2)` as a power of two and the rest, for x up to 28.
 #[inline(always)]
-fn gaussian(x: f64) -> (Reduced<f64>, f64) {
+fn gaussian(x: f64) -> (Reduced<f64>, Pair<f64>) {
     let square = Pair::product(x, x);
     let reduced = Reduced::new(-square.high);
     let power = reduced.power().renewed();
-    let power = power.plus(-square.low * power.high).rounded();
-    (reduced, power)
+    (reduced, power.plus(-square.low * power.high).renewed())
+}
+
+/// A polynomial whose last two steps are pairs. Where erf is flat, errors of a bit on the way would be seen in the order of its
+/// values.
+#[inline(always)]
+fn careful<R: Real>(x: R, coefficients: &[R]) -> Pair<R> {
+    let step = |sum: Pair<R>, coefficient: R| {
+        let product = Pair::product(x, sum.high);
+        Pair::sum(product.high, coefficient).plus(x.mul_add(sum.low, product.low)).renewed()
+    };
+    let most = Pair { high: polynomial(x, &coefficients[2..]), low: R::ZERO };
+    step(step(most, coefficients[1]), coefficients[0])
 }
 
 /// erf x for x from 0 to 1.
 #[inline(always)]
-fn near(x: f64) -> f64 {
-    let x = at_most(x, 1.0);
-    x.mul_add(polynomial(x * x, NEAR), x)
+fn near<R: Real>(x: R, coefficients: &[R]) -> Pair<R> {
+    let x = at_most(x, R::ONE);
+    let p = careful(x * x, coefficients);
+    let product = Pair::product(x, p.high);
+    Pair::ordered(x, product.high).plus(x.mul_add(p.low, product.low))
 }
 
 /// erfc x for x from 1/2 on.
@@ -76,13 +89,15 @@ fn tail(x: f64) -> f64 {
     let x = at_least(at_most(x, 28.0), 0.5);
     let (reduced, power) = gaussian(x);
     let t = (x - 3.75) / (x + 3.75);
-    reduced.scale(power * (1.25 + polynomial(t, TAIL)) / (1.0 + 2.0 * x))
+    let q = Pair::ordered(1.25, polynomial(t, TAIL));
+    let product = Pair::product(power.high, q.high).plus(power.high.mul_add(q.low, power.low * q.high));
+    reduced.scale(product.renewed().over(Pair::sum(1.0, 2.0 * x)))
 }
 
 #[inline(always)]
 pub(super) fn erf(x: f64) -> f64 {
     let a = x.magnitude();
-    let y = if a > 1.0 { 1.0 - tail(a) } else { near(a) };
+    let y = if a > 1.0 { 1.0 - tail(a) } else { near(a, NEAR).rounded() };
     y.with_sign_of(x)
 }
 
@@ -106,8 +121,10 @@ const TAIL_SINGLE: &[f32] = &[
 #[inline(always)]
 pub(super) fn erf_single(x: f32) -> f32 {
     let a = x.magnitude();
-    let near = a.mul_add(polynomial(a * a, NEAR_SINGLE), a);
-    let tail = 1.0 - exp(-polynomial(at_most(a, 4.0), TAIL_SINGLE));
+    let near = near(a, NEAR_SINGLE).rounded();
+    let exponent = careful(at_most(a, 4.0), TAIL_SINGLE);
+    let power = exp(-exponent.high);
+    let tail = 1.0 - power.mul_add(-exponent.low, power);
     let y = if a > 1.0 { tail } else { near };
     y.with_sign_of(x)
 }
@@ -115,40 +132,40 @@ pub(super) fn erf_single(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn erfc(x: f64) -> f64 {
     let a = x.magnitude();
-    let (near, tail) = (near(a), tail(a));
-    let erf = if a > 1.0 { 1.0 - tail } else { near };
-    if x >= 0.5 { tail } else { 1.0 - erf.with_sign_of(x) }
+    let (near, tail) = (near(a, NEAR), tail(a));
+    let far = a > 1.0;
+    let high = select(far, 1.0 - tail, near.high);
+    let low = select(far, 0.0, near.low);
+    let rest = Pair::sum(1.0, -high.with_sign_of(x)).plus(-low.times_sign_of(x));
+    if x >= 0.5 { tail } else { rest.rounded() }
 }
 
 /// Constants of a type for the inverse of the error function: with `w = -log(1 - x^2)` and `s` its root, `erf_inv(x) / x` is a
 /// polynomial in w, or s and a small polynomial in s, as in M. Giles, "Approximating the erfinv function", GPU Computing Gems 2,
 /// 2011. They interpolate at Chebyshev points, with a relative error below 4e-9 (`f32`) and 1e-17.
 pub(super) trait InverseError: Logarithm {
-    /// In w, for s up to 2; of each polynomial the number that the variable is counted from, and the coefficients.
-    const NEAR: (Self, &'static [Self]);
-    /// In s, from 2 to 4.
+    /// In w, for s up to 2.
+    const NEAR: &'static [Self];
+    /// In s, from 2 to 4: the number that the variable is counted from, and the coefficients.
     const MIDDLE: (Self, &'static [Self]);
     /// In s, from 4 on.
     const FAR: (Self, &'static [Self]);
 }
 
 impl InverseError for f32 {
-    const NEAR: (f32, &'static [f32]) = (
-        0.0,
-        &[
-            0.88622695,
-            0.23201364,
-            0.011549649,
-            -0.0023362907,
-            -0.00012569063,
-            4.391962e-05,
-            3.907356e-06,
-            -1.8319978e-06,
-            1.715443e-07,
-            -1.3296986e-09,
-            -4.3283457e-10,
-        ],
-    );
+    const NEAR: &'static [f32] = &[
+        0.88622695,
+        0.23201364,
+        0.011549649,
+        -0.0023362907,
+        -0.00012569063,
+        4.391962e-05,
+        3.907356e-06,
+        -1.8319978e-06,
+        1.715443e-07,
+        -1.3296986e-09,
+        -4.3283457e-10,
+    ];
     const MIDDLE: (f32, &'static [f32]) = (
         3.0,
         &[
@@ -170,33 +187,30 @@ impl InverseError for f32 {
 }
 
 impl InverseError for f64 {
-    const NEAR: (f64, &'static [f64]) = (
-        0.0,
-        &[
-            0.886226925452758,
-            0.2320136665346545,
-            0.011549342038270455,
-            -0.0023351016416036435,
-            -0.000128043294321431,
-            4.661144073637374e-05,
-            2.019987641380513e-06,
-            -1.0125513082775935e-06,
-            -3.7301106968189845e-08,
-            2.2802312321341835e-08,
-            7.439335502358277e-10,
-            -5.142084601639043e-10,
-            -2.3999358361948353e-11,
-            1.7058289716959928e-11,
-            -1.9794526074975977e-12,
-            6.08230649868386e-13,
-            -2.7670324851971564e-13,
-            6.780813089629304e-14,
-            -9.722890324670586e-15,
-            8.496085247818456e-16,
-            -4.2649119136772566e-17,
-            9.54958926319707e-19,
-        ],
-    );
+    const NEAR: &'static [f64] = &[
+        0.886226925452758,
+        0.2320136665346545,
+        0.011549342038270455,
+        -0.0023351016416036435,
+        -0.000128043294321431,
+        4.661144073637374e-05,
+        2.019987641380513e-06,
+        -1.0125513082775935e-06,
+        -3.7301106968189845e-08,
+        2.2802312321341835e-08,
+        7.439335502358277e-10,
+        -5.142084601639043e-10,
+        -2.3999358361948353e-11,
+        1.7058289716959928e-11,
+        -1.9794526074975977e-12,
+        6.08230649868386e-13,
+        -2.7670324851971564e-13,
+        6.780813089629304e-14,
+        -9.722890324670586e-15,
+        8.496085247818456e-16,
+        -4.2649119136772566e-17,
+        9.54958926319707e-19,
+    ];
     const MIDDLE: (f64, &'static [f64]) = (
         3.0,
         &[
@@ -265,12 +279,16 @@ pub(super) fn erf_inv<R: InverseError>(x: R) -> R {
     let square = Pair::product(a, a);
     let t = Pair { high: -square.high, low: -square.low };
     // Close to 1 the low part of the square is most of what is left.
-    let w = -log_of(Pair::sum(R::ONE, t.high).plus(t.low).renewed(), t, R::ZERO);
-    let s = w.root();
-    let of = |x: R, (from, coefficients): (R, &[R])| polynomial(x - from, coefficients);
-    let (near, middle, far) = (of(w, R::NEAR), of(s, R::MIDDLE), of(s, R::FAR));
-    let tail = if s < R::TWO + R::TWO { middle } else { far };
-    let y = a * if s < R::TWO { near } else { s + tail };
+    let log = log_of(Pair::sum(R::ONE, t.high).plus(t.low).renewed(), t, R::ZERO).renewed();
+    let w = Pair { high: -log.high, low: -log.low };
+    let s = w.square_root();
+    let near = Pair::sum(R::NEAR[0], w.high * polynomial(w.high, &R::NEAR[1..]));
+    let of_root = |(from, coefficients): (R, &[R])| polynomial(s.high - from, coefficients);
+    let tail = select(s.high < R::TWO + R::TWO, of_root(R::MIDDLE), of_root(R::FAR));
+    let beyond = Pair::ordered(s.high, tail).plus(s.low);
+    let is_near = s.high < R::TWO;
+    let factor = Pair { high: select(is_near, near.high, beyond.high), low: select(is_near, near.low, beyond.low) };
+    let y = Pair::product(a, factor.high).plus(a * factor.low).rounded();
     let y = if a < R::ONE { y } else { R::INFINITY };
     let y = if a <= R::ONE { y } else { R::NAN };
     y.with_sign_of(x)

@@ -99,9 +99,9 @@ impl<R: Exponential> Reduced<R> {
     fn power_minus_one(&self, shift: R) -> Pair<R> {
         let scale = R::power_of_two(self.n + shift);
         // 0 for n = 0, else larger than what is added.
-        let whole = scale - R::power_of_two(shift);
-        let Pair { high, low } = Pair::ordered(whole, scale * self.r);
-        Pair { high, low: scale.mul_add(self.rest, low) }
+        let whole = Pair::ordered(scale, -R::power_of_two(shift));
+        let Pair { high, low } = Pair::ordered(whole.high, scale * self.r);
+        Pair { high, low: scale.mul_add(self.rest, low + whole.low) }
     }
 
     /// y 2^n, also where that is subnormal or infinite.
@@ -152,15 +152,18 @@ pub(super) fn sinh<R: Exponential>(x: R) -> R {
     if x.magnitude() < R::TINY { x } else { (half * R::TWO).with_sign_of(x) }
 }
 
-/// cosh x = (e^|x| + 1 / e^|x|) / 2.
+/// With t = e^|x| - 1: cosh x = 1 + t (t / (1 + t)) / 2, so that what is added to 1 is right even where it is small.
 #[inline(always)]
 pub(super) fn cosh<R: Exponential>(x: R) -> R {
     let reduced = Reduced::new(at_most(x.magnitude(), R::SINH_HIGHEST));
-    let Pair { high, low } = reduced.power().renewed();
-    let scale = R::power_of_two(reduced.n - R::TWO);
-    let (high, low) = (high * scale, low * scale);
-    let sixteenth = R::power_of_two(-(R::TWO + R::TWO));
-    Pair::ordered(high, sixteenth / high).plus(low).rounded() * R::TWO
+    let Pair { high, low } = reduced.power_minus_one(-R::TWO).renewed();
+    // Quarters of numerator and denominator.
+    let sum = Pair::sum(R::HALF * R::HALF, high).plus(low).renewed();
+    let q = Pair { high, low }.quotient(sum);
+    let half_q = Pair { high: R::HALF * q.high, low: R::HALF * q.low };
+    let product = Pair::product(high, half_q.high).plus(high.mul_add(half_q.low, low * half_q.high));
+    let quarter = Pair::sum(R::HALF * R::HALF, product.high).plus(product.low);
+    quarter.rounded() * (R::TWO + R::TWO)
 }
 
 /// With t = e^|2x| - 1: tanh |x| = t / (t + 2).

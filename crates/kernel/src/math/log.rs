@@ -66,10 +66,10 @@ fn series<R: Logarithm>(f: R) -> Pair<R> {
 
 /// `k log 2 + log(1 + f) + more`.
 #[inline(always)]
-fn sum<R: Logarithm>(k: R, f: R, more: R) -> R {
+fn sum<R: Logarithm>(k: R, f: R, more: R) -> Pair<R> {
     let Pair { high, low } = series(f);
     let small = k.mul_add(R::LN2_LOW, low + more);
-    Pair::ordered(k * R::LN2_HIGH, high).plus(small).rounded()
+    Pair::ordered(k * R::LN2_HIGH, high).plus(small)
 }
 
 /// `y`, but what a logarithm is where `x` (of which -inf is the logarithm at 0) is infinite, NaN or not positive.
@@ -84,7 +84,15 @@ fn with_specials<R: Real>(x: R, y: R) -> R {
 pub(super) fn log<R: Logarithm>(x: R) -> R {
     let (normal, scaled) = x.normalized();
     let (m, k) = normal.split();
-    with_specials(x, sum(k - scaled, m - R::ONE, R::ZERO))
+    with_specials(x, sum(k - scaled, m - R::ONE, R::ZERO).rounded())
+}
+
+/// The logarithm of a positive number, before it is rounded.
+#[inline(always)]
+pub(super) fn log_pair<R: Logarithm>(x: R) -> Pair<R> {
+    let (normal, scaled) = x.normalized();
+    let (m, k) = normal.split();
+    sum(k - scaled, m - R::ONE, R::ZERO).renewed()
 }
 
 /// `log2(x) = k + log(1 + f) / log 2`, and 10 likewise: the sum of exact `k * unit[0]`, and the product with 1 / log b.
@@ -113,12 +121,13 @@ pub(super) fn log10<R: Logarithm>(x: R) -> R {
 /// `log(one + t) + doublings * log 2` for a renewed pair; `one` is 1, or 0 beside a large t.
 #[inline(always)]
 pub(super) fn log_of_sum<R: Logarithm>(one: R, t: Pair<R>, doublings: R) -> R {
-    log_of(Pair::sum(one, t.high).plus(t.low), t, doublings)
+    let sum = Pair::sum(one, t.high).plus(t.low);
+    with_specials(sum.high, log_of(sum, t, doublings).rounded())
 }
 
-/// The same of the sum `one + t`.
+/// The same of the sum `one + t`, if that is a positive number, before it is rounded.
 #[inline(always)]
-pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) -> R {
+pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) -> Pair<R> {
     let Pair { high, low } = sum_of;
     let (m, k) = high.split();
     let whole = k == R::ZERO;
@@ -126,7 +135,7 @@ pub(super) fn log_of<R: Logarithm>(sum_of: Pair<R>, t: Pair<R>, doublings: R) ->
     let scale = R::power_of_two(-at_most(k, R::power_of_two(R::TWO + R::TWO + R::TWO)));
     let inverse = (f * f).mul_add(R::ONE - f, R::ONE - f);
     let more = if whole { t.low } else { low * scale };
-    with_specials(high, sum(k + doublings, f, more * inverse))
+    sum(k + doublings, f, more * inverse)
 }
 
 #[inline(always)]
@@ -140,6 +149,6 @@ pub(super) fn log1p<R: Logarithm>(x: R) -> R {
     let scale = R::power_of_two(-at_most(k, R::power_of_two(R::TWO + R::TWO + R::TWO)));
     let inverse = (f * f).mul_add(R::ONE - f, R::ONE - f);
     let more = if whole { R::ZERO } else { low * scale * inverse };
-    let y = with_specials(high, sum(k, f, more));
+    let y = with_specials(high, sum(k, f, more).rounded());
     if x == R::ZERO { x } else { y }
 }

@@ -1,20 +1,64 @@
 //! The elementary functions of one number: the only source of what `exp`, `sin`, ... mean.
 //!
 //! The interpreters, constant folding, scalar machine code and vector loops run these, so all give the same bits on
-//! every machine. Most functions stand in the files beside this one, written without branches so that loops over them
-//! become vector code; they err by less than 0.8 ulp, `tan`, `cosh`, `tanh` by less than 1, `expm1` and `sinh` by less
-//! than 1.1, the error function and what belongs to it by a few (`erf_inv` of `f32` by 3; the tests of the runtime measure it). `digamma` stands
-//! here too, with branches. The rest are those of the `libm` crate (musl's and CORE-MATH's algorithms, below 1 ulp but
-//! for `pow` and `atan2`, which were not measured). Roundings, square root, remainder and fma are exact as IEEE 754
-//! demands.
+//! every machine. They stand in the files beside this one, written without branches so that loops over them become vector
+//! code. Roundings, square root, remainder and fma are exact as IEEE 754 demands.
 //!
-//! Where it says so, an `f32` function is the `f64` one, rounded: within 0.51 ulp.
+//! Where it says so, an `f32` function is computed in `f64` and rounded: within 0.51 ulp.
+//!
+//! # Errors
+//!
+//! The worst errors in ulp, and where they were met. `f32`: at all numbers; at one of every 64 where the table says 2^26, at 2^26 pairs for
+//! functions of two, against the `f64` functions. `f64`: at 2^18 numbers or pairs of all sizes, against double-double arithmetic, so
+//! that worse ones may exist. At zeros of `lgamma` below -2 and of `digamma` below 0, which no `f64` meets, errors are absolute.
+//! `cargo test --release -p wengert-runtime --test elementary -- --ignored --nocapture` measures all `f32` (and 10^8 pairs), and
+//! without `--ignored` the rest.
+//!
+//! | function | `f32` | at | `f64` | at |
+//! |---|---|---|---|---|
+//! | `exp` | 0.768 | -87.6144 | 0.653 | -1.03769 |
+//! | `expm1` | 1.078 | 0.358263 | 1.136 | 0.372634 |
+//! | `log` | 0.686 | 1.39951 | 0.609 | 1.40696 |
+//! | `log1p` | 0.737 | -0.301244 | 0.618 | -0.294832 |
+//! | `sin` | 0.789 | 4.80892e+09 | 0.740 | -349.501 |
+//! | `cos` | 0.787 | 1.15132e+28 | 0.757 | 0.786866 |
+//! | `tan` | 0.958 | 207847 | 0.799 | -7.06153 |
+//! | `asin` | 0.633 | 0.509659 | 0.612 | -0.466637 |
+//! | `acos` | 0.616 | 0.558719 | 0.606 | 0.547439 |
+//! | `atan` | 0.651 | 0.41312 | 0.634 | 0.425447 |
+//! | `sinh` | 1.125 | 0.351635 | 1.089 | -0.397475 |
+//! | `cosh` | 0.712 | 48.8868 | 0.658 | 619.341 |
+//! | `tanh` | 0.858 | 0.178842 | 0.921 | -0.188194 |
+//! | `logistic` | 0.768 | -87.6144 | 0.641 | -181.94 |
+//! | `exp2` | 0.796 | -126.464 | 0.662 | -608.44 |
+//! | `log2` | 0.758 | 1.4039 | 0.625 | 1.4032 |
+//! | `log10` | 0.681 | 1.32476 | 0.587 | 1.32412 |
+//! | `cbrt` | 0.500 | 2.4121e-38 | 0.500 | 5.21244 |
+//! | `asinh` | 0.500 (2^26) | 1.86013e+16 | 0.570 | -0.302853 |
+//! | `acosh` | 0.500 (2^26) | 1.86013e+16 | 0.595 | 1.0576 |
+//! | `atanh` | 0.500 (2^26) | -0.107511 | 0.622 | 0.163388 |
+//! | `erf` | 0.986 | -1.00336 | 0.769 | -0.992081 |
+//! | `erfc` | 0.500 | -1.41038e-05 | 1.027 | 0.514419 |
+//! | `erf_inv` | 1.932 | -0.990611 | 1.210 | 0.838383 |
+//! | `lgamma` | 0.501 | 0.712846 | 1.167 | 2.41219 |
+//! | `digamma` | 0.502 | 0.797846 | 1.541 | -0.203015 |
+//! | `entr` | 1.484 | 1.00007e-28 | 1.455 | 4.50657e+223 |
+//! | `pow` | 0.501 | 0.991862, -7888.01 | 0.642 | 2.28125, -83.589 |
+//! | `atan2` | 0.644 | 3.12533, 7.64766 | 0.639 | 0.339707, 0.790089 |
+//! | `hypot` | 0.500 | -6.77951, 5.84459 | 0.500 | 1.33855e-06, 1.706e-07 |
+//! | `xlogy` | 1.543 | -7946.91, 0.773592 | 1.412 | 9.09991e-10, 1.24454e+225 |
+//! | `xlog1py` | 1.538 | 1.03543e-16, -0.23087 | 1.487 | -0.998199, 6.40564 |
+//!
+//! Of the functions that only rise or only fall, no two results of neighbouring arguments are in the wrong order: in `f32` anywhere, in
+//! `f64` at the 20,000 neighbours of each number where a formula changes. Odd functions are odd and even ones even to the last bit.
 
+mod arc;
 mod error_function;
 mod exp;
 mod gamma;
 mod hyperbolic;
 mod log;
+mod power;
 mod real;
 mod root;
 mod trigonometry;
@@ -352,9 +396,10 @@ pub trait Float: Element + PartialOrd {
     fn fma(x: Self, y: Self, z: Self) -> Self;
 }
 
-/// The functions whose branch-free part does not cover every argument, for loops over many elements.
+/// The functions of which a shorter form does for most arguments, for loops over many elements.
 ///
-/// Where `is_near`, `sin_near` is `sin`, bit for bit, and so on; elsewhere it is some number.
+/// Where `is_near`, `sin_near` is `sin`, bit for bit, and so on; where `is_right`, `lgamma_right` is `lgamma`. Elsewhere they are
+/// some number.
 ///
 /// ```
 /// use wengert_kernel::math::{Float, Near};
@@ -366,7 +411,7 @@ pub trait Float: Element + PartialOrd {
 /// assert_eq!(sin(&[0.5, 1e300]), [Float::sin(0.5), Float::sin(1e300)]);
 /// ```
 pub trait Near: Float {
-    /// No larger than the branch-free parts can take, or not finite.
+    /// No larger than the short forms can take, or not finite.
     ///
     /// ```
     /// use wengert_kernel::math::Near;
@@ -398,12 +443,35 @@ pub trait Near: Float {
     /// assert_eq!(Near::tan_near(2.0), Float::tan(2.0));
     /// ```
     fn tan_near(x: Self) -> Self;
+    /// Not below 0, or NaN.
+    ///
+    /// ```
+    /// use wengert_kernel::math::Near;
+    ///
+    /// assert!(Near::is_right(0.0) && Near::is_right(f64::NAN) && !Near::is_right(-1.0));
+    /// ```
+    fn is_right(x: Self) -> bool;
+    /// Logarithm of the magnitude of the gamma function.
+    ///
+    /// ```
+    /// use wengert_kernel::math::{Float, Near};
+    ///
+    /// assert_eq!(Near::lgamma_right(2.5), Float::lgamma(2.5));
+    /// ```
+    fn lgamma_right(x: Self) -> Self;
+    /// Derivative of `lgamma`.
+    ///
+    /// ```
+    /// use wengert_kernel::math::{Float, Near};
+    ///
+    /// assert_eq!(Near::digamma_right(2.5), Float::digamma(2.5));
+    /// ```
+    fn digamma_right(x: Self) -> Self;
 }
 
 macro_rules! float {
     (
-        $t:ident: $($name:ident = $libm:ident),*; $($name2:ident = $libm2:ident),*;
-        $($far:ident $near:ident = $libm3:ident),*; $erf:ident
+        $t:ident: $($name:ident $near:ident $far:ident),*; $erf:ident $pow:ident
     ) => {
         impl Near for $t {
             #[inline(always)]
@@ -414,28 +482,49 @@ macro_rules! float {
             $(
                 #[inline(always)]
                 fn $near(x: $t) -> $t {
-                    trigonometry::$far(x)
+                    trigonometry::$name(x)
                 }
             )*
+
+            #[inline(always)]
+            fn is_right(x: $t) -> bool {
+                (x >= 0.0) | x.is_nan()
+            }
+
+            #[inline(always)]
+            fn lgamma_right(x: $t) -> $t {
+                gamma::lgamma_right::<$t>(x as f64) as $t
+            }
+
+            #[inline(always)]
+            fn digamma_right(x: $t) -> $t {
+                gamma::digamma_right::<$t>(x as f64) as $t
+            }
         }
 
         impl Float for $t {
             $(
-                fn $name(x: $t) -> $t {
-                    libm::$libm(x)
-                }
-            )*
-            $(
                 #[inline(always)]
-                fn $far(x: $t) -> $t {
-                    if <$t>::is_near(x) { <$t>::$near(x) } else { libm::$libm3(x) }
+                fn $name(x: $t) -> $t {
+                    if <$t>::is_near(x) { <$t>::$near(x) } else { trigonometry::$far(x) }
                 }
             )*
-            $(
-                fn $name2(x: $t, y: $t) -> $t {
-                    libm::$libm2(x, y)
-                }
-            )*
+            #[inline(always)]
+            fn asin(x: $t) -> $t {
+                arc::asin(x)
+            }
+            #[inline(always)]
+            fn acos(x: $t) -> $t {
+                arc::acos(x)
+            }
+            #[inline(always)]
+            fn atan(x: $t) -> $t {
+                arc::atan(x)
+            }
+            #[inline(always)]
+            fn atan2(y: $t, x: $t) -> $t {
+                arc::atan2(y, x)
+            }
             fn abs(x: $t) -> $t {
                 x.abs()
             }
@@ -514,6 +603,10 @@ macro_rules! float {
             }
             // The following in `f64` for both.
             #[inline(always)]
+            fn pow(x: $t, y: $t) -> $t {
+                power::$pow(x as f64, y as f64) as $t
+            }
+            #[inline(always)]
             fn cbrt(x: $t) -> $t {
                 root::cbrt(x as f64) as $t
             }
@@ -533,11 +626,13 @@ macro_rules! float {
             fn erfc(x: $t) -> $t {
                 error_function::erfc(x as f64) as $t
             }
+            #[inline(always)]
             fn lgamma(x: $t) -> $t {
-                gamma::lgamma(x as f64) as $t
+                gamma::lgamma::<$t>(x as f64) as $t
             }
+            #[inline(always)]
             fn digamma(x: $t) -> $t {
-                gamma::digamma(x as f64) as $t
+                gamma::digamma::<$t>(x as f64) as $t
             }
             #[inline(always)]
             fn hypot(x: $t, y: $t) -> $t {
@@ -579,14 +674,12 @@ macro_rules! float {
 }
 
 float! {
-    f32: asin = asinf, acos = acosf, atan = atanf; pow = powf, atan2 = atan2f;
-    sin sin_near = sinf, cos cos_near = cosf, tan tan_near = tanf;
-    erf_single
+    f32: sin sin_near sin_far, cos cos_near cos_far, tan tan_near tan_far;
+    erf_single pow_single
 }
 float! {
-    f64: asin = asin, acos = acos, atan = atan; pow = pow, atan2 = atan2;
-    sin sin_near = sin, cos cos_near = cos, tan tan_near = tan;
-    erf
+    f64: sin sin_near sin_far, cos cos_near cos_far, tan tan_near tan_far;
+    erf pow
 }
 
 #[cfg(test)]
@@ -702,8 +795,18 @@ mod tests {
         for (x, y) in [(zero, zero), (one, minus_zero), (inf, minus_inf), (minus_one, minus_inf), (nan, nan)] {
             same(T::entr(x), y);
         }
-        same(T::atan2(zero, one), zero);
-        same(T::atan2(minus_zero, one), minus_zero);
+        for x in [zero, minus_zero, nan] {
+            same(T::asin(x), x);
+            same(T::atan(x), x);
+            same(T::tan(x), x);
+            same(T::sin(x), x);
+        }
+        same(T::acos(one), zero);
+        for f in [T::sin, T::cos, T::tan, T::acos] {
+            for x in [inf, minus_inf, nan] {
+                same(f(x), nan);
+            }
+        }
         assert!(T::is_finite(one) && !T::is_finite(nan) && !T::is_finite(minus_inf));
     }
 
@@ -712,6 +815,114 @@ mod tests {
         let list = [0.0, -0.0, 1.0, -1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5];
         numbers::<f64>(list, |x| x);
         numbers::<f32>(list, |x| x as f32);
+    }
+
+    /// The table of C99, F.9.4.4, for both types.
+    fn powers<T: Float>(of: impl Fn(f64) -> T) {
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let is = |x: f64, y: f64, z: f64| same(T::pow(of(x), of(y)), of(z));
+        let (odd, even) = ([1.0, 3.0, 101.0], [2.0, 4.0, 1e20, 2f64.powi(24)]);
+        for x in [0.0, -0.0] {
+            for y in odd {
+                is(x, y, x);
+                is(x, -y, inf.copysign(x));
+            }
+            for y in even.into_iter().chain([0.5, 1e-20, 2.5, inf]) {
+                is(x, y, 0.0);
+                is(x, -y, inf);
+            }
+        }
+        for y in [inf, -inf] {
+            is(-1.0, y, 1.0);
+        }
+        for y in [0.0, -0.0] {
+            for x in [0.0, -0.0, 1.0, -1.0, 2.5, -2.5, inf, -inf, nan] {
+                is(x, y, 1.0);
+            }
+        }
+        for y in [0.0, 1.0, -2.5, inf, -inf, nan] {
+            is(1.0, y, 1.0);
+        }
+        for x in [-1.0, -2.5, -1e-30, -1e30] {
+            for y in [0.5, -0.5, 2.5, 1e-20] {
+                is(x, y, nan);
+            }
+        }
+        for x in [0.5, -0.5, 0.999_999, -1e-40] {
+            is(x, -inf, inf);
+            is(x, inf, 0.0);
+        }
+        for x in [2.0, -2.0, 1.000_001, -1e30, inf, -inf] {
+            is(x, -inf, 0.0);
+            is(x, inf, inf);
+        }
+        for y in odd {
+            is(-inf, y, -inf);
+            is(-inf, -y, -0.0);
+        }
+        for y in even.into_iter().chain([0.5, 2.5]) {
+            is(-inf, y, inf);
+            is(-inf, -y, 0.0);
+        }
+        for y in [1.0, 2.0, 0.5, 1e20] {
+            is(inf, y, inf);
+            is(inf, -y, 0.0);
+        }
+        for (x, y) in [(nan, 1.0), (2.0, nan), (nan, nan), (nan, inf), (0.0, nan), (-inf, nan)] {
+            is(x, y, nan);
+        }
+        // Odd and even whole numbers of all sizes, and results that overflow and vanish.
+        is(-2.0, 3.0, -8.0);
+        is(-2.0, -2.0, 0.25);
+        is(-1.0, 2f64.powi(24) - 1.0, -1.0);
+        is(-1.0, 2f64.powi(24), 1.0);
+        is(-10.0, 1001.0, -inf);
+        is(-10.0, -1001.0, -0.0);
+        is(10.0, 1e30, inf);
+        is(4.0, 0.5, 2.0);
+    }
+
+    /// The table of C99, F.9.1.4, for both types.
+    fn angles<T: Float>(of: impl Fn(f64) -> T) {
+        use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        for sign in [1.0, -1.0] {
+            let is = |y: f64, x: f64, z: f64| same(T::atan2(of(sign * y), of(x)), of(sign * z));
+            for x in [0.0, 1e-40, 1.0, inf] {
+                is(0.0, x, 0.0);
+                is(0.0, -x, PI);
+            }
+            for y in [1e-40, 1.0, 1e30, inf] {
+                is(y, 0.0, FRAC_PI_2);
+                is(y, -0.0, FRAC_PI_2);
+            }
+            for y in [1e-40, 1.0, 1e30] {
+                is(y, -inf, PI);
+                is(y, inf, 0.0);
+                is(inf, y, FRAC_PI_2);
+                is(inf, -y, FRAC_PI_2);
+                is(y, y, FRAC_PI_4);
+                is(y, -y, 3.0 * FRAC_PI_4);
+            }
+            is(inf, inf, FRAC_PI_4);
+            is(inf, -inf, 3.0 * FRAC_PI_4);
+        }
+        for (y, x) in [(nan, 1.0), (1.0, nan), (nan, inf), (inf, nan), (0.0, nan), (nan, 0.0)] {
+            same(T::atan2(of(y), of(x)), of(nan));
+        }
+    }
+
+    #[test]
+    fn powers_and_angles_of_special_numbers() {
+        powers::<f64>(|x| x);
+        powers::<f32>(|x| x as f32);
+        angles::<f64>(|x| x);
+        angles::<f32>(|x| x as f32);
+        // The largest odd number of all, and the first with a fraction below it.
+        let (odd, fraction) = (2f64.powi(53) - 1.0, 2f64.powi(52) - 0.5);
+        same(Float::pow(-1.0, odd), -1.0);
+        same(Float::pow(-1.0, odd + 1.0), 1.0);
+        same(Float::pow(-1.0, fraction), f64::NAN);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) trait Real:
     fn mul_add(self, y: Self, z: Self) -> Self;
     /// The square root.
     fn root(self) -> Self;
+    /// Whether it is NaN.
+    fn is_nan(self) -> bool;
     /// Without the sign.
     fn magnitude(self) -> Self;
     /// The magnitude of `self` with the sign of `sign`.
@@ -74,6 +76,11 @@ macro_rules! real {
                 #[inline(always)]
                 fn root(self) -> $t {
                     self.sqrt()
+                }
+
+                #[inline(always)]
+                fn is_nan(self) -> bool {
+                    $t::is_nan(self)
                 }
 
                 #[inline(always)]
@@ -237,4 +244,10 @@ pub(super) fn at_most<R: Real>(x: R, limit: R) -> R {
 #[inline(always)]
 pub(super) fn at_least<R: Real>(x: R, limit: R) -> R {
     if x < limit { limit } else { x }
+}
+
+/// `x` if `first`, else `y`: both are computed.
+#[inline(always)]
+pub(super) fn select<R>(first: bool, x: R, y: R) -> R {
+    if first { x } else { y }
 }

@@ -64,6 +64,57 @@ def many(count, make):
     return [make() for _ in range(count)]
 
 
+def gamma_points(name):
+    """Beside the zeros of lgamma and of digamma, where the functions change their formulas, and beside poles."""
+    zeros = [1.0, 2.0] if name == "lgamma" else [1.4616321449683622]
+    near = [neighbour(x, steps) for x in zeros + [0.7, 2.5, 2.0] for steps in (-1, 1, -1000, 10**6, -(10**9))]
+    # digamma has a zero between any two poles, lgamma has zeros from -2 to -5: beside them errors are absolute.
+    negative = many(8, lambda: between(-0.45, 0)) + many(8, lambda: -power(-1022, -2))
+    if name == "lgamma":
+        negative += many(8, lambda: between(-1.9, -1.1)) + many(8, lambda: -random.randrange(6, 60) - between(0.2, 0.8))
+    last = [2.559983327851638e305, 1e305] if name == "lgamma" else [LARGEST, 1e17]
+    return near + negative + last
+
+
+def points_of_two(name):
+    if name == "atan2":
+        # Quotients that are subnormal, near the diagonals, near tan(pi/8); coordinates that are large, small, far apart.
+        return (
+            many(20, lambda: (between(-2, 2), between(-2, 2)))
+            + many(15, lambda: (signed(power(-1074, 1023)), signed(power(-1074, 1023))))
+            + many(10, lambda: (signed(power(-1074, -1050)), signed(power(-1074, -1050))))
+            + many(10, lambda: (signed(power(1000, 1023.9)), signed(power(1000, 1023.9))))
+            + many(10, lambda: (signed(power(-1060, -1000)), power(-40, 40)))
+            + [(x, signed(neighbour(x, random.randrange(-3, 4)))) for x in many(10, lambda: power(-900, 900))]
+            + [(neighbour(0.41421356237309503 * x, random.randrange(-3, 4)), x) for x in many(10, lambda: power(-9, 9))]
+            + [(5e-324, LARGEST), (5e-324, -LARGEST), (LARGEST, 5e-324), (5e-324, 5e-324), (1e-310, 3e-310), (1.0, -1e-300)]
+        )
+    if name == "hypot":
+        return (
+            many(20, lambda: (between(-2, 2), between(-2, 2)))
+            + many(10, lambda: (signed(power(-1074, 1023)), signed(power(-1074, 1023))))
+            + many(15, lambda: (signed(power(-1074, -1020)), signed(power(-1074, -1020))))
+            + many(15, lambda: (signed(power(1015, 1023)), signed(power(1015, 1023))))
+            + many(10, lambda: (power(0, 1), power(-30, -24)))
+            + [(3e-324, 4e-324), (3e-310, 4e-310), (5e-324, 5e-324), (LARGEST, 1e292), (LARGEST / 1.5, LARGEST / 1.5)]
+        )
+    # Results from the smallest to the largest, of bases that are large, subnormal, or as near to 1 as can be.
+    bases = (
+        many(25, lambda: power(-1022, 1023))
+        + many(10, lambda: power(-1074, -1022))
+        + many(20, lambda: 1 + signed(power(-52, -2)))
+        + [neighbour(1.0, 1), neighbour(1.0, -1), 0.7071067811865475, 1.4142135623730951, LARGEST, 5e-324]
+    )
+    spread = [(x, between(-744, 709) / float(mpmath.log(x))) for x in bases]
+    # Just before overflow, and half of the smallest number.
+    edges = [(x, y / float(mpmath.log(x))) for x in many(8, lambda: power(-30, 30)) for y in (709.78, -744.4, -708.3)]
+    # Exact results and halfway cases: whole powers of small numbers, roots of squares.
+    whole = many(25, lambda: (signed(float(random.randrange(2, 50))), float(random.randrange(-8, 12))))
+    roots = [(float(n * n), 0.5) for n in many(8, lambda: random.randrange(2, 2**26))]
+    middle = many(25, lambda: (power(-3, 3), between(-60, 60)))
+    return spread + edges + whole + roots + middle + [(2.0, -1074.0), (-2.0, -1073.0), (3.0, -1e-18), (1e300, 1e-300)]
+
+
 def points(name):
     small = many(10, lambda: signed(power(-60, 0))) + [signed(5e-324), signed(2.3e-308), signed(1e-300)]
     if name in ("exp", "expm1", "logistic", "sinh", "cosh", "tanh"):
@@ -130,14 +181,27 @@ def points(name):
     if name in ("lgamma", "digamma"):
         # Away from the zeros, where the error is absolute.
         positive = many(20, lambda: between(0.01, 1.3)) + many(20, lambda: between(2.5, 30))
-        return positive + many(15, lambda: power(4, 300)) + many(8, lambda: power(-300, -3))
+        return positive + many(15, lambda: power(4, 300)) + many(8, lambda: power(-300, -3)) + gamma_points(name)
     return small + many(20, lambda: between(-3, 3)) + many(10, lambda: signed(power(1, 1000)))
 
 
-print("# f(x) as the sum of two f64, by mpmath 1.4 at 1500 bits: function, then x, high, low as bits in hexadecimal")
+FUNCTIONS_OF_TWO = {
+    "pow": lambda x, y: mpf(x) ** mpf(y),
+    "atan2": lambda y, x: mpmath.atan2(mpf(y), mpf(x)),
+    "hypot": lambda x, y: mpmath.sqrt(mpf(x) ** 2 + mpf(y) ** 2),
+}
+
+print("# f(x) or f(x, y) as the sum of two f64, by mpmath 1.4 at 1500 bits:")
+print("# function, then x (and y), high, low as bits in hexadecimal")
 for name, function in FUNCTIONS.items():
     for x in points(name):
         exact = function(mpf(x))
         high = float(exact)
         if abs(high) != float("inf"):
             print(name, hexadecimal(x), hexadecimal(high), hexadecimal(float(exact - mpf(high))))
+for name, function in FUNCTIONS_OF_TWO.items():
+    for x, y in points_of_two(name):
+        exact = function(x, y)
+        high = float(exact)
+        if abs(high) != float("inf") and high != 0:
+            print(name, hexadecimal(x), hexadecimal(y), hexadecimal(high), hexadecimal(float(exact - mpf(high))))
