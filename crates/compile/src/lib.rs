@@ -18,6 +18,7 @@ mod emit;
 mod groups;
 mod index;
 mod lanes;
+mod layout;
 mod lists;
 mod loops;
 mod nodes;

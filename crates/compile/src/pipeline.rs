@@ -5,7 +5,7 @@ use crate::emit::Emitter;
 use crate::index::{Access, Root};
 use crate::lists::dense_type;
 use crate::storage::{Dest, Place};
-use crate::{Compiled, Options, buffers, calls, lanes, open, parallel, registers, share};
+use crate::{Compiled, Options, buffers, calls, lanes, layout, open, parallel, registers, share};
 use std::sync::Arc;
 use wengert_core::program::{Program, Var};
 use wengert_kernel::routine::{Affine, Storage};
@@ -15,7 +15,8 @@ use wengert_kernel::{Scalar, verify};
 type Pass = fn(&Arc<Program>) -> Arc<Program>;
 
 /// Those, one after the other.
-const PASSES: [(&str, Pass); 2] = [("lanes", lanes::without_lanes), ("open", open::opened)];
+const PASSES: [(&str, Pass); 3] =
+    [("lanes", lanes::without_lanes), ("open", open::opened), ("layout", layout::arranged)];
 
 /// All passes.
 pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
@@ -49,7 +50,7 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
 /// ```
 /// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
 /// let program = std::sync::Arc::new(wengert_core::program::parse(text)?);
-/// assert_eq!(wengert_compile::passes(&program).last().unwrap().0, "open");
+/// assert_eq!(wengert_compile::passes(&program).last().unwrap().0, "layout");
 /// # Ok::<(), wengert_core::Error>(())
 /// ```
 pub fn passes(program: &Arc<Program>) -> Vec<(&'static str, Arc<Program>)> {
