@@ -31,7 +31,7 @@ mod share;
 mod storage;
 mod update;
 
-pub use pipeline::passes;
+pub use pipeline::{passes, routines};
 pub use report::{Cost, Fused, Report};
 
 use std::sync::Arc;

@@ -5,10 +5,10 @@ use crate::emit::Emitter;
 use crate::index::{Access, Root};
 use crate::lists::dense_type;
 use crate::storage::{Dest, Place};
-use crate::{Compiled, Options, buffers, calls, lanes, open, registers, share};
+use crate::{Compiled, Options, Report, buffers, calls, lanes, open, registers, share};
 use std::sync::Arc;
 use wengert_core::program::{Program, Var};
-use wengert_kernel::routine::{Affine, Storage};
+use wengert_kernel::routine::{Affine, Routine, Storage};
 use wengert_kernel::{Scalar, verify};
 
 /// A pass from programs to programs.
@@ -16,6 +16,12 @@ type Pass = fn(&Arc<Program>) -> Arc<Program>;
 
 /// Those, one after the other.
 const PASSES: [(&str, Pass); 2] = [("lanes", lanes::without_lanes), ("open", open::opened)];
+
+/// A pass from loops to loops.
+type Rewrite = fn(&mut Routine);
+
+/// Those, one after the other.
+const REWRITES: [(&str, Rewrite); 2] = [("share", share::share), ("registers", registers::take_apart)];
 
 /// All passes.
 pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
@@ -27,8 +33,7 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
         }
     }
     let mut e = lower(&program);
-    share::share(&mut e.routine);
-    registers::take_apart(&mut e.routine);
+    REWRITES.iter().for_each(|(_, rewrite)| rewrite(&mut e.routine));
     buffers::plan(&mut e.routine, &mut e.report);
     if options.verify {
         verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
@@ -58,6 +63,32 @@ pub fn passes(program: &Arc<Program>) -> Vec<(&'static str, Arc<Program>)> {
         (*name, program.clone())
     };
     PASSES.iter().map(after).collect()
+}
+
+/// The loops as they are written first, under the name "loops", and after each pass from loops to loops, with the pass's name; always with the
+/// memory planned, so that each can be run.
+///
+/// ```
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let program = std::sync::Arc::new(wengert_core::program::parse(text)?);
+/// let names: Vec<&str> = wengert_compile::routines(&program).into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["loops", "share", "registers"]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+pub fn routines(program: &Arc<Program>) -> Vec<(&'static str, Routine)> {
+    let program = PASSES.iter().fold(program.clone(), |program, (_, pass)| pass(&program));
+    let mut routine = lower(&program).routine;
+    let planned = |name, routine: &Routine| {
+        let mut routine = routine.clone();
+        buffers::plan(&mut routine, &mut Report::default());
+        (name, routine)
+    };
+    let mut all = vec![planned("loops", &routine)];
+    for (name, rewrite) in REWRITES {
+        rewrite(&mut routine);
+        all.push(planned(name, &routine));
+    }
+    all
 }
 
 /// A program as statements; the arena is not planned yet.
