@@ -66,6 +66,13 @@ fn rows() -> Vec<Arc<Program>> {
     both.flat_map(|p| [gradient(&p), vmapped(&p), p]).collect()
 }
 
+/// Sums over columns of so many rows that blocks of them are summed by themselves: 4 and 8 blocks, and blocks with a rest.
+fn columns() -> Vec<Arc<Program>> {
+    let of = |rows: usize, f: fn(&Array) -> Array| traced(&[f64s(&[rows, 3])], |x| vec![f(&x[0])]);
+    let rows = [768, 1000, 1024, 1280, 2048, 2500];
+    rows.iter().flat_map(|&n| [of(n, |x| x.sum_axis(0)), of(n, |x| x.sin().max_axis(0) * x.sum_axis(0))]).collect()
+}
+
 /// Small states in loops.
 fn states() -> Vec<Arc<Program>> {
     let turned = |x: Vec<Array>| {
@@ -134,7 +141,7 @@ fn apart(routine: &Routine) -> Routine {
 #[test]
 fn loops_are_rewritten_and_placed_bit_by_bit() {
     let (mut changed, mut smaller) = ([0; 2], 0);
-    for program in corpus().chain(states()) {
+    for program in corpus().chain(states()).chain(columns()) {
         let args = arguments(&program);
         let all = routines(&program);
         let wanted = run_loops(&apart(&all[0].1), &program, &args);
