@@ -45,11 +45,19 @@ struct Uses {
     /// first.
     loops: Vec<Loop>,
     inside: usize,
-    /// By buffer: when, and in which loop.
-    uses: BTreeMap<BufferId, Vec<(usize, usize)>>,
+    /// By buffer, in order.
+    uses: BTreeMap<BufferId, Vec<Use>>,
     callees: Vec<usize>,
     /// Of each parallel loop, when a round uses which buffer.
     local: Vec<Vec<Interval>>,
+}
+
+/// A statement that touches a buffer.
+struct Use {
+    at: usize,
+    /// The loop it is in.
+    inside: usize,
+    reads: bool,
 }
 
 struct Loop {
@@ -79,17 +87,22 @@ impl Uses {
         block.stmts.iter().for_each(|stmt| self.stmt(stmt));
     }
 
-    fn note(&mut self, buffer: BufferId) {
-        self.uses.entry(buffer).or_default().push((self.now, self.inside));
+    fn note(&mut self, buffer: BufferId, reads: bool) {
+        self.uses.entry(buffer).or_default().push(Use { at: self.now, inside: self.inside, reads });
     }
 
     fn stmt(&mut self, stmt: &Stmt) {
         self.now += 1;
         match stmt {
             Stmt::Const { .. } | Stmt::Let { .. } | Stmt::Index { .. } | Stmt::Fail { .. } => {}
-            Stmt::Load { buffer, .. } | Stmt::Store { buffer, .. } => self.note(*buffer),
-            Stmt::Fill { buffer, .. } | Stmt::Reserve { buffer, .. } => self.note(*buffer),
-            Stmt::Copy { to, from, .. } => [*to, *from].into_iter().for_each(|b| self.note(b)),
+            Stmt::Load { buffer, .. } => self.note(*buffer, true),
+            Stmt::Store { buffer, .. } | Stmt::Fill { buffer, .. } | Stmt::Reserve { buffer, .. } => {
+                self.note(*buffer, false);
+            }
+            Stmt::Copy { to, from, .. } => {
+                self.note(*from, true);
+                self.note(*to, false);
+            }
             Stmt::Pass { body, .. } => {
                 let now = self.now;
                 for stmt in body {
@@ -108,10 +121,14 @@ impl Uses {
                 self.block(otherwise);
             }
             Stmt::Call { function, buffers, .. } => {
-                buffers.iter().for_each(|&b| self.note(b));
+                // A function writes what it is given to write before it reads it.
+                buffers.iter().for_each(|&b| self.note(b, false));
                 self.callees.push(function.0 as usize);
             }
-            Stmt::Runtime { inputs, outputs, .. } => inputs.iter().chain(outputs).for_each(|s| self.note(s.buffer)),
+            Stmt::Runtime { inputs, outputs, .. } => {
+                inputs.iter().for_each(|s| self.note(s.buffer, true));
+                outputs.iter().for_each(|s| self.note(s.buffer, false));
+            }
         }
     }
 
@@ -147,10 +164,14 @@ impl Uses {
     fn intervals(&self) -> Vec<Interval> {
         let mut all = Vec::new();
         for (&buffer, uses) in &self.uses {
-            let common = uses.iter().map(|u| u.1).reduce(|a, b| self.common(a, b)).expect("it is used");
-            let common = self.outside_parallel(common);
+            let mut common = uses.iter().map(|u| u.inside).reduce(|a, b| self.common(a, b)).expect("it is used");
+            if uses[0].reads {
+                // What a round reads before it writes it was left there by the round before it.
+                common = self.loops[common].around;
+            }
+            common = self.outside_parallel(common);
             let (mut first, mut last) = (usize::MAX, 0);
-            for &(at, mut inside) in uses {
+            for &Use { at, mut inside, .. } in uses {
                 let (mut from, mut to) = (at, at);
                 while inside != common {
                     (from, to) = (self.loops[inside].first, self.loops[inside].last);
@@ -278,5 +299,23 @@ mod tests {
             Stmt::For { index: Value(0), count: Count::Const(3), order: Order::Forward, carried, body, results };
         // 0 is read in every round; 1 lives within a round; 2 is read after the loop; 3 only after it.
         assert_eq!(places(4, vec![fill(0), round, copy(3, 2)]), [0, 128, 64, 0]);
+    }
+    #[test]
+    fn what_a_round_leaves_to_the_next_is_kept_for_the_whole_loop() {
+        let round = |first: Stmt, second: Stmt| {
+            let (first, second) = (vec![first], vec![second]);
+            let branch = |stmts| Stmt::If {
+                cond: Value(1),
+                then: Block { stmts, yields: vec![] },
+                otherwise: Block::default(),
+                results: vec![],
+            };
+            let body = Block { stmts: vec![branch(first), branch(second), copy(2, 3), fill(3)], yields: vec![] };
+            let (carried, results) = (vec![], vec![]);
+            Stmt::For { index: Value(0), count: Count::Const(3), order: Order::Forward, carried, body, results }
+        };
+        // 1 is read before it is written, and 3 as well; 2 lives within a round, and so does 1 where it is written first.
+        assert_eq!(places(4, vec![fill(0), round(copy(0, 1), fill(1)), copy(0, 0)]), [0, 64, 192, 128]);
+        assert_eq!(places(4, vec![fill(0), round(fill(1), copy(0, 1)), copy(0, 0)]), [0, 128, 128, 64]);
     }
 }

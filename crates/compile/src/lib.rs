@@ -35,7 +35,7 @@ mod storage;
 mod touch;
 mod update;
 
-pub use pipeline::passes;
+pub use pipeline::{passes, routines};
 pub use report::{Cost, Fused, Report};
 
 use std::sync::Arc;

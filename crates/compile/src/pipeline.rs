@@ -5,10 +5,10 @@ use crate::emit::Emitter;
 use crate::index::{Access, Root};
 use crate::lists::dense_type;
 use crate::storage::{Dest, Place};
-use crate::{Compiled, Options, buffers, calls, lanes, layout, open, parallel, registers, share};
+use crate::{Compiled, Options, Report, blocks, buffers, calls, lanes, layout, open, parallel, registers, share};
 use std::sync::Arc;
 use wengert_core::program::{Program, Var};
-use wengert_kernel::routine::{Affine, Storage};
+use wengert_kernel::routine::{Affine, Routine, Storage};
 use wengert_kernel::{Scalar, verify};
 
 /// A pass from programs to programs.
@@ -17,6 +17,18 @@ type Pass = fn(&Arc<Program>) -> Arc<Program>;
 /// Those, one after the other.
 const PASSES: [(&str, Pass); 3] =
     [("lanes", lanes::without_lanes), ("open", open::opened), ("layout", layout::arranged)];
+
+/// A pass from loops to loops.
+type Rewrite = fn(&mut Routine, &Options);
+
+/// Those, one after the other.
+const REWRITES: [(&str, Rewrite); 5] = [
+    ("share", |routine, _| share::share(routine)),
+    ("blocks", |routine, options| blocks::cut(routine, options.blocks)),
+    ("keep", |routine, _| share::keep(routine)),
+    ("registers", |routine, _| registers::take_apart(routine)),
+    ("parallel", |routine, options| parallel::spread(routine, options.parallel)),
+];
 
 /// All passes.
 pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
@@ -28,9 +40,7 @@ pub(crate) fn compile(program: &Program, options: &Options) -> Compiled {
         }
     }
     let mut e = lower(&program, options);
-    share::share(&mut e.routine, options.blocks);
-    registers::take_apart(&mut e.routine);
-    parallel::spread(&mut e.routine, options.parallel);
+    REWRITES.iter().for_each(|(_, rewrite)| rewrite(&mut e.routine, options));
     buffers::plan(&mut e.routine, &mut e.report);
     if options.verify {
         verify::verify(&e.routine).unwrap_or_else(|error| panic!("the routine is wrong {error}\n{}", e.routine));
@@ -60,6 +70,33 @@ pub fn passes(program: &Arc<Program>) -> Vec<(&'static str, Arc<Program>)> {
         (*name, program.clone())
     };
     PASSES.iter().map(after).collect()
+}
+
+/// The loops as they are written first, under the name "loops", and after each pass from loops to loops, with the pass's name; always with the
+/// memory planned, so that each can be run.
+///
+/// ```
+/// let text = "program (%0: f64[8]) {\n  %1: f64[8] = sin %0\n  return %1\n}\n";
+/// let program = std::sync::Arc::new(wengert_core::program::parse(text)?);
+/// let routines = wengert_compile::routines(&program, &wengert_compile::Options::default());
+/// let names: Vec<&str> = routines.into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["loops", "share", "blocks", "keep", "registers", "parallel"]);
+/// # Ok::<(), wengert_core::Error>(())
+/// ```
+pub fn routines(program: &Arc<Program>, options: &Options) -> Vec<(&'static str, Routine)> {
+    let program = PASSES.iter().fold(program.clone(), |program, (_, pass)| pass(&program));
+    let mut routine = lower(&program, options).routine;
+    let planned = |name, routine: &Routine| {
+        let mut routine = routine.clone();
+        buffers::plan(&mut routine, &mut Report::default());
+        (name, routine)
+    };
+    let mut all = vec![planned("loops", &routine)];
+    for (name, rewrite) in REWRITES {
+        rewrite(&mut routine, options);
+        all.push(planned(name, &routine));
+    }
+    all
 }
 
 /// A program as statements; the arena is not planned yet.

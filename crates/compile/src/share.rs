@@ -4,7 +4,6 @@
 //! by the counter into rows, and round `i` of both keeps to row `i`. Then round `i` of the second finds what it found after the whole
 //! first loop, while it is still in the nearest cache; and a buffer that no other statement touches needs one row of memory.
 
-use crate::blocks;
 use crate::emit::UNPLACED;
 use crate::touch::{Touch, Touches, each_buffer, each_place, inner, may_come_before, reads, touches};
 use std::collections::{BTreeMap, HashMap};
@@ -18,19 +17,22 @@ const MOST_STATEMENTS: usize = 400;
 /// anyway, and is better read some time after it was written.
 const LEAST_BYTES: usize = 1 << 15;
 
-/// Rewrites all functions of a routine; products are done in blocks of rows from `blocks` bytes on.
-pub(crate) fn share(routine: &mut Routine, blocks: usize) {
-    share_from(routine, LEAST_BYTES, blocks);
+/// Joins the loops of all functions of a routine.
+pub(crate) fn share(routine: &mut Routine) {
+    share_from(routine, LEAST_BYTES);
 }
 
-fn share_from(routine: &mut Routine, least_bytes: usize, least_blocks: usize) {
+fn share_from(routine: &mut Routine, least_bytes: usize) {
     let large: Vec<bool> = routine.buffers.iter().map(|b| b.len * b.dtype.size() >= least_bytes).collect();
     for function in &mut routine.functions {
         let mut body = std::mem::take(&mut function.body);
         Joiner { function, large: &large }.block(&mut body);
         function.body = body;
     }
-    blocks::cut(routine, least_blocks);
+}
+
+/// Gives buffers that only one loop touches the memory of one round.
+pub(crate) fn keep(routine: &mut Routine) {
     let mut uses = HashMap::new();
     for function in &routine.functions {
         function.body.stmts.iter().for_each(|stmt| each_buffer(stmt, &mut |b| *uses.entry(b).or_insert(0usize) += 1));
@@ -232,7 +234,8 @@ mod tests {
         );
         let mut routine = Routine::parse(&text).expect("it is a routine");
         routine.buffers[2..].iter_mut().for_each(|buffer| buffer.storage = UNPLACED);
-        share_from(&mut routine, 0, usize::MAX);
+        share_from(&mut routine, 0);
+        keep(&mut routine);
         let text = routine.to_string().split_once("{\n").expect("a function").1.to_owned();
         text.lines().filter(|line| !line.contains("spare")).map(|line| format!("{line}\n")).collect()
     }

@@ -695,6 +695,19 @@ mod tests {
     }
 
     #[test]
+    fn of_more_large_memory_than_is_kept_most_is_used_again() {
+        // Two of these fit, a third does not.
+        let len = (100 << 20) + 7;
+        let three = || -> [Buffer; 3] { std::array::from_fn(|_| scratch(DType::U8, len)) };
+        let mut first = three();
+        first.iter_mut().for_each(|b| b.bytes_mut()[len / 2] = 7);
+        drop(first);
+        let again = three();
+        assert_eq!(again.iter().filter(|b| b.bytes()[len / 2] == 7).count(), 2);
+        assert_eq!(Buffer::zeros(DType::U8, len).bytes()[len / 2], 0);
+    }
+
+    #[test]
     fn clones_are_deep_and_debug_is_short() {
         let mut a = Buffer::from_slice(&[1i32; 20]);
         let b = a.clone();

@@ -10,7 +10,7 @@ use wengert_core::transform::{batch, jvp, linearize, transpose_linear};
 use wengert_core::types::Type;
 use wengert_core::value::{ArrayValue, Value};
 use wengert_core::{Array, DType, Error, ErrorKind};
-use wengert_kernel::routine::Status;
+use wengert_kernel::routine::{Routine, Status};
 use wengert_kernel::{Buffer, interpret as routine, with_element};
 use wengert_runtime::Host;
 
@@ -35,14 +35,21 @@ fn size(ty: &Type) -> usize {
     }
 }
 
-/// Runs the routine; outputs as bytes, or the error.
-pub fn run(compiled: &Compiled, program: &Program, args: &[Value]) -> Result<Vec<Vec<u8>>, Error> {
+/// Runs loops that a program became; outputs as bytes.
+pub fn run_loops(routine: &Routine, program: &Program, args: &[Value]) -> (Status, Vec<Vec<u8>>) {
     let inputs: Vec<Vec<u8>> = args.iter().map(bytes).collect();
     let inputs: Vec<&[u8]> = inputs.iter().map(|x| &x[..]).collect();
     let mut outputs: Vec<Buffer> = program.output_types().map(|ty| Buffer::zeros(DType::U8, size(ty))).collect();
     let mut bytes: Vec<&mut [u8]> = outputs.iter_mut().map(Buffer::bytes_mut).collect();
-    match routine::interpret(&compiled.routine, &inputs, &mut bytes, &Host) {
-        Status::Fine => Ok(outputs.iter().map(|b| b.bytes().to_vec()).collect()),
+    let status = routine::interpret(routine, &inputs, &mut bytes, &Host);
+    (status, outputs.iter().map(|b| b.bytes().to_vec()).collect())
+}
+
+/// Runs the routine; outputs as bytes, or the error.
+pub fn run(compiled: &Compiled, program: &Program, args: &[Value]) -> Result<Vec<Vec<u8>>, Error> {
+    let (status, outputs) = run_loops(&compiled.routine, program, args);
+    match status {
+        Status::Fine => Ok(outputs),
         Status::Check { check, lane } => Err(compiled.checks[check as usize].error(lane)),
         Status::Memory { bytes } => Err(Error::new(ErrorKind::Memory, format!("{bytes} bytes"))),
     }
@@ -107,6 +114,13 @@ fn text(bytes: &[u8], program: &Program, output: usize) -> String {
     format!("{:?}", numbers(bytes, program.ty(program.outputs()[output]).dtype()))
 }
 
+/// Whether elements are equal bit by bit, any NaN being any other.
+pub fn same_bits(want: &[u8], got: &[u8], dtype: DType) -> bool {
+    let both = numbers(want, dtype).into_iter().zip(numbers(got, dtype));
+    let bits = want.chunks(dtype.size()).zip(got.chunks(dtype.size())).map(|(a, b)| a == b);
+    want.len() == got.len() && both.zip(bits).all(|((a, b), same)| same || (a.is_nan() && b.is_nan()))
+}
+
 fn equal(want: &[u8], got: &[u8], v: Var, program: &Program, tolerance: f64) -> bool {
     let dtype = program.ty(v).dtype();
     let both = numbers(want, dtype).into_iter().zip(numbers(got, dtype));
@@ -116,9 +130,14 @@ fn equal(want: &[u8], got: &[u8], v: Var, program: &Program, tolerance: f64) -> 
         && both.zip(bits).all(|((a, b), same)| same || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * scale)
 }
 
-/// The program that a function of arrays of these types records.
+/// The program that a function of arrays of these types records, as it is recorded.
+pub fn recorded(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Program {
+    trace_with(types, 0, Surroundings::Closed, f).program
+}
+
+/// The same, simplified.
 pub fn traced(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Arc<Program> {
-    Arc::new(simplify(&trace_with(types, 0, Surroundings::Closed, f).program))
+    Arc::new(simplify(&recorded(types, f)))
 }
 
 /// An `f64` array type.

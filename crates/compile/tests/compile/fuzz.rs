@@ -1,7 +1,9 @@
 //! Random programs on small arrays, the same ones in every run.
 
-use crate::engine::{agree_transformed, agree_within, arguments, f64s, traced, vmapped};
+use crate::engine::{agree_transformed, agree_within, arguments, f64s, recorded, vmapped};
+use std::sync::Arc;
 use wengert_core::functions::where_;
+use wengert_core::program::{Program, simplify};
 use wengert_core::{Array, DType, Type, cond, fori_loop, scan, while_loop};
 
 /// A linear congruential generator: 0 to `n - 1`.
@@ -85,12 +87,12 @@ fn several(r: &mut Random, pool: &mut Vec<Array>, steps: usize) {
     }
 }
 
-/// A random function; with control flow when `nested`.
-fn program(seed: u64, nested: bool) -> std::sync::Arc<wengert_core::Program> {
+/// A random function as it is recorded; with control flow when `nested`.
+pub fn unsimplified(seed: u64, nested: bool) -> Program {
     let mut r = Random(seed);
     let shapes: [&[usize]; 9] = [&[], &[3], &[6], &[2, 3], &[4, 5], &[1, 6], &[2, 1, 3], &[0, 3], &[300, 2]];
     let types: Vec<Type> = (0..3).map(|_| f64s(shapes[r.below(if nested { 7 } else { 9 })])).collect();
-    traced(&types, |mut pool| {
+    recorded(&types, |mut pool| {
         several(&mut r, &mut pool, 5);
         if nested {
             let carry = (r.pick(&pool).clone(), r.pick(&pool).clone());
@@ -125,6 +127,11 @@ fn program(seed: u64, nested: bool) -> std::sync::Arc<wengert_core::Program> {
         let n = pool.len();
         vec![pool[n - 1].clone(), pool[n - 2].clone(), pool[r.below(n)].clone()]
     })
+}
+
+/// The same, simplified.
+pub fn program(seed: u64, nested: bool) -> Arc<Program> {
+    Arc::new(simplify(&unsimplified(seed, nested)))
 }
 
 #[test]

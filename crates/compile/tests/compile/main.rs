@@ -4,5 +4,6 @@ mod control;
 mod engine;
 mod fusion;
 mod fuzz;
+mod passes;
 mod samples;
 mod scale;

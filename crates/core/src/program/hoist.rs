@@ -86,3 +86,83 @@ fn rest(body: &Program, before: &[bool], place: usize, values: &[Var]) -> Progra
     let outputs: Vec<Var> = body.outputs().iter().map(|v| env[v.index()]).collect();
     simplify(&b.finish(&outputs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpret::interpret;
+    use crate::program::parse;
+    use crate::value::{ArrayValue, Value};
+    use std::fmt::Write;
+
+    const INV: Range<usize> = 1..3;
+
+    fn values(n: usize) -> Vec<Value> {
+        let of = |k: usize| ArrayValue::new(&[3], (0..3).map(|i| (i + 3 * k) as f64 * 0.7 - 1.0).collect::<Vec<f64>>());
+        [Value::scalar(true)].into_iter().chain((0..n).map(|k| of(k).into())).collect()
+    }
+
+    /// What was taken out, what is left, after both together gave the bits of the body.
+    fn halves(body: &Program) -> Option<(Program, Program)> {
+        let (before, rest) = hoisted(body, INV)?;
+        let all = values(body.inputs() - 1);
+        let run = |program: &Program, args: Vec<Value>| interpret(program, args).expect("nothing fails");
+        let mut given = all.clone();
+        given.splice(INV.end..INV.end, run(&before, all[INV].to_vec()));
+        let bits =
+            |values: Vec<Value>| -> Vec<Vec<u8>> { values.iter().map(|x| x.array().buffer.bytes().to_vec()).collect() };
+        assert_eq!(bits(run(&rest, given)), bits(run(body, all)), "{body}\n{before}\n{rest}");
+        Some((before, rest))
+    }
+
+    const HEAD: &str = "program (%0: bool[], %1: f64[3], %2: f64[3], %3: f64[3]) {\n";
+
+    #[test]
+    fn what_the_inputs_alone_decide_goes_and_what_is_cheap_or_changes_stays() {
+        let body = parse(&format!(
+            "{HEAD} %4: f64[3] = exp %1\n %5: f64[3] = reshape[shape=[3]] %2\n %6: f64[3] = mul %4 %5\n \
+             %7: f64[3] = sin %3\n %8: f64[3] = mul %6 %7\n return %8, %5\n}}"
+        ));
+        let (before, rest) = halves(&body.unwrap()).expect("there is an exponential to take out");
+        let names = |program: &Program| program.equations().iter().map(|e| e.op.name()).collect::<Vec<_>>();
+        assert_eq!((names(&before), names(&rest)), (vec!["exp", "mul"], vec!["sin", "mul"]));
+    }
+
+    #[test]
+    fn nothing_is_taken_out_of_what_changes_in_every_round() {
+        let body = parse(&format!("{HEAD} %4: f64[3] = exp %3\n%5: f64[3] = add %4 %1\n return %5\n}}")).unwrap();
+        assert_eq!(hoisted(&body, INV), None);
+        // Invariant and dear, and read by nobody.
+        let body = parse(&format!("{HEAD} %4: f64[3] = exp %1\n return %3\n}}")).unwrap();
+        assert_eq!(hoisted(&body, INV), None);
+    }
+
+    #[test]
+    fn random_bodies_give_the_same_bits_in_two_halves() {
+        let mut taken = 0;
+        for seed in 0..300u64 {
+            let mut state = seed;
+            let mut below = |n: usize| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 33) as usize % n
+            };
+            let mut text = HEAD.to_owned();
+            for v in 4..16 {
+                let (x, y) = (1 + below(v - 1), 1 + below(v - 1));
+                match below(3) {
+                    0 => writeln!(text, "%{v}: f64[3] = {} %{x}", ["exp", "sin", "neg", "tanh"][below(4)]),
+                    _ => writeln!(text, "%{v}: f64[3] = {} %{x} %{y}", ["add", "mul", "div", "max"][below(4)]),
+                }
+                .expect("a string takes all");
+            }
+            writeln!(text, "return %15, %{}, %{}\n}}", 1 + below(15), 4 + below(12)).expect("a string takes all");
+            let body = parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            if let Some((before, rest)) = halves(&body) {
+                taken += 1;
+                let again = hoisted(&rest, INV.start..INV.end + before.outputs().len());
+                assert_eq!(again, None, "there is more to take out\n{body}\n{rest}");
+            }
+        }
+        assert!(taken > 100, "{taken} bodies had something to take out");
+    }
+}

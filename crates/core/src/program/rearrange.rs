@@ -60,3 +60,43 @@ impl Program {
         used
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpret::interpret;
+    use crate::program::parse;
+    use crate::types::Type;
+    use crate::value::Value;
+    use wengert_kernel::DType;
+
+    fn program() -> Program {
+        let text = "program (%0: f64[], %1: f64[], %2: f64[]) {\n %3: f64[] = sub %0 %2\n%4: f64[] = exp %3\n return %3, %4, %0\n}";
+        parse(text).unwrap()
+    }
+
+    fn run(program: &Program, inputs: &[f64]) -> Vec<f64> {
+        program.verify().unwrap();
+        let results = interpret(program, inputs.iter().map(|&x| Value::scalar(x)).collect()).unwrap();
+        results.iter().map(|x| x.array().slice::<f64>()[0]).collect()
+    }
+
+    #[test]
+    fn inputs_and_outputs_change_places_and_nothing_else_does() {
+        let whole = run(&program(), &[0.3, 7.0, -1.2]);
+        let permuted = program().permuted(&[2, 0, 1], &[1, 2, 0]);
+        assert_eq!(run(&permuted, &[-1.2, 0.3, 7.0]), [whole[1], whole[2], whole[0]]);
+        // One that nothing reads may go, an output may be given twice.
+        let fewer = program().rearranged(&[Input::Old(0), Input::Old(2)], &[1, 1]);
+        assert_eq!(run(&fewer, &[0.3, -1.2]), [whole[1]; 2]);
+    }
+
+    #[test]
+    fn inputs_that_nothing_reads_come_where_they_are_wanted() {
+        assert_eq!(program().used_inputs(), [true, false, true]);
+        let types = [Type::scalar(DType::F64), Type::scalar(DType::F64)];
+        let more = program().with_unused(1, types.iter());
+        assert_eq!(more.used_inputs(), [true, false, false, false, true]);
+        assert_eq!(run(&more, &[0.3, 5.0, 6.0, 7.0, -1.2]), run(&program(), &[0.3, 7.0, -1.2]));
+    }
+}

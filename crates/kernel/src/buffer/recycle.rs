@@ -88,16 +88,25 @@ fn take_large(len: usize) -> Option<Owned> {
     Some(ManuallyDrop::into_inner(block))
 }
 
-/// When there are too many, all of them go: what is in use now will soon be here again.
+/// When there are too many, those of other sizes go, for what is in use now will soon be here again; when that is not enough, the
+/// block itself, so that a call whose results are more than is kept finds most of their memory all the same.
 fn keep_large(block: Owned) {
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut old: HashMap<usize, Vec<ManuallyDrop<Owned>>> = HashMap::new();
     if kept.bytes + block.len > LIMIT {
         old = std::mem::take(&mut kept.by_size);
         kept.bytes = 0;
+        if let Some(same) = old.remove(&block.len) {
+            kept.bytes = same.len() * block.len;
+            kept.by_size.insert(block.len, same);
+        }
     }
-    kept.bytes += block.len;
-    kept.by_size.entry(block.len).or_default().push(ManuallyDrop::new(block));
+    let len = block.len;
+    let mut left = Some(ManuallyDrop::new(block));
+    if kept.bytes + len <= LIMIT {
+        kept.bytes += len;
+        kept.by_size.entry(len).or_default().extend(left.take());
+    }
     drop(kept);
-    old.into_values().flatten().for_each(|block| ManuallyDrop::into_inner(block).free());
+    old.into_values().flatten().chain(left).for_each(|block| ManuallyDrop::into_inner(block).free());
 }

@@ -1,22 +1,25 @@
 //! What named programs are compiled to: the loops they become, what each reads and writes, and the memory they need.
 
+mod programs;
+#[path = "../snapshot/mod.rs"]
 mod snapshot;
 
-use std::fmt::Write;
+use crate::programs::{chain, compiled, matrix, polynomial};
+use std::fmt::{self, Display, Formatter, Write};
 use wengert::execute::Executable;
 use wengert::prelude::*;
-use wengert::{eye, ones, zeros};
+use wengert_kernel::ScalarOp;
+use wengert_kernel::in_place::choices;
 use wengert_kernel::routine::{Block, BufferId, Count, Order, Routine, Stmt, Storage};
 
-/// The program of `f` at these arguments, made executable.
-fn compiled<A: Tree + Clone, R: Tree>(f: impl Fn(A) -> R, args: A) -> Executable {
-    Executable::new(&trace(f, &args)).expect("the program compiles")
-}
-
-/// The report of a compilation, and its loops.
+/// The report of a compilation, which results may take the memory of which arguments, and its loops.
 fn describe(executable: &Executable) -> String {
     let compiled = executable.compiled();
     let mut text = format!("{}\n", compiled.report);
+    for (k, inputs) in choices(&compiled.routine).iter().enumerate().filter(|(_, inputs)| !inputs.is_empty()) {
+        let inputs: Vec<String> = inputs.iter().map(|i| format!("in{i}")).collect();
+        writeln!(text, "out{k} may be written over {}", inputs.join(" or ")).unwrap();
+    }
     for function in &compiled.routine.functions {
         writeln!(text, "{}:", function.name).unwrap();
         outline(&compiled.routine, &function.body, 1, &mut text);
@@ -88,18 +91,18 @@ fn outline(routine: &Routine, block: &Block, depth: usize, text: &mut String) {
 /// Straight-line code in sum.
 #[derive(Default)]
 struct Straight {
-    loads: Vec<String>,
-    stores: Vec<String>,
-    computed: usize,
+    loads: Tally,
+    stores: Tally,
+    computed: Tally,
 }
 
 impl Straight {
     /// Whether the statement is straight-line code; then it is counted.
     fn takes(&mut self, routine: &Routine, stmt: &Stmt) -> bool {
         match stmt {
-            Stmt::Load { buffer, .. } => self.loads.push(name(routine, *buffer)),
-            Stmt::Store { buffer, .. } => self.stores.push(name(routine, *buffer)),
-            Stmt::Let { .. } => self.computed += 1,
+            Stmt::Load { buffer, .. } => self.loads.add(name(routine, *buffer)),
+            Stmt::Store { buffer, .. } => self.stores.add(name(routine, *buffer)),
+            Stmt::Let { op, .. } => self.computed.add(operation(*op)),
             Stmt::Const { .. } | Stmt::Index { .. } => {}
             _ => return false,
         }
@@ -108,10 +111,55 @@ impl Straight {
 
     fn flush(&mut self, start: &str, text: &mut String) {
         let Straight { loads, stores, computed } = std::mem::take(self);
-        if loads.len() + stores.len() + computed > 0 {
-            let listed = |names: Vec<String>| if names.is_empty() { "-".into() } else { names.join(" ") };
-            writeln!(text, "{start}reads {}, writes {}, computes {computed}", listed(loads), listed(stores)).unwrap();
+        let parts = [("reads", loads), ("computes", computed), ("writes", stores)];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(_, tally)| !tally.0.is_empty())
+            .map(|(verb, tally)| format!("{verb} {tally}"))
+            .collect();
+        if !parts.is_empty() {
+            writeln!(text, "{start}{}", parts.join("; ")).unwrap();
         }
+    }
+}
+
+/// How often each name came, in the order in which they first came.
+#[derive(Default)]
+struct Tally(Vec<(String, usize)>);
+
+impl Tally {
+    fn add(&mut self, name: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, times)) => *times += 1,
+            None => self.0.push((name, 1)),
+        }
+    }
+}
+
+/// `mul, 2 add`.
+impl Display for Tally {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (i, (name, times)) in self.0.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { ", " })?;
+            match times {
+                1 => f.write_str(name)?,
+                _ => write!(f, "{times} {name}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a scalar operation, as routines print it.
+fn operation(op: ScalarOp) -> String {
+    match op {
+        ScalarOp::Unary(op) => op.name().into(),
+        ScalarOp::Binary(op) => op.name().into(),
+        ScalarOp::Compare(op) => op.name().into(),
+        ScalarOp::Select => "select".into(),
+        ScalarOp::Convert(to) => format!("convert to {}", to.name()),
+        ScalarOp::Bitcast(to) => format!("bitcast to {}", to.name()),
+        ScalarOp::Fma => "fma".into(),
     }
 }
 
@@ -127,87 +175,13 @@ fn name(routine: &Routine, buffer: BufferId) -> String {
     }
 }
 
-fn matrix() -> Array {
-    zeros((32, 64))
-}
-
-fn polynomial(x: Array) -> Array {
-    x.square() + 3.0 * &x + 5.0
-}
-
-fn chain(x: Array) -> Array {
-    (((x.sin() + 1.0) * 2.0).exp() - 3.0).abs().sqrt().tanh().square() / 7.0 + 0.5
-}
-
-fn layernorm((x, gain, bias): (Array, Array, Array)) -> Array {
-    let centred = &x - x.mean_axis(keepdims(-1));
-    &centred * (centred.square().mean_axis(keepdims(-1)) + 1e-5).rsqrt() * gain + bias
-}
-
-fn mlp((w1, b1, w2, x): (Array, Array, Array, Array)) -> Array {
-    let hidden = (x.dot(&w1) + b1).tanh();
-    hidden.dot(&w2).square().mean()
-}
-
-fn attention((q, k, v): (Array, Array, Array)) -> Array {
-    (q.dot(&k.transpose()) / 4.0).softmax(-1).dot(&v)
-}
-
-/// Eight neighbours summed, each a sum of the one before.
-fn shifted(x: Array) -> Array {
-    (0..8).fold(x, |x, _| x.slice(1..) + x.slice(..-1))
-}
-
-fn recurrence((c, xs): (Array, Array)) -> (Array, Array) {
-    scan(|c: Array, x: Array| (&c * 0.5 + x.sin(), c), c, xs)
-}
-
-fn newton(x: Array) -> Array {
-    while_loop(
-        |(y, z): (Array, Array)| (y.square() - z).abs().gt(1e-9),
-        |(y, z)| (0.5 * (&y + &z / &y), z),
-        (x.clone(), x),
-    )
-    .0
-}
-
 #[test]
 fn snapshots_of_what_is_compiled() {
-    let n = || ones(1000);
-    let found = [
-        ("polynomial: x² + 3x + 5", describe(&compiled(polynomial, Array::from(2.0)))),
-        ("gradient of the polynomial", describe(&compiled(grad(polynomial), Array::from(2.0)))),
-        ("softmax of f64[32, 64]", describe(&compiled(|x: Array| x.softmax(-1), matrix()))),
-        ("log_softmax of f64[32, 64]", describe(&compiled(|x: Array| x.log_softmax(-1), matrix()))),
-        ("layernorm of f64[32, 64]", describe(&compiled(layernorm, (matrix(), zeros(64), zeros(64))))),
-        ("logsumexp of f64[32, 64]", describe(&compiled(|x: Array| x.logsumexp_axis(-1), matrix()))),
-        ("chain of eleven elementwise operations", describe(&compiled(chain, n()))),
-        (
-            "gradient of sum(exp(-x²) sin x)",
-            describe(&compiled(grad(|x: Array| ((-x.square()).exp() * x.sin()).sum()), n())),
-        ),
-        (
-            "gradient of an MLP, 16 x 8 -> 32 -> 4",
-            describe(&compiled(grad(mlp), (zeros((8, 32)), zeros(32), zeros((32, 4)), zeros((16, 8))))),
-        ),
-        ("eight shifted sums in a row", describe(&compiled(shifted, n()))),
-        (
-            "column sums of a product of f64[32, 64]",
-            describe(&compiled(|(x, y): (Array, Array)| (x * y).sum_axis(0), (matrix(), matrix()))),
-        ),
-        ("scan with a scalar carry", describe(&compiled(recurrence, (Array::from(0.0), n())))),
-        (
-            "gradient of the scan",
-            describe(&compiled(grad(|x: (Array, Array)| recurrence(x).1.square().sum()), (Array::from(0.0), n()))),
-        ),
-        ("gradient of a while_loop", describe(&compiled(grad(newton), Array::from(2.0)))),
-        ("vmap(grad) of the polynomial", describe(&compiled(vmap(grad(polynomial)), n()))),
-        (
-            "attention, q k^T softmax v, 32 x 16",
-            describe(&compiled(attention, (zeros((32, 16)), zeros((32, 16)), zeros((32, 16))))),
-        ),
-    ];
-    snapshot::compare("loops.txt", &found);
+    let found: Vec<(&str, String)> = programs::all()
+        .into_iter()
+        .map(|pinned| (pinned.title, format!("{}\n\n{}", pinned.shows, describe(&pinned.executable))))
+        .collect();
+    snapshot::compare("loops/loops.txt", &found);
 }
 
 /// All statements of a kind anywhere in a routine.
