@@ -12,13 +12,14 @@ use std::borrow::Cow;
 use wengert_kernel::routine::{Affine, Block, Buffer, BufferId, Count, Function, Order, Routine, Span, Stmt, Value};
 use wengert_kernel::{Binary, DType, Scalar, ScalarOp};
 
-/// Rows of a block of a product, at least: with fewer a product takes longer in blocks than at once.
+/// Rows of a block of a product, at least, and the length of the shorter one of its other two axes, at most.
 const LEAST_ROWS: u64 = 48;
+const MOST_TERMS: i64 = 128;
 
 /// Blocks with a sum of their own, at most.
 const MOST_UNITS: u64 = 8;
 
-/// Rewrites all functions of a routine: buffers of `least` bytes or more are done in blocks of about a quarter of that.
+/// Rewrites all functions of a routine: buffers of `least` bytes or more are done in blocks of about that.
 pub(crate) fn cut(routine: &mut Routine, least: usize) {
     for number in 0..routine.functions.len() {
         let mut function = std::mem::take(&mut routine.functions[number]);
@@ -94,6 +95,18 @@ impl<'a> Dot<'a> {
             (_, true) => "dot_f64".into(),
             (_, false) => "dot_f32".into(),
         }
+    }
+
+    /// Whether blocks of so many rows take much longer than all at once: for each the other operand is brought into order again, which
+    /// memory that is read once and not twice makes up for only where there is little to compute.
+    fn is_dear(&self, axis: Axis, rows: u64) -> bool {
+        let others = match axis {
+            Axis::Batch | Axis::Rounds => return false,
+            Axis::Rows => [2, 3],
+            Axis::Columns => [1, 2],
+            Axis::Terms => [1, 3],
+        };
+        rows < LEAST_ROWS || others.iter().all(|&n| self.ints[n] > MOST_TERMS)
     }
 
     /// Whether the result is dense, and so small beside the operands that there may be one for each unit.
@@ -269,8 +282,9 @@ impl Cutter<'_> {
 
     /// What a block of a piece touches.
     fn touched(&self, piece: &Piece, chain: &Chain) -> Option<Touches> {
-        let few = Dot::of(&piece.stmt).is_some() && piece.axis != Axis::Batch && piece.rows / chain.blocks < LEAST_ROWS;
-        if few || !piece.rows.is_multiple_of(chain.blocks) {
+        if !piece.rows.is_multiple_of(chain.blocks)
+            || Dot::of(&piece.stmt).is_some_and(|dot| dot.is_dear(piece.axis, piece.rows / chain.blocks))
+        {
             return None;
         }
         let stmt = piece.block(chain.blocks, &Affine::value(chain.number));
@@ -307,7 +321,7 @@ impl Cutter<'_> {
         };
         each_buffer(&chain.pieces[0].stmt, &mut see);
         each_buffer(stmt, &mut see);
-        let wanted = (2 * largest).div_ceil(self.least.div_ceil(4).max(1)) as u64;
+        let wanted = (2 * largest).div_ceil(self.least.max(1)) as u64;
         let common = gcd(rows, more);
         // Preferably units of equal numbers of blocks.
         let fits = |n: u64, units: u64| common.is_multiple_of(n) && n.is_multiple_of(units);

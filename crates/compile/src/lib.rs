@@ -63,7 +63,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { verify: false, parallel: 60_000, blocks: 1 << 20 }
+        Options { verify: false, parallel: 60_000, blocks: 1 << 18 }
     }
 }
 
