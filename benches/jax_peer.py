@@ -6,13 +6,11 @@
 Together with ours, as one table:
 
     (taskset -c 0 target/release/micro; python3 benches/jax_peer.py) > lines.jsonl; python3 benches/table.py lines.jsonl
+
+`torch_peer.py` adds a column when its lines are put there too.
 """
 
-import argparse
-import json
 import os
-import statistics
-import time
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_ENABLE_X64"] = "1"
@@ -23,26 +21,28 @@ import jax
 import jax.numpy as jnp
 import optax
 
-FLOATS = {"f32": jnp.float32, "f64": jnp.float64}
+import peer
+from peer import FLOATS
 
 
 def normal(dtype, shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape, FLOATS[dtype])
+    return jnp.asarray(peer.numbers(dtype, shape, seed))
 
 
 class Family:
-    """The cases of a family: (name, size, dtype, function, arguments, how the call goes on)."""
+    """The cases of a family: (name, size, dtype, function, arguments, whether the call goes on from its result, what is compared)."""
 
     def __init__(self, name):
         self.name, self.cases = name, []
 
-    def add(self, name, size, dtype, function, *arguments):
-        self.cases.append((f"{self.name}/{name}" if name else self.name, size, dtype, jax.jit(function), arguments, False))
+    def add(self, name, size, dtype, function, *arguments, shown=lambda result: result):
+        name = f"{self.name}/{name}" if name else self.name
+        self.cases.append((name, size, dtype, jax.jit(function), arguments, False, shown))
 
-    def step(self, name, size, dtype, function, *state):
+    def step(self, name, size, dtype, function, *state, shown=lambda result: result):
         """A call on what the call before it returned, which it may write over."""
         donated = jax.jit(function, donate_argnums=tuple(range(len(state))))
-        self.cases.append((f"{self.name}/{name}", size, dtype, donated, state, True))
+        self.cases.append((f"{self.name}/{name}", size, dtype, donated, state, True, shown))
 
 
 ROWS = {"softmax", "layernorm", "logsumexp"}
@@ -110,11 +110,12 @@ def reduce(to):
             for name, f in (("sum_rows", lambda m: m.sum(1)), ("sum_cols", lambda m: m.sum(0)), ("transpose", lambda m: m.T + 0)):
                 to.add(name, n, dtype, f, m)
     for name, f in (("normal", jax.random.normal), ("uniform", jax.random.uniform)):
-        to.add(name, 2**20, "f32", lambda k, f=f: f(k, (2**20,), jnp.float32), jax.random.key(0))
+        numbers = lambda k, f=f: f(k, (2**20,), jnp.float32)
+        to.add(name, 2**20, "f32", numbers, jax.random.key(0))
 
 
 def layers(*widths):
-    return [(normal("f32", (m, n), m) / m**0.5, jnp.zeros(n, jnp.float32)) for m, n in zip(widths, widths[1:])]
+    return jax.tree.map(jnp.asarray, peer.layers(*widths))
 
 
 def mlp_loss(parameters, x, y):
@@ -125,7 +126,7 @@ def mlp_loss(parameters, x, y):
 
 
 def digits(batch):
-    return normal("f32", (batch, 784)), jax.nn.one_hot(jnp.arange(batch) % 10, 10, dtype=jnp.float32)
+    return tuple(map(jnp.asarray, peer.digits(batch)))
 
 
 def mlp(to):
@@ -139,7 +140,7 @@ def mlp(to):
                 return optax.apply_updates(p, updates), s, loss
 
             p = layers(784, 256, 256, 10)
-            to.step(name, batch, "f32", step, p, optimizer.init(p), jnp.float32(0))
+            to.step(name, batch, "f32", step, p, optimizer.init(p), jnp.float32(0), shown=lambda s: [s[2], s[0]])
         p = layers(784, 256, 256, 10)
         to.add("loss", batch, "f32", mlp_loss, p, x, y)
         to.add("grad", batch, "f32", jax.grad(mlp_loss), p, x, y)
@@ -155,7 +156,7 @@ def residuals(x):
 
 def hessian(to):
     for n in (10, 100, 1000):
-        x = jax.random.uniform(jax.random.key(0), (n,))
+        x = jnp.asarray(peer.uniform(n))
         to.add("rosen_grad", n, "f64", jax.grad(rosenbrock), x)
         to.add("rosen_fwdrev", n, "f64", jax.hessian(rosenbrock), x)
         to.add("rosen_revrev", n, "f64", jax.jacrev(jax.jacrev(rosenbrock)), x)
@@ -166,8 +167,8 @@ def hessian(to):
 def hvp(to):
     product = lambda f: lambda x, v: jax.jvp(jax.grad(f), (x,), (v,))[1]
     for n in (10, 1000, 100_000):
-        x = jax.random.uniform(jax.random.key(0), (n,))
-        to.add("rosen", n, "f64", product(rosenbrock), x, x)
+        x, v = jnp.asarray(peer.uniform(n)), jnp.asarray(peer.uniform(n, 1))
+        to.add("rosen", n, "f64", product(rosenbrock), x, v)
     (x, y), p = digits(128), layers(784, 256, 256, 10)
     to.add("mlp", 128, "f32", lambda p, v, x, y: product(lambda p: mlp_loss(p, x, y))(p, v), p, p, x, y)
 
@@ -236,7 +237,7 @@ def logreg(to):
 
     for dtype in FLOATS:
         w, x = 0.1 * normal(dtype, (50,), 1), normal(dtype, (100_000, 50))
-        y = jax.random.bernoulli(jax.random.key(2), 0.5, (100_000,)).astype(FLOATS[dtype])
+        y = jnp.asarray(peer.integers(2, 100_000, 2).astype(FLOATS[dtype]))
         for name, f in (("loss", loss), ("grad", jax.grad(loss)), ("hessian", jax.hessian(loss))):
             to.add(name, "100kx50", dtype, f, w, x, y)
     to.add("newton5", "100kx50", "f64", newton, w, x, y)
@@ -279,8 +280,7 @@ def linalg(to):
 
 def index(to):
     n = 2**20
-    x, many = normal("f32", (n,)), jax.random.randint(jax.random.key(1), (n,), 0, n, jnp.int32)
-    few = jax.random.randint(jax.random.key(2), (n,), 0, 1024, jnp.int32)
+    x, many, few = normal("f32", (n,)), jnp.asarray(peer.integers(n, n, 1)), jnp.asarray(peer.integers(1024, n, 2))
     added = lambda size: lambda x, i: jnp.zeros(size, x.dtype).at[i].add(x)
     for dtype in FLOATS:
         to.add("sort", n, dtype, jnp.sort, normal(dtype, (n,)))
@@ -302,50 +302,47 @@ def dispatch(to):
         to.add("tree", k, "f32", lambda xs: [2 * x for x in xs], [eight] * k)
 
 
-FAMILIES = [ew, ewgrad, chain, reduce, mlp, hessian, hvp, vmapgrad, scan, logreg, matmul, conv, linalg, index, dispatch]
+def faults(to):
+    n = 2**24
+    for dtype in FLOATS:
+        x = normal(dtype, (n,))
+        to.add("fresh", n, dtype, lambda x: 2.5 * x + 1.5, x)
+        to.add("fresh_three", n, dtype, lambda x: (x + 1, x * 2, x - 3), x)
+        to.step("in_place", n, dtype, lambda x: (0.5 * x + 1.5,), normal(dtype, (n,)))
 
 
-def timed(call, budget):
-    """Seconds of a call, half a millisecond or more at a time."""
-
-    def once(calls):
-        start = time.perf_counter()
-        for _ in range(calls):
-            call()
-        return (time.perf_counter() - start) / calls
-
-    calls = max(1, int(0.0005 / max(min(once(1) for _ in range(4)), 1e-7)))
-    samples, end = [], time.perf_counter() + budget
-    while len(samples) < 5 or time.perf_counter() < end:
-        samples.append(once(calls))
-        if len(samples) >= 2 and time.perf_counter() > end + 20 * budget:
-            break
-    return samples
+FAMILIES = [ew, ewgrad, chain, reduce, mlp, hessian, hvp, vmapgrad, scan, logreg, matmul, conv, linalg, index, dispatch, faults]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", default=",".join(f.__name__ for f in FAMILIES))
-    parser.add_argument("--budget", type=float, default=0.25)
-    options = parser.parse_args()
+    options = peer.options(__doc__, [f.__name__ for f in FAMILIES])
     for family in FAMILIES:
         if family.__name__ not in options.bench.split(","):
             continue
         to = Family(family.__name__)
         family(to)
-        for name, size, dtype, function, arguments, goes_on in to.cases:
-            state = [arguments]
+        for name, size, dtype, function, arguments, goes_on, shown in to.cases:
+            if options.match not in f"{name} {size} {dtype}":
+                continue
+            # Others may hold the arguments, which a step writes over.
+            state = [jax.tree.map(jnp.copy, arguments) if goes_on else arguments]
 
             def call():
                 result = jax.block_until_ready(function(*state[0]))
                 if goes_on:
                     state[0] = result
+                return result
 
-            call()
-            samples = timed(call, options.budget)
-            line = dict(bench=name, peer="jax", size=str(size), dtype=dtype, threads=1)
-            line.update(median_s=statistics.median(samples), min_s=min(samples), n=len(samples))
-            print(json.dumps(line), flush=True)
+            first = call()
+            more = dict(result=peer.summary(shown(first)))
+            # What is still held is memory that the calls cannot use.
+            del first
+            if family is faults:
+                before = peer.faults()
+                for _ in range(20):
+                    call()
+                more["faults"] = (peer.faults() - before) / 20
+            peer.line("jax", name, size, dtype, peer.timed(call, options.budget), **more)
 
 
 main()

@@ -4,13 +4,18 @@
     table.py LINES.jsonl [--threads 1] [--svg FILE] [--full]
 
 The lines are those of `micro` and of other peers for the same cases (bench, peer, size, dtype, threads, median_s); of several lines of one
-case the last counts. A ratio is our time over theirs: below 1 we are faster. Without --full the table has the median, the greatest and
-the number of cases of each family, then the cases at 1 and above.
+case the last counts. A ratio is our time over theirs: below 1 we are faster. The peer "machine" is the least time that the machine takes,
+so nothing is below 1 there but what its loops by hand do badly. Without --full the table has the median, the greatest and
+the number of cases of each family, then the cases at 1 and above beside another library.
+
+Results of the same inputs are compared too: those that disagree are listed, and make the exit status 1.
 """
 
 import argparse
 import json
+import math
 import statistics
+import sys
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("lines")
@@ -19,15 +24,22 @@ parser.add_argument("--svg")
 parser.add_argument("--full", action="store_true")
 options = parser.parse_args()
 
-times, peers = {}, []
+# How far a sum may be off, of the sum of magnitudes, and an element, of itself or the mean magnitude.
+TOLERANCE = {"f32": 1e-3, "f64": 1e-7}
+
+times, results, peers = {}, {}, []
 for line in open(options.lines, encoding="utf-8"):
     row = json.loads(line)
     if row["threads"] == options.threads:
         # What only one side has to say of its size (the number of equations) is no part of the case.
         size = "" if row["bench"].startswith("compile/") else row["size"]
-        times.setdefault((row["bench"], size, row["dtype"]), {})[row["peer"]] = row["median_s"]
+        case = (row["bench"], size, row["dtype"])
+        times.setdefault(case, {})[row["peer"]] = row["median_s"]
+        if "result" in row:
+            results.setdefault(case, {})[row["peer"]] = row["result"]
         if row["peer"] not in peers + ["wengert", "machine"]:
             peers.append(row["peer"])
+columns = peers + ["machine"] * any("machine" in t for t in times.values())
 
 cases = [(case, t) for case, t in times.items() if "wengert" in t and len(t) > 1]
 
@@ -48,28 +60,53 @@ def cell(x):
 
 
 def worst(t):
-    return max(ratio(t, peer) for peer in peers if peer in t)
+    """Beside other libraries; without any, beside the machine and below all others."""
+    return max((ratio(t, peer) for peer in peers if peer in t), default=-1 / ratio(t, "machine") if "machine" in t else -math.inf)
 
 
-print("| family | cases | " + " | ".join(f"median, worst of ours / {peer}" for peer in peers) + " |")
-print("|---" * (2 + len(peers)) + "|")
+def difference(ours, theirs, tolerance):
+    """What is different of two results, in words; nothing where they agree."""
+    if ours["count"] != theirs["count"]:
+        return f"{ours['count']} elements, not {theirs['count']}"
+    near = lambda x, y, scale: x == y or (math.isnan(x) and math.isnan(y)) or abs(x - y) <= tolerance * scale
+    mean = theirs["magnitude"] / max(theirs["count"], 1)
+    for what in ("sum", "magnitude"):
+        if not near(ours[what], theirs[what], theirs["magnitude"]):
+            return f"{what} {ours[what]:.9g}, not {theirs[what]:.9g}"
+    for place, x, y in zip(("first", "middle", "last"), ours["some"], theirs["some"]):
+        if not near(x, y, max(abs(y), mean)):
+            return f"{place} element {x:.9g}, not {y:.9g}"
+    return None
+
+
+print("| family | cases | " + " | ".join(f"median, worst of ours / {peer}" for peer in columns) + " |")
+print("|---" * (2 + len(columns)) + "|")
 for family in dict.fromkeys(case[0].split("/")[0] for case, _ in cases):
     of = [t for case, t in cases if case[0].split("/")[0] == family]
     row = [f"{family} | {len(of)}"]
-    for peer in peers:
+    for peer in columns:
         ratios = [ratio(t, peer) for t in of if peer in t]
         row.append(f"{statistics.median(ratios):.2f}, {max(ratios):.2f}" if ratios else "")
     print("| " + " | ".join(row) + " |")
-print("\n| case | size | dtype | ours | " + " | ".join(f"ours / {peer}" for peer in peers) + " |")
-print("|---" * (4 + len(peers)) + "|")
+print("\n| case | size | dtype | ours | " + " | ".join(f"ours / {peer}" for peer in columns) + " |")
+print("|---" * (4 + len(columns)) + "|")
 for (bench, size, dtype), t in sorted(cases, key=lambda case: -worst(case[1])):
     if options.full or worst(t) >= 1:
-        ratios = " | ".join(cell(ratio(t, peer)) for peer in peers)
+        ratios = " | ".join(cell(ratio(t, peer)) for peer in columns)
         print(f"| {bench} | {size} | {dtype} | {shown(t['wengert'])} | {ratios} |")
 
-if options.svg:
-    import math
+compared, wrong = 0, []
+for case, of in results.items():
+    for peer in peers:
+        if "wengert" in of and peer in of:
+            compared += 1
+            found = difference(of["wengert"], of[peer], TOLERANCE[case[2]])
+            if found:
+                wrong.append(f"- {' '.join(case)}: {found} as {peer} has it")
+print(f"\n{compared} results were compared with those of {' and '.join(peers) or 'nobody'}; {len(wrong)} disagree.")
+print("\n".join(wrong))
 
+if options.svg:
     # A dot for each case and peer, on a logarithmic axis; families one below the other.
     families = list(dict.fromkeys(case[0].split("/")[0] for case, _ in cases))
     width, left, step = 760, 110, 22
@@ -101,3 +138,4 @@ if options.svg:
     legend = ", ".join(peers)
     parts.append(f'<text x="{left}" y="{height - 6}">our time over theirs ({legend}); left of 1 we are faster</text></svg>')
     open(options.svg, "w", encoding="utf-8").write("\n".join(parts) + "\n")
+sys.exit(1 if wrong else 0)

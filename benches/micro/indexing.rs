@@ -1,21 +1,16 @@
 //! Sorting, cumulative sums, reading and adding at indices: of a million elements.
 
-use crate::{Case, normal};
+use crate::{Case, integers, numbers};
 use wengert::prelude::*;
 
 const N: usize = 1 << 20;
 
-/// Integers from 0 up to `end`.
-fn indices(end: usize, seed: u64) -> Array {
-    random::randint(&random::key(seed), DType::I32, N, 0, end as i64)
-}
-
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    let of = |dtype: DType| move || normal(dtype, N, 0);
+    let of = |dtype: DType| move || numbers(dtype, N, 0);
     let (f32, f64) = (DType::F32, DType::F64);
-    let both = || (normal(DType::F32, N, 0), indices(N, 1));
-    let few = || (normal(DType::F32, N, 0), indices(1024, 2));
+    let both = || (numbers(DType::F32, N, 0), integers(N, N, 1));
+    let few = || (numbers(DType::F32, N, 0), integers(1024, N, 2));
     let added = |n: usize| move |(x, i): (Array, Array)| zeros_of(DType::F32, [n]).scatter_add(i, &x);
     vec![
         Case::jitted("sort", N, f32, |x: Array| x.sort(0), of(f32)),

@@ -1,12 +1,23 @@
 //! Loops over small states: recurrent networks, an integrator of ordinary differential equations, scalars.
 
-use crate::{Case, normal};
+use crate::{Case, numbers};
 use wengert::prelude::*;
 
 /// The square of the last state of a recurrent network.
 fn recurrent((w, u, x): (Array, Array, Array)) -> Array {
     let step = |s: Array, x: Array| ((w.dot(&s) + u.dot(&x)).tanh(), ());
     scan(step, zeros_of(w.dtype(), [w.shape()[0]]), x.clone()).0.square().sum()
+}
+
+/// Its gradient by both matrices.
+pub fn recurrent_gradient((w, u, x): (Array, Array, Array)) -> (Array, Array) {
+    grad(|(w, u): (Array, Array)| recurrent((w, u, x.clone())))((w, u))
+}
+
+/// Two matrices of `h` rows and 1000 inputs.
+pub fn recurrent_arguments(h: usize) -> (Array, Array, Array) {
+    let d = DType::F64;
+    (numbers(d, (h, h), 0) * 0.1, numbers(d, (h, h), 1) * 0.1, numbers(d, (1000, h), 2))
 }
 
 /// Van der Pol's oscillator, 1000 steps of the classical method of Runge and Kutta.
@@ -41,11 +52,9 @@ pub fn cases() -> Vec<Case> {
     let d = DType::F64;
     for h in [4, 32] {
         let size = format!("h{h}x1000");
-        let arguments = move || (normal(d, (h, h), 0) * 0.1, normal(d, (h, h), 1) * 0.1, normal(d, (1000, h), 2));
+        let arguments = move || recurrent_arguments(h);
         all.push(Case::jitted("rnn_fwd", &size, d, recurrent, arguments));
-        let gradient =
-            |(w, u, x): (Array, Array, Array)| grad(|(w, u): (Array, Array)| recurrent((w, u, x.clone())))((w, u));
-        all.push(Case::jitted("rnn_grad", &size, d, gradient, arguments));
+        all.push(Case::jitted("rnn_grad", &size, d, recurrent_gradient, arguments));
     }
     let start = || Array::from(1.5);
     all.push(Case::jitted("rk4_fwd", "2x1000", d, oscillator, start));

@@ -1,6 +1,7 @@
 //! Products of matrices, convolutions, decompositions.
 
-use crate::{Case, normal};
+use crate::machine::Bound;
+use crate::{Case, numbers};
 use wengert::prelude::*;
 use wengert::{Convolution, Padding, linalg};
 
@@ -9,8 +10,9 @@ pub fn products() -> Vec<Case> {
     let mut all = Vec::new();
     for dtype in [DType::F32, DType::F64] {
         for n in [64, 256, 512, 1024] {
-            let arguments = move || (normal(dtype, (n, n), 0), normal(dtype, (n, n), 1));
-            all.push(Case::jitted("", n, dtype, |(a, b): (Array, Array)| a.matmul(&b), arguments));
+            let arguments = move || (numbers(dtype, (n, n), 0), numbers(dtype, (n, n), 1));
+            let case = Case::jitted("", n, dtype, |(a, b): (Array, Array)| a.matmul(&b), arguments);
+            all.push(case.bounded(Bound::copy(n * n, dtype.size()).computing(2.0 * (n as f64).powi(3))));
         }
     }
     all
@@ -31,9 +33,9 @@ type Pair = (Array, Array);
 /// Kernels of 3 x 3 over images of 32 x 32.
 pub fn convolutions() -> Vec<Case> {
     let arguments = |channels: usize, features: usize| {
-        move || (normal(DType::F32, (32, channels, 32, 32), 0), normal(DType::F32, (features, channels, 3, 3), 1))
+        move || (numbers(DType::F32, (32, channels, 32, 32), 0), numbers(DType::F32, (features, channels, 3, 3), 1))
     };
-    let last = || (normal(DType::F32, (32, 32, 32, 3), 0), normal(DType::F32, (3, 3, 3, 16), 1));
+    let last = || (numbers(DType::F32, (32, 32, 32, 3), 0), numbers(DType::F32, (3, 3, 3, 16), 1));
     let forward = |last: bool| move |(x, w): Pair| convolved(&x, &w, last);
     let both = |last: bool| move |(x, w): Pair| grad(|(x, w): Pair| convolved(&x, &w, last).square().sum())((x, w));
     let kernel = |(x, w): Pair| grad(|w: Array| convolved(&x, &w, false).square().sum())(w);
@@ -53,8 +55,8 @@ pub fn convolutions() -> Vec<Case> {
 /// Of a positive definite matrix of 200 rows.
 pub fn decompositions() -> Vec<Case> {
     let system = || {
-        let m = normal(DType::F64, (200, 200), 0);
-        (m.matmul(&m.transpose()) / 200.0 + eye(200), normal(DType::F64, 200, 1))
+        let m = numbers(DType::F64, (200, 200), 0);
+        (m.matmul(&m.transpose()) / 200.0 + eye(200), numbers(DType::F64, 200, 1))
     };
     let matrix = move || system().0;
     let solved = |(a, b): Pair| linalg::solve(&a, &b);

@@ -1,6 +1,6 @@
 //! Models and their derivatives: networks, Rosenbrock's function, logistic regression.
 
-use crate::{Case, normal};
+use crate::{Case, integers, numbers, uniform};
 use wengert::prelude::*;
 use wengert::{linalg, tree};
 use wengert_benches::{Layers, layers, mlp_arguments, mlp_loss};
@@ -8,7 +8,7 @@ use wengert_benches::{Layers, layers, mlp_arguments, mlp_loss};
 type Training = (Layers, Array, Array);
 
 /// One step of stochastic gradient descent; the batch goes through unchanged. Also returns the loss.
-fn descend((parameters, x, y, _): (Layers, Array, Array, Array)) -> (Layers, Array, Array, Array) {
+pub fn descend((parameters, x, y, _): (Layers, Array, Array, Array)) -> (Layers, Array, Array, Array) {
     let (loss, slopes) = value_and_grad(|p: Layers| mlp_loss(&p, &x, &y))(parameters.clone());
     (tree::map(|[p, g]| p - 1e-3 * g, [parameters, slopes]), x, y, loss)
 }
@@ -27,21 +27,29 @@ fn adam(((parameters, m, v, n), x, y, _): (Adam, Array, Array, Array)) -> (Adam,
     ((tree::map(moved, [parameters, m.clone(), v.clone()]), m, v, n), x, y, loss)
 }
 
+/// What is compared of a step: the loss before it and the parameters after it.
+fn shown(loss: Array, parameters: Layers) -> Vec<Array> {
+    std::iter::once(loss).chain(tree::flatten(parameters).0).collect()
+}
+
+/// Parameters, a batch, and a loss for [`descend`].
+pub fn training(batch: usize) -> (Layers, Array, Array, Array) {
+    let (parameters, x, y) = mlp_arguments(batch);
+    (parameters, x, y, zeros_of(DType::F32, ()))
+}
+
 /// Training of a network 784-256-256-10.
 pub fn mlp() -> Vec<Case> {
     let mut all = Vec::new();
     for batch in [32, 128, 1024] {
-        let start = move || {
-            let (parameters, x, y) = mlp_arguments(batch);
-            (parameters, x, y, zeros_of(DType::F32, ()))
-        };
-        all.push(Case::repeated("sgd", batch, DType::F32, descend, start));
+        let start = move || training(batch);
+        all.push(Case::repeated("sgd", batch, DType::F32, descend, start, |(p, _, _, loss)| shown(loss, p)));
         let start = move || {
             let (parameters, x, y) = mlp_arguments(batch);
             let zeros = || tree::map(|[p]| zeros_like(&p), [parameters.clone()]);
             ((parameters.clone(), zeros(), zeros(), zeros_of(DType::F32, ())), x, y, zeros_of(DType::F32, ()))
         };
-        all.push(Case::repeated("adam", batch, DType::F32, adam, start));
+        all.push(Case::repeated("adam", batch, DType::F32, adam, start, |((p, ..), _, _, loss)| shown(loss, p)));
         let arguments = move || mlp_arguments(batch);
         all.push(Case::jitted("loss", batch, DType::F32, |(p, x, y): Training| mlp_loss(&p, &x, &y), arguments));
         all.push(Case::jitted("grad", batch, DType::F32, mlp_gradient, arguments));
@@ -65,10 +73,6 @@ fn residuals(x: Array) -> Array {
     concatenate(&[10.0 * (next - here.square()), 1.0 - here], 0)
 }
 
-fn uniform(n: usize) -> Array {
-    random::uniform(&random::key(0), DType::F64, n)
-}
-
 type Function = fn(Array) -> Array;
 
 /// Jacobians and Hessians of Rosenbrock's function.
@@ -82,7 +86,7 @@ pub fn hessians() -> Vec<Case> {
             ("res_jacfwd", |x| jacfwd(residuals)(x)),
             ("res_jacrev", |x| jacrev(residuals)(x)),
         ];
-        all.extend(functions.map(|(name, f)| Case::jitted(name, n, DType::F64, f, move || uniform(n))));
+        all.extend(functions.map(|(name, f)| Case::jitted(name, n, DType::F64, f, move || uniform(DType::F64, n, 0))));
     }
     all
 }
@@ -90,7 +94,9 @@ pub fn hessians() -> Vec<Case> {
 /// Products of Hessians with vectors.
 pub fn hessian_products() -> Vec<Case> {
     let product = |(x, v): (Array, Array)| hvp(rosenbrock)(x, v);
-    let of = |n: usize| Case::jitted("rosen", n, DType::F64, product, move || (uniform(n), uniform(n)));
+    let of = |n: usize| {
+        Case::jitted("rosen", n, DType::F64, product, move || (uniform(DType::F64, n, 0), uniform(DType::F64, n, 1)))
+    };
     let network = |(p, v, x, y): (Layers, Layers, Array, Array)| hvp(|p: Layers| mlp_loss(&p, &x, &y))(p, v);
     let arguments = || {
         let (p, x, y) = mlp_arguments(128);
@@ -111,11 +117,11 @@ pub fn gradients_of_batches() -> Vec<Case> {
     };
     let network = |batch: usize| {
         let arguments =
-            move || (layers(&[8, 16, 1]), normal(DType::F32, (batch, 8), 0), normal(DType::F32, (batch, 1), 1));
+            move || (layers(&[8, 16, 1]), numbers(DType::F32, (batch, 8), 0), numbers(DType::F32, (batch, 1), 1));
         Case::jitted("mlp8-16-1", batch, DType::F32, by_example, arguments)
     };
     let wave = |x: Array| x.sin() * (-(&x * &x)).exp();
-    let many = || normal(DType::F64, 100_000, 0);
+    let many = || numbers(DType::F64, 100_000, 0);
     vec![
         network(1000),
         network(100_000),
@@ -127,8 +133,8 @@ pub fn gradients_of_batches() -> Vec<Case> {
 type Regression = (Array, Array, Array);
 
 fn regression(dtype: DType) -> Regression {
-    let labels = random::bernoulli(&random::key(2), 0.5, 100_000).convert(dtype);
-    (normal(dtype, 50, 1) * 0.1, normal(dtype, (100_000, 50), 0), labels)
+    let labels = integers(2, 100_000, 2).convert(dtype);
+    (numbers(dtype, 50, 1) * 0.1, numbers(dtype, (100_000, 50), 0), labels)
 }
 
 fn logistic((w, x, y): Regression) -> Array {

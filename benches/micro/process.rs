@@ -1,7 +1,7 @@
 //! What is paid beside the work: calls, compilation, the start of a process.
 
 use crate::models::{mlp_gradient, rosenbrock};
-use crate::{Case, line, normal, stop};
+use crate::{Case, line, numbers, stop};
 use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
@@ -54,11 +54,28 @@ fn chain(x: Array) -> Array {
     (0..100).fold(x, |x, _| x.sin() * 1.01 + &x * &x * 0.001 - 0.1)
 }
 
+/// So many scalar operations, each of which reads the one before it and one of the last 50.
+fn scalars(n: usize) -> impl Fn(Array) -> Array {
+    move |x: Array| {
+        let mut all = vec![x];
+        for k in 1..=n {
+            let (last, other) = (&all[k - 1], &all[(k - 1).saturating_sub(k * 7 % 50)]);
+            all.push(match k % 4 {
+                0 => last * other,
+                1 => last + other,
+                2 => last - other,
+                _ => last.maximum(other),
+            });
+        }
+        all.swap_remove(n)
+    }
+}
+
 /// From a closure to machine code, in a process that has compiled before.
 pub fn compile(threads: usize) {
-    let f32s = |shape: (usize, usize)| normal(DType::F32, shape, 0) * 0.1;
+    let f32s = |shape: (usize, usize)| numbers(DType::F32, shape, 0) * 0.1;
     let lstm =
-        (f32s((32, 256)), f32s((64, 256)), normal(DType::F32, 256, 0) * 0.1, normal(DType::F32, (100, 16, 32), 1));
+        (f32s((32, 256)), f32s((64, 256)), numbers(DType::F32, 256, 0) * 0.1, numbers(DType::F32, (100, 16, 32), 1));
     let lstm_gradient = |(wx, wh, b, xs): (Array, Array, Array, Array)| {
         grad(|(wx, wh, b): (Array, Array, Array)| lstm_loss((wx, wh, b, xs.clone())))((wx, wh, b))
     };
@@ -69,6 +86,9 @@ pub fn compile(threads: usize) {
     compiled("lstm_scan_grad", threads, || trace(lstm_gradient, &lstm));
     compiled("chain500", threads, || trace(chain, &kilo()));
     compiled("chain500_grad", threads, || trace(grad(|x: Array| chain(x).sum()), &kilo()));
+    for n in [1000, 5000, 100_000] {
+        compiled(&format!("scalars{n}"), threads, || trace(scalars(n), &0.5.into()));
+    }
     compiled("rosen_hessian", threads, || trace(hessian(rosenbrock), &ones(100)));
 }
 
@@ -89,7 +109,7 @@ fn compiled(name: &str, threads: usize, traced: impl Fn() -> std::sync::Arc<Prog
     }
     let size = equations.to_string();
     for (part, size, samples) in [("trace", size.as_str(), trace), ("compile", "-", compile), ("total", "-", total)] {
-        line(&format!("compile/{name}/{part}"), size, "f32", threads, samples, "");
+        line("wengert", &format!("compile/{name}/{part}"), size, "f32", threads, samples, "");
     }
 }
 
@@ -109,7 +129,15 @@ pub fn cold_start(threads: usize) {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             peak = peak.max(text.lines().last().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0));
         }
-        line(&format!("coldstart/{what}"), "-", "-", threads, samples, &format!(", \"peak_rss_mib\": {}", peak / 1024));
+        line(
+            "wengert",
+            &format!("coldstart/{what}"),
+            "-",
+            "-",
+            threads,
+            samples,
+            &format!(", \"peak_rss_mib\": {}", peak / 1024),
+        );
     }
 }
 

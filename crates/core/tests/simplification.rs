@@ -3,6 +3,8 @@
 //! "Every bit" is up to the payload of NaN, and over values where rewrites show: zeros of both signs, infinities, NaN, numbers next to each
 //! other and at the ends of each dtype, and random bits.
 
+#![expect(clippy::eq_op, clippy::erasing_op, reason = "programs of such operations are what is tested")]
+
 use wengert_core::functions::where_;
 use wengert_core::interpret::interpret;
 use wengert_core::ops::{BinaryOp, CompareOp, Literal, Op, UnaryOp};
@@ -69,7 +71,7 @@ fn pairs(dtype: DType) -> [Value; 2] {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let bits = (state >> 11) ^ (state << 23);
         match dtype {
-            DType::Bool => Scalar::new(bits % 2 == 0),
+            DType::Bool => Scalar::new(bits & 1 == 0),
             _ => Scalar { dtype, bits: bits & (u64::MAX >> (64 - 8 * dtype.size())) },
         }
     };

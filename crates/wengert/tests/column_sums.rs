@@ -11,7 +11,7 @@ fn columns_of_any_number_of_rows() {
         |x| grad(|x: Array| x.sum_axis(0).square().sum())(x),
     ];
     for rows in
-        (0..20).chain([255, 256, 257, 511, 512, 768, 1023, 1024, 1025, 1280, 1536, 2048, 2049, 3072, 4096, 5000])
+        (1..20).chain([255, 256, 257, 511, 512, 768, 1023, 1024, 1025, 1280, 1536, 2048, 2049, 3072, 4096, 5000])
     {
         for columns in [1, 3, 8, 64, 100] {
             let x = (arange(0.0, (rows * columns) as f64, 1.0) * 0.37).sin().reshape([rows, columns]) + 1.0;

@@ -3,6 +3,8 @@
 //! Each stands beside what it would make: data on which the two differ shows that the test would see it, and machine code must
 //! give the bits of the interpreter at every length, so in scalar code, in narrow and wide vector loops and in their rests, in `f32` and `f64`.
 
+#![expect(clippy::eq_op, clippy::erasing_op, reason = "programs of such operations are what is tested")]
+
 use wengert::prelude::*;
 
 type Function = fn(&Array, &Array) -> Array;

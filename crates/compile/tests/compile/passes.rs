@@ -49,7 +49,8 @@ fn calls() -> Vec<Arc<Program>> {
 
 /// Functions of rows large enough for loops over them to be shared.
 fn rows() -> Vec<Arc<Program>> {
-    let layers: [fn(&Array) -> Array; 5] = [
+    type Layer = fn(&Array) -> Array;
+    let layers: [Layer; 5] = [
         |x| x.reshape([50, 13, 10]).softmax(1).reshape([50, 130]),
         |x| x.softmax(-1).flip(1),
         |x| x.softmax(-1),
@@ -60,8 +61,7 @@ fn rows() -> Vec<Arc<Program>> {
         |x| x.sin().log_softmax(-1),
     ];
     let after = [1, 2, 3, 4, 0].map(|k| layers[k]);
-    let twice =
-        |(f, g): (fn(&Array) -> Array, fn(&Array) -> Array)| traced(&[f64s(&[50, 130])], |x| vec![g(&f(&x[0]))]);
+    let twice = |(f, g): (Layer, Layer)| traced(&[f64s(&[50, 130])], |x| vec![g(&f(&x[0]))]);
     let both = layers.into_iter().zip(after).map(twice);
     both.flat_map(|p| [gradient(&p), vmapped(&p), p]).collect()
 }
@@ -195,7 +195,7 @@ fn arithmetic_is_neither_contracted_nor_left_out() {
         ("a product and a sum", |x, y| x * y + x, &["add", "mul"]),
         ("a product and a difference", |x, y| x - x * y, &["mul", "sub"]),
         ("a quotient by a constant", |x, _| x / 3, &["div"]),
-        ("times 0, plus 0", |x, _| x * 0 + 0, &["add", "mul"]),
+        ("times 0, plus 0", |x, _| x * 0.0 + 0.0, &["add", "mul"]),
         ("x - x, x / x", |x, _| (x - x) / x, &["div", "sub"]),
         ("the square root of a square", |x, _| (x * x).sqrt(), &["mul", "sqrt"]),
     ];
