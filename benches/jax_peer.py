@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The cases of `micro` in JAX: prints the same lines, with the peer "jax".
 
-    jax_peer.py [--bench ew,scan] [--budget 0.25]          (jax 0.10, numpy, optax; on the CPU, one thread, pinned to one core)
+    jax_peer.py [--bench ew,scan] [--budget 0.25] [--threads 1]          (jax 0.10, numpy, optax; on the CPU, each thread on a core)
 
 Together with ours, as one table:
 
@@ -12,16 +12,17 @@ Together with ours, as one table:
 
 import os
 
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+import peer
+
+if peer.THREADS == 1:
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_ENABLE_X64"] = "1"
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.sched_setaffinity(0, {0})
 
 import jax
 import jax.numpy as jnp
 import optax
 
-import peer
 from peer import FLOATS
 
 

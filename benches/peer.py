@@ -5,10 +5,16 @@ Inputs are the numbers that `micro` makes itself (see `scattered` in `benches/mi
 
 import argparse
 import json
+import os
 import statistics
+import sys
 import time
 
 import numpy as np
+
+# Before a library is loaded: as many cores as threads.
+THREADS = int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 1
+os.sched_setaffinity(0, set(range(THREADS)))
 
 FLOATS = {"f32": np.float32, "f64": np.float64}
 
@@ -93,11 +99,12 @@ def options(document, families):
     parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", default=",".join(families))
     parser.add_argument("--budget", type=float, default=0.25)
+    parser.add_argument("--threads", type=int, default=1, help="each on a core of its own")
     parser.add_argument("--match", default="", help="only cases whose name, size and dtype have this text")
     return parser.parse_args()
 
 
 def line(peer, name, size, dtype, samples, **more):
-    row = dict(bench=name, peer=peer, size=str(size), dtype=dtype, threads=1)
+    row = dict(bench=name, peer=peer, size=str(size), dtype=dtype, threads=THREADS)
     row.update(median_s=statistics.median(samples), min_s=min(samples), n=len(samples), **more)
     print(json.dumps(row), flush=True)

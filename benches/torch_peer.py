@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
 """The cases of `micro` in PyTorch, called without a compiler: prints the same lines, with the peer "torch".
 
-    torch_peer.py [--bench ew,scan] [--budget 0.25]                    (torch 2, numpy; on the CPU, one thread, pinned to one core)
+    torch_peer.py [--bench ew,scan] [--budget 0.25] [--threads 1]      (torch 2, numpy; on the CPU, each thread on a core)
 """
 
 import os
 
-os.sched_setaffinity(0, {0})
-os.environ["OMP_NUM_THREADS"] = "1"
+import peer
+
+os.environ["OMP_NUM_THREADS"] = str(peer.THREADS)
 
 import torch
 import torch.func as tf
 import torch.nn.functional as F
 
-import peer
 from peer import FLOATS
 
-torch.set_num_threads(1)
+torch.set_num_threads(peer.THREADS)
 to_torch = torch.from_numpy
 
 

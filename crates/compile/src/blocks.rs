@@ -67,7 +67,8 @@ impl<'a> Dot<'a> {
             Axis::Batch => (0, [Some(4), Some(7), Some(10)]),
             Axis::Rows => (1, [Some(5), None, Some(11)]),
             Axis::Terms => (2, [Some(6), Some(8), None]),
-            Axis::Columns | Axis::Rounds => (3, [None, Some(9), Some(12)]),
+            Axis::Columns => (3, [None, Some(9), Some(12)]),
+            Axis::Rounds => unreachable!("a product has no rounds"),
         }
     }
 
@@ -101,10 +102,11 @@ impl<'a> Dot<'a> {
     /// memory that is read once and not twice makes up for only where there is little to compute.
     fn is_dear(&self, axis: Axis, rows: u64) -> bool {
         let others = match axis {
-            Axis::Batch | Axis::Rounds => return false,
+            Axis::Batch => return false,
             Axis::Rows => [2, 3],
             Axis::Columns => [1, 2],
             Axis::Terms => [1, 3],
+            Axis::Rounds => unreachable!("a product has no rounds"),
         };
         rows < LEAST_ROWS || others.iter().all(|&n| self.ints[n] > MOST_TERMS)
     }

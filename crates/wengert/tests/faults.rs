@@ -4,6 +4,7 @@
 
 use std::hint::black_box;
 use wengert::prelude::*;
+use wengert::with_num_threads;
 
 /// Page faults of this process so far that needed no disk.
 fn faults() -> u64 {
@@ -41,8 +42,13 @@ fn recurrent((w, xs): (Array, Array)) -> Array {
     grad(run)(w)
 }
 
+/// In one thread: what the library of matrix products takes in other threads goes back to the system, a page or two a call.
 #[test]
 fn the_steady_state_maps_no_memory() {
+    with_num_threads(1, steady_state);
+}
+
+fn steady_state() {
     let big = || ones((1024, 1024));
     let (step, mut x) = (jit(|x: Array| x * 0.5 + 1.5), Some(big()));
     let in_place = in_100_calls(&mut || x = x.take().map(&step));
