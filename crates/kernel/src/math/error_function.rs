@@ -62,25 +62,40 @@ fn gaussian(x: f64) -> (Reduced<f64>, Pair<f64>) {
     (reduced, power.plus(-square.low * power.high).renewed())
 }
 
-/// A polynomial whose last two steps are pairs. Where erf is flat, errors of a bit on the way would be seen in the order of its
-/// values.
+/// A polynomial whose last two steps are pairs.
 #[inline(always)]
-fn careful<R: Real>(x: R, coefficients: &[R]) -> Pair<R> {
-    let step = |sum: Pair<R>, coefficient: R| {
+fn careful(x: f64, coefficients: &[f64]) -> Pair<f64> {
+    let step = |sum: Pair<f64>, coefficient: f64| {
         let product = Pair::product(x, sum.high);
         Pair::sum(product.high, coefficient).plus(x.mul_add(sum.low, product.low)).renewed()
     };
-    let most = Pair { high: polynomial(x, &coefficients[2..]), low: R::ZERO };
+    let most = Pair { high: polynomial(x, &coefficients[2..]), low: 0.0 };
     step(step(most, coefficients[1]), coefficients[0])
 }
 
 /// erf x for x from 0 to 1.
 #[inline(always)]
-fn near<R: Real>(x: R, coefficients: &[R]) -> Pair<R> {
-    let x = at_most(x, R::ONE);
-    let p = careful(x * x, coefficients);
+fn near(x: f64) -> f64 {
+    let x = at_most(x, 1.0);
+    x.mul_add(polynomial(x * x, NEAR), x)
+}
+
+/// The same with what rounding loses, which is much of `1 - erf x`.
+#[inline(always)]
+fn near_pair(x: f64) -> Pair<f64> {
+    let x = at_most(x, 1.0);
+    let p = careful(x * x, NEAR);
     let product = Pair::product(x, p.high);
     Pair::ordered(x, product.high).plus(x.mul_add(p.low, product.low))
+}
+
+/// erfc x for x from 1 on, within some units in the last place, which `1 - erfc x` does not show.
+#[inline(always)]
+fn rough_tail(x: f64) -> f64 {
+    let x = at_least(at_most(x, 28.0), 0.5);
+    let (reduced, power) = gaussian(x);
+    let t = (x - 3.75) / (x + 3.75);
+    reduced.scale(power.rounded() * (1.25 + polynomial(t, TAIL)) / (1.0 + 2.0 * x))
 }
 
 /// erfc x for x from 1/2 on.
@@ -97,7 +112,7 @@ fn tail(x: f64) -> f64 {
 #[inline(always)]
 pub(super) fn erf(x: f64) -> f64 {
     let a = x.magnitude();
-    let y = if a > 1.0 { 1.0 - tail(a) } else { near(a, NEAR).rounded() };
+    let y = if a > 1.0 { 1.0 - rough_tail(a) } else { near(a) };
     y.with_sign_of(x)
 }
 
@@ -121,10 +136,8 @@ const TAIL_SINGLE: &[f32] = &[
 #[inline(always)]
 pub(super) fn erf_single(x: f32) -> f32 {
     let a = x.magnitude();
-    let near = near(a, NEAR_SINGLE).rounded();
-    let exponent = careful(at_most(a, 4.0), TAIL_SINGLE);
-    let power = exp(-exponent.high);
-    let tail = 1.0 - power.mul_add(-exponent.low, power);
+    let near = a.mul_add(polynomial(a * a, NEAR_SINGLE), a);
+    let tail = 1.0 - exp(-polynomial(at_most(a, 4.0), TAIL_SINGLE));
     let y = if a > 1.0 { tail } else { near };
     y.with_sign_of(x)
 }
@@ -132,7 +145,7 @@ pub(super) fn erf_single(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn erfc(x: f64) -> f64 {
     let a = x.magnitude();
-    let (near, tail) = (near(a, NEAR), tail(a));
+    let (near, tail) = (near_pair(a), tail(a));
     let far = a > 1.0;
     let high = select(far, 1.0 - tail, near.high);
     let low = select(far, 0.0, near.low);

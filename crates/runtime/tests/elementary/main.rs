@@ -92,7 +92,7 @@ fn functions<T: Float>() -> [Row<T>; 27] {
         (Unary::Asinh, "asinh", T::asinh, 0.7),
         (Unary::Acosh, "acosh", T::acosh, 0.7),
         (Unary::Atanh, "atanh", T::atanh, 0.7),
-        (Unary::Erf, "erf", T::erf, 1.2),
+        (Unary::Erf, "erf", T::erf, 1.5),
         (Unary::Erfc, "erfc", T::erfc, 1.5),
         (Unary::ErfInv, "erf_inv", T::erf_inv, 2.0),
         (Unary::Lgamma, "lgamma", T::lgamma, 1.5),
@@ -461,7 +461,7 @@ fn order(op: Unary) -> Option<Order> {
     use Unary::*;
     match op {
         Exp | Expm1 | Log | Log1p | Asin | Atan | Sinh | Tanh | Logistic | Exp2 | Log2 | Log10 | Cbrt | Asinh
-        | Acosh | Atanh | Erf | ErfInv => Some(Order::With(1.0)),
+        | Acosh | Atanh | ErfInv => Some(Order::With(1.0)),
         Acos | Erfc => Some(Order::With(-1.0)),
         Cosh => Some(Order::WithMagnitude),
         _ => None,
