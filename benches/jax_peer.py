@@ -78,27 +78,9 @@ def ewgrad(to):
 
 
 def chain(to):
-    def mul_add(x):
-        y = x
-        for k in range(10):
-            y = y * (1 + 0.01 * k) + 0.1
-        return y
-
-    def mul_mul_add(x):
-        y = x
-        for _ in range(10):
-            y = y * x + 0.1 * x
-        return y
-
-    def polynomial(x):
-        y = jnp.ones_like(x)
-        for k in range(20):
-            y = y * x + 1 / (k + 1)
-        return y
-
     for dtype in FLOATS:
         for n in (2**10, 2**20):
-            for name, f in (("mul_add_10", mul_add), ("mul_mul_add_10", mul_mul_add), ("polynomial_20", polynomial)):
+            for name, f in peer.chains(jnp.ones_like):
                 to.add(name, n, dtype, f, normal(dtype, (n,)))
 
 
@@ -334,16 +316,7 @@ def main():
                     state[0] = result
                 return result
 
-            first = call()
-            more = dict(result=peer.summary(shown(first)))
-            # What is still held is memory that the calls cannot use.
-            del first
-            if family is faults:
-                before = peer.faults()
-                for _ in range(20):
-                    call()
-                more["faults"] = (peer.faults() - before) / 20
-            peer.line("jax", name, size, dtype, peer.timed(call, options.budget), **more)
+            peer.measure("jax", family.__name__, name, size, dtype, call, shown, options)
 
 
 main()

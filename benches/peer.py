@@ -104,6 +104,44 @@ def options(document, families):
     return parser.parse_args()
 
 
+def chains(ones_like):
+    """Long arithmetic, by name."""
+
+    def mul_add(x):
+        y = x
+        for k in range(10):
+            y = y * (1 + 0.01 * k) + 0.1
+        return y
+
+    def mul_mul_add(x):
+        y = x
+        for _ in range(10):
+            y = y * x + 0.1 * x
+        return y
+
+    def polynomial(x):
+        y = ones_like(x)
+        for k in range(20):
+            y = y * x + 1 / (k + 1)
+        return y
+
+    return (("mul_add_10", mul_add), ("mul_mul_add_10", mul_mul_add), ("polynomial_20", polynomial))
+
+
+def measure(peer, family, name, size, dtype, call, shown, options):
+    """Prints the line of a case, whose calls give what `shown` makes arrays of."""
+    first = call()
+    more = dict(result=summary(shown(first)))
+    # What is still held is memory that the calls cannot use.
+    del first
+    if family == "faults":
+        before = faults()
+        for _ in range(20):
+            call()
+        more["faults"] = (faults() - before) / 20
+    line(peer, name, size, dtype, timed(call, options.budget), **more)
+
+
 def line(peer, name, size, dtype, samples, **more):
     row = dict(bench=name, peer=peer, size=str(size), dtype=dtype, threads=THREADS)
     row.update(median_s=statistics.median(samples), min_s=min(samples), n=len(samples), **more)

@@ -79,27 +79,9 @@ def ewgrad():
 
 
 def chain():
-    def mul_add(x):
-        y = x
-        for k in range(10):
-            y = y * (1 + 0.01 * k) + 0.1
-        return y
-
-    def mul_mul_add(x):
-        y = x
-        for _ in range(10):
-            y = y * x + 0.1 * x
-        return y
-
-    def polynomial(x):
-        y = torch.ones_like(x)
-        for k in range(20):
-            y = y * x + 1 / (k + 1)
-        return y
-
     for dtype in FLOATS:
         for n in (2**10, 2**20):
-            for name, f in (("mul_add_10", mul_add), ("mul_mul_add_10", mul_mul_add), ("polynomial_20", polynomial)):
+            for name, f in peer.chains(torch.ones_like):
                 yield name, n, dtype, plain(f, numbers(dtype, (n,)))
 
 
@@ -306,13 +288,7 @@ def main():
             name = f"{family.__name__}/{name}" if name else family.__name__
             if options.match not in f"{name} {size} {dtype}":
                 continue
-            more = dict(result=peer.summary(arrays(call())))
-            if family is faults:
-                before = peer.faults()
-                for _ in range(20):
-                    call()
-                more["faults"] = (peer.faults() - before) / 20
-            peer.line("torch", name, size, dtype, peer.timed(call, options.budget), **more)
+            peer.measure("torch", family.__name__, name, size, dtype, call, arrays, options)
 
 
 main()

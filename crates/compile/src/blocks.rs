@@ -2,7 +2,7 @@
 //!
 //! A product over many rows or many terms, and the loops over the same rows before and after it, become one loop over blocks of
 //! rows: so a large operand is in the near cache when it is read again, and what only one block needs takes the memory of a
-//! block. `x' (d x)` reads `x` once; a convolution holds the windows of a few images. A product that sums over the rows adds
+//! block. `x' (d x)` brings `x` from memory once. A product that sums over the rows adds
 //! up: each unit of blocks has a sum of its own, which are added in order, so that several threads may do them.
 
 use crate::emit::UNPLACED;

@@ -19,7 +19,7 @@ use wengert_kernel::{DType, ScalarOp};
 /// Nanoseconds, as [`block_work`] guesses, that one thread works at a time.
 const STRETCH: f64 = 15_000.0;
 
-/// Loops of fewer rounds are left to one thread, when one round is worth several: they are of uneven lengths.
+/// Loops of fewer rounds are left to one thread, for threads would wait for each other; the loops inside of them are not.
 const FEW: u64 = 4;
 
 /// Stretches of a pass, at most.
@@ -75,11 +75,11 @@ impl Spreader<'_> {
     /// Makes a loop parallel if its rounds are independent and worth it.
     fn loop_over_rows(&mut self, stmt: &mut Stmt) -> bool {
         let Stmt::For { index, count: Count::Const(count), order, carried, body, .. } = stmt else { return false };
-        if *order != Order::Forward || !carried.is_empty() || *count < 2 {
+        if *order != Order::Forward || !carried.is_empty() || *count < FEW {
             return false;
         }
         let round = block_work(body, self.function);
-        if (*count as f64) * round < self.least || (*count < FEW && round >= self.least) {
+        if (*count as f64) * round < self.least {
             return false;
         }
         let Some(private) = self.private(body, *index) else { return false };
@@ -91,7 +91,9 @@ impl Spreader<'_> {
     }
 
     /// The buffers that only this loop touches and whose elements several rounds write, if the rounds are independent but for
-    /// these. (A round finds nothing in them that another left: what a loop keeps from round to round is there before it.)
+    /// these. A round finds nothing in them that another left: memory that goes from round to round begins before the loop, as
+    /// carries do, or is read after it, as the highest level of a sum over blocks of rows is; then the loop is not for several
+    /// threads. (The interpreter runs the last round first, each on memory of its own.)
     fn private(&self, body: &Block, index: Value) -> Option<Vec<BufferId>> {
         let (touches, _) = touches(body, index)?;
         let mut here = HashMap::new();

@@ -133,3 +133,20 @@ fn products_are_not_done_in_blocks_where_that_costs_more() {
     let across = traced(&[f64s(&[960, 20]), f64s(&[20, 960])], |x| vec![x[0].dot(&x[1]).transpose().exp().dot(&x[0])]);
     agree_within(&across, &arguments(&across), 1e-9);
 }
+
+#[test]
+fn work_on_permuted_products_goes_in_their_order() {
+    // As batches leave it: the axes of a product are turned round, worked on with what is broadcast, and turned back.
+    let program = traced(&[f64s(&[960, 20]), f64s(&[20, 20]), f64s(&[960])], |x| {
+        let turned = x[0].dot(&x[1]).reshape([960, 20, 1]).permute([1, 0, 2]).reshape([20, 960]);
+        let scaled = (turned * x[2].reshape([1, 960])).sin();
+        vec![x[0].transpose().dot(&scaled.transpose())]
+    });
+    agree_within(&program, &arguments(&program), 1e-12);
+    let options = Options { verify: true, parallel: u64::MAX, blocks: 1 << 16 };
+    let text = compile(&program, &options).routine.to_string();
+    assert!(
+        text.contains("dot_add_f64"),
+        "the work keeps to the rows of the products, so all is done in blocks\n{text}"
+    );
+}
