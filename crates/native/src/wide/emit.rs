@@ -1,13 +1,17 @@
-//! A loop as a machine function: whole turns of two vectors, then the rounds left over under masks.
+//! A loop as a machine function: whole turns of a few vectors, then the rounds left over under masks.
 //!
-//! The rounds of an element of a reduction go to the accumulators in the order of `kernel::reduce`: those of the first
-//! vector of a turn to the first half of the 128 bytes, those of the second to the other.
+//! Each step is done for several vectors before the next step, if the registers suffice: what a processor has in view then
+//! is independent work, and the time of an operation is hidden behind others.
+//!
+//! The rounds of an element of a reduction go to the accumulators in the order of `kernel::reduce`: those of even
+//! vectors to the first half of the 128 bytes, those of odd ones to the other.
 
 use super::assembler::{ALIGN, Assembler, Jump, at};
 use super::registers::{Class, Registers, Spill, pressure};
 use super::{Kernel, Loop, Operand, Step};
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
 use std::collections::HashMap;
+use std::ops::Range;
 use wengert_kernel::{DType, Scalar};
 
 /// The block of words.
@@ -32,8 +36,10 @@ const MASKS: [u8; 6] = [2, 3, 4, 5, 6, 7];
 const SPARE: usize = 5;
 /// Values on the stack up to which there is a kernel: all within a page, which needs no probe.
 const MOST_SLOTS: usize = 56;
-/// Steps up to which a turn has two vectors.
-const MOST_DOUBLED: usize = 64;
+/// Vectors of a turn, at most.
+const MOST_VECTORS: usize = 4;
+/// Steps of a turn of more than one vector, for all its vectors.
+const MOST_STEPS: usize = 192;
 
 /// A second operand.
 pub(super) enum Source {
@@ -70,7 +76,9 @@ pub(super) struct Emit<'l> {
 pub(super) fn kernel(wide: &Loop, origin: impl Fn(usize) -> Option<u32>) -> Option<Kernel> {
     let mut vectors: Vec<u8> = (0..32).collect();
     let accumulators: Vec<[u8; 2]> = wide.folds.iter().filter_map(|_| Some([vectors.pop()?, vectors.pop()?])).collect();
-    let room = vectors.len().saturating_sub(pressure(wide) + SPARE);
+    let pressure = pressure(wide);
+    let turn = Turn::new(wide, vectors.len().saturating_sub(SPARE) / pressure.max(1));
+    let room = vectors.len().saturating_sub(turn.abreast * pressure + SPARE);
     let scalars: HashMap<(Operand, usize), u8> =
         frequent_scalars(wide).into_iter().take(room).filter_map(|key| Some((key, vectors.pop()?))).collect();
     let mut words: Vec<u32> = wide.steps.iter().filter_map(|step| Some(stream(step)?.word)).collect();
@@ -82,7 +90,7 @@ pub(super) fn kernel(wide: &Loop, origin: impl Fn(usize) -> Option<u32>) -> Opti
         wide,
         lanes: wide.lanes,
         assembler: Assembler::new(),
-        registers: Registers::new(wide, &vectors, &MASKS, 0),
+        registers: Registers::new(&[], &[], &vectors, &MASKS, 0),
         slots: 0,
         scalars,
         pointers,
@@ -92,7 +100,7 @@ pub(super) fn kernel(wide: &Loop, origin: impl Fn(usize) -> Option<u32>) -> Opti
         masked: false,
     };
     let mut origins = Vec::new();
-    let jumps = emit.body(&vectors, &accumulators, &mut |at, step| origins.push((at, origin(step))));
+    let jumps = emit.body(&turn, &vectors, &accumulators, &mut |at, step| origins.push((at, origin(step))));
     if emit.slots > MOST_SLOTS {
         return None;
     }
@@ -117,6 +125,48 @@ pub(super) fn kernel(wide: &Loop, origin: impl Fn(usize) -> Option<u32>) -> Opti
     bytes.resize(pool, 0xcc);
     bytes.extend(constants);
     Some(Kernel { bytes, instructions, origins })
+}
+
+/// What a turn consists of.
+struct Turn {
+    vectors: usize,
+    /// How many of them go step by step together; divides their number.
+    abreast: usize,
+}
+
+impl Turn {
+    /// `fitting` vectors fit in the registers.
+    fn new(wide: &Loop, fitting: usize) -> Turn {
+        let most = (MOST_STEPS / wide.steps.len().max(1)).min(MOST_VECTORS);
+        // Accumulators take turns, so there are two vectors at least.
+        let least = if wide.folds.is_empty() { 1 } else { 2 };
+        let vectors = if most >= 4 { 4 } else { most.max(least).min(2) };
+        let abreast = [4, 2, 1].into_iter().find(|&k| k <= fitting.min(vectors)).unwrap_or(1);
+        Turn { vectors, abreast }
+    }
+}
+
+/// Several vectors' steps, one after the other, with their vectors' numbers.
+struct Interleaved {
+    steps: Vec<(Step, usize)>,
+    /// The elements of reductions, by reduction and vector.
+    items: Vec<(usize, usize, Operand)>,
+}
+
+impl Interleaved {
+    fn new(wide: &Loop, numbers: Range<usize>) -> Interleaved {
+        let (width, first) = (numbers.len() as u32, numbers.start as u32);
+        let value = |k: u32, number: usize| k * width + number as u32 - first;
+        let mut steps = Vec::with_capacity(wide.steps.len() * numbers.len());
+        for step in &wide.steps {
+            steps.extend(numbers.clone().map(|number| (step.renumbered(|k| value(k, number)), number)));
+        }
+        let mut items = Vec::new();
+        for (k, &(_, _, item, _)) in wide.folds.iter().enumerate() {
+            items.extend(numbers.clone().map(|number| (k, number, item.renumbered(|k| value(k, number)))));
+        }
+        Interleaved { steps, items }
+    }
 }
 
 fn finished(result: Result<(Vec<u8>, Vec<u8>), IcedError>) -> (Vec<u8>, Vec<u8>) {
@@ -198,12 +248,11 @@ impl<'l> Emit<'l> {
     /// From the first address to the last accumulator stored; the jumps to be set.
     fn body(
         &mut self,
+        turn: &Turn,
         vectors: &[u8],
         accumulators: &[[u8; 2]],
         note: &mut dyn FnMut(usize, usize),
     ) -> Vec<(Jump, usize)> {
-        let unroll = if !accumulators.is_empty() || self.wide.steps.len() <= MOST_DOUBLED { 2 } else { 1 };
-        let turn = unroll * self.lanes;
         let mut pointers: Vec<(u32, Register)> = self.pointers.iter().map(|(&w, &r)| (w, r)).collect();
         pointers.sort_unstable();
         for (word, register) in pointers {
@@ -217,28 +266,37 @@ impl<'l> Emit<'l> {
         self.accumulators(accumulators, false);
         self.put(Instruction::with2(Code::Xor_r32_rm32, Register::ECX, Register::ECX));
         self.put(Instruction::with2(Code::Mov_r64_rm64, END, at(BLOCK, 0)));
-        self.put(Instruction::with2(Code::And_rm64_imm8, END, -(turn as i32)));
+        let rounds = (turn.vectors * self.lanes) as i32;
+        self.put(Instruction::with2(Code::And_rm64_imm8, END, -rounds));
         let mut jumps = Vec::new();
         let none = self.assembler.jump(Code::Je_rel32_64);
         let again = self.assembler.here();
-        for number in 0..unroll {
-            self.copy_of(number, false, vectors, accumulators, note);
+        for first in (0..turn.vectors).step_by(turn.abreast) {
+            self.vectors(&Interleaved::new(self.wide, first..first + turn.abreast), vectors, accumulators, note);
         }
-        self.put(Instruction::with2(Code::Add_rm64_imm8, COUNTER, turn as i32));
+        self.put(Instruction::with2(Code::Add_rm64_imm8, COUNTER, rounds));
         self.put(Instruction::with2(Code::Cmp_r64_rm64, COUNTER, END));
         self.assembler.jump_back(Code::Jb_rel32_64, again);
         jumps.push((none, self.assembler.here()));
+        // The rounds left over: a vector, or one for each half of the accumulators, at a time.
+        self.masked = true;
+        let left_over = self.assembler.here();
         let mut done = Vec::new();
         self.put(Instruction::with2(Code::Mov_r64_rm64, END, at(BLOCK, 0)));
         self.put(Instruction::with2(Code::Sub_r64_rm64, END, COUNTER));
-        done.push(self.assembler.jump(Code::Je_rel32_64));
-        for number in 0..unroll {
+        done.push(self.assembler.jump(Code::Jle_rel32_64));
+        let halves = if accumulators.is_empty() { 1 } else { 2 };
+        for number in 0..halves {
             if number > 0 {
                 self.put(Instruction::with2(Code::Cmp_rm64_imm8, END, (number * self.lanes) as i32));
                 done.push(self.assembler.jump(Code::Jbe_rel32_64));
             }
             self.tail_mask(number);
-            self.copy_of(number, true, vectors, accumulators, note);
+            self.vectors(&Interleaved::new(self.wide, number..number + 1), vectors, accumulators, note);
+        }
+        if turn.vectors > halves {
+            self.put(Instruction::with2(Code::Add_rm64_imm8, COUNTER, (halves * self.lanes) as i32));
+            self.assembler.jump_back(Code::Jmp_rel32_64, left_over);
         }
         let end = self.assembler.here();
         jumps.extend(done.into_iter().map(|jump| (jump, end)));
@@ -260,21 +318,20 @@ impl<'l> Emit<'l> {
         self.put(Instruction::with2(Code::VEX_Kmovw_kr_r32, Register::K0 + TAIL as u32, bits));
     }
 
-    /// The steps for one vector of the turn.
-    fn copy_of(
+    /// The steps for some vectors of the turn.
+    fn vectors(
         &mut self,
-        number: usize,
-        masked: bool,
+        interleaved: &Interleaved,
         vectors: &[u8],
         accumulators: &[[u8; 2]],
         note: &mut dyn FnMut(usize, usize),
     ) {
-        (self.number, self.masked) = (number, masked);
-        self.registers = Registers::new(self.wide, vectors, &MASKS, self.slots);
-        let wide = self.wide;
-        for (now, step) in wide.steps.iter().enumerate() {
-            self.now = now;
-            note(self.assembler.here(), now);
+        let Interleaved { steps, items } = interleaved;
+        self.registers = Registers::new(steps, items, vectors, &MASKS, self.slots);
+        let width = steps.len() / self.wide.steps.len().max(1);
+        for (now, (step, number)) in steps.iter().enumerate() {
+            (self.now, self.number) = (now, *number);
+            note(self.assembler.here(), now / width);
             let out = now as u32;
             match step {
                 Step::Op { op, of, out: to, args } => self.operation(out, *op, *of, *to, args),
@@ -284,9 +341,10 @@ impl<'l> Emit<'l> {
             }
             self.registers.end_step(now);
         }
-        self.now = wide.steps.len();
-        for (&(op, dtype, item, _), acc) in wide.folds.iter().zip(accumulators) {
-            self.fold(op, dtype, acc[number], item);
+        self.now = steps.len();
+        for &(k, number, item) in items {
+            let (op, dtype, _, _) = self.wide.folds[k];
+            self.fold(op, dtype, accumulators[k][number % 2], item);
         }
         self.registers.end_step(self.now);
         self.slots = self.slots.max(self.registers.slots);
@@ -373,7 +431,7 @@ impl<'l> Emit<'l> {
 
     /// The register for a step's result.
     pub fn result(&mut self, out: u32) -> u8 {
-        let class = Class::of(self.wide.steps[out as usize].defined().unwrap_or(DType::F64));
+        let class = self.registers.class(out);
         let register = self.take(class);
         self.registers.bind(out, register);
         register

@@ -44,7 +44,7 @@ const MOST_FOLDS: usize = 6;
 const MOST_TERMS: usize = 3;
 
 /// Elements between the rounds of a stream up to which all distances within a turn have 32 bits.
-const FARTHEST: u64 = 1 << 24;
+const FARTHEST: u64 = 1 << 22;
 
 /// A vector loop as a kernel sees it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -108,7 +108,32 @@ pub(crate) struct Kernel {
     pub origins: Vec<(usize, Option<u32>)>,
 }
 
+impl Operand {
+    /// With another number for a step.
+    #[cfg(target_arch = "x86_64")]
+    fn renumbered(self, number: impl Fn(u32) -> u32) -> Operand {
+        if let Operand::Step(k) = self { Operand::Step(number(k)) } else { self }
+    }
+}
+
 impl Step {
+    /// With other numbers for the steps whose values are needed.
+    #[cfg(target_arch = "x86_64")]
+    fn renumbered(&self, number: impl Fn(u32) -> u32) -> Step {
+        let mut step = self.clone();
+        let each = |terms: &mut Vec<(u32, i64)>| terms.iter_mut().for_each(|t| t.0 = number(t.0));
+        match &mut step {
+            Step::Op { args, .. } => args.iter_mut().for_each(|x| *x = x.renumbered(&number)),
+            Step::Index { terms, .. } => each(terms),
+            Step::Read { stream, .. } => each(&mut stream.varying),
+            Step::Write { value, stream, .. } => {
+                *value = value.renumbered(&number);
+                each(&mut stream.varying);
+            }
+        }
+        step
+    }
+
     /// The dtype of the value defined.
     pub fn defined(&self) -> Option<DType> {
         match self {

@@ -1,7 +1,7 @@
 //! Which value is in which register. Loops are straight-line, so the next use of every value is known: when registers run
 //! out, the value whose next use is farthest goes to the stack.
 
-use super::{Loop, Operand};
+use super::{Loop, Operand, Step};
 use wengert_kernel::DType;
 
 /// A kind of registers.
@@ -52,15 +52,21 @@ pub(super) struct Registers {
 
 impl Registers {
     /// All registers of both classes are free.
-    pub fn new(wide: &Loop, vectors: &[u8], masks: &[u8], slots: usize) -> Self {
+    pub fn new(
+        steps: &[(Step, usize)],
+        items: &[(usize, usize, Operand)],
+        vectors: &[u8],
+        masks: &[u8],
+        slots: usize,
+    ) -> Self {
         let mut uses: Vec<(Class, Vec<usize>)> =
-            wide.steps.iter().map(|s| (Class::of(s.defined().unwrap_or(DType::F64)), Vec::new())).collect();
-        for &(_, _, item, _) in &wide.folds {
+            steps.iter().map(|(s, _)| (Class::of(s.defined().unwrap_or(DType::F64)), Vec::new())).collect();
+        for &(_, _, item) in items {
             if let Operand::Step(k) = item {
-                uses[k as usize].1.push(wide.steps.len());
+                uses[k as usize].1.push(steps.len());
             }
         }
-        for (time, step) in wide.steps.iter().enumerate().rev() {
+        for (time, (step, _)) in steps.iter().enumerate().rev() {
             for k in step.uses() {
                 uses[k as usize].1.push(time);
             }
@@ -76,6 +82,11 @@ impl Registers {
             free_slots: (0..slots).collect(),
             slots,
         }
+    }
+
+    /// The kind of a value.
+    pub fn class(&self, value: u32) -> Class {
+        self.uses[value as usize].0
     }
 
     /// The register of a value, if it is in one; it stays there until the step's end.
