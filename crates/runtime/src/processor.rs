@@ -40,6 +40,8 @@ impl Level {
 
 /// What a piece of work may assume of the processor it is compiled for.
 pub(crate) trait Target {
+    /// Its instruction set.
+    const LEVEL: Level;
     /// `mul_add` is one instruction.
     const FUSED: bool;
 }
@@ -47,6 +49,7 @@ pub(crate) trait Target {
 struct Baseline;
 
 impl Target for Baseline {
+    const LEVEL: Level = Level::Baseline;
     const FUSED: bool = cfg!(target_arch = "aarch64");
 }
 
@@ -55,6 +58,7 @@ struct Avx2;
 
 #[cfg(target_arch = "x86_64")]
 impl Target for Avx2 {
+    const LEVEL: Level = Level::Avx2;
     const FUSED: bool = true;
 }
 
@@ -63,6 +67,7 @@ struct Avx512;
 
 #[cfg(target_arch = "x86_64")]
 impl Target for Avx512 {
+    const LEVEL: Level = Level::Avx512;
     const FUSED: bool = true;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::entry::Entry;
 use crate::parts::{Parts, dtype_of, entry_of, size};
-use crate::processor::{Target, Work, run_widest};
+use crate::processor::{Level, Target, Work, run_widest};
 use crate::threads::{Shared, grain, parallel};
 use std::marker::PhantomData;
 use wengert_kernel::{Element, f16};
@@ -19,68 +19,80 @@ pub(crate) fn entry(name: &str) -> Option<Entry> {
 
 /// Elements of which small matrices are turned in registers.
 trait Turned: Element {
-    /// Rows and columns of these matrices.
-    const TILE: usize;
-
-    /// Writes `y[j * to + i] = x[i * from + j]` of such a matrix.
+    /// Writes `y[j * to + i] = x[i * from + j]` for `i` and `j` below [`BLOCK`].
     ///
     /// # Safety
-    /// `x` and `y` are good for as many rows, and the processor is what `P` says.
+    /// `x` and `y` are good for as many rows of as many elements, and the processor is what `P` says.
     unsafe fn turn<P: Target>(x: *const Self, from: usize, y: *mut Self, to: usize);
 }
 
-/// The same without vectors.
-///
-/// # Safety
-/// `x` and `y` are good for as many rows.
+/// Does a block tile by tile, of `side` rows and columns.
 #[inline(always)]
-unsafe fn one_by_one<T: Turned>(x: *const T, from: usize, y: *mut T, to: usize) {
-    for j in 0..T::TILE {
-        for i in 0..T::TILE {
-            // SAFETY: the caller vouches for the rows.
-            unsafe { y.add(j * to + i).write(x.add(i * from + j).read()) };
+fn tiles(side: usize, mut turn: impl FnMut(usize, usize)) {
+    for j in (0..BLOCK).step_by(side) {
+        for i in (0..BLOCK).step_by(side) {
+            turn(i, j);
         }
     }
 }
 
 macro_rules! turned {
-    ($t:ident, $tile:literal $(, $vectors:ident)?) => {
+    ($t:ident $(, $level:ident: $vectors:ident of $side:literal)*) => {
         impl Turned for $t {
-            const TILE: usize = $tile;
-
             #[inline(always)]
             unsafe fn turn<P: Target>(x: *const $t, from: usize, y: *mut $t, to: usize) {
                 $(
                     #[cfg(target_arch = "x86_64")]
-                    if P::FUSED {
-                        // SAFETY: the caller vouches for the rows; what has fused products has 256-bit vectors here.
-                        return unsafe { x86::$vectors(x.cast(), from, y.cast(), to) };
+                    if P::LEVEL >= Level::$level {
+                        return tiles($side, |i, j| {
+                            // SAFETY: a part of the block that the caller vouches for; the processor has the vectors.
+                            unsafe { x86::$vectors(x.add(i * from + j).cast(), from, y.add(j * to + i).cast(), to) }
+                        });
                     }
-                )?
+                )*
                 // SAFETY: the caller vouches for the rows.
-                unsafe { one_by_one(x, from, y, to) }
+                tiles(1, |i, j| unsafe { y.add(j * to + i).write(x.add(i * from + j).read()) })
             }
         }
     };
 }
 
-turned!(u8, 16);
-turned!(f16, 16);
-turned!(u32, 8, turn8);
-turned!(u64, 4, turn4);
+turned!(u8);
+turned!(f16);
+turned!(u32, Avx512: turn_16x32 of 16, Avx2: turn_8x32 of 8);
+turned!(u64, Avx512: turn_8x64 of 8, Avx2: turn_4x64 of 4);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use super::BLOCK;
     use std::arch::x86_64::*;
     use std::array::from_fn;
+
+    /// Fetches a row of a block.
+    #[inline(always)]
+    pub(super) fn expect_read<T>(row: *const T) {
+        for at in (0..BLOCK * size_of::<T>()).step_by(64) {
+            // SAFETY: any address may be fetched.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(row.cast::<i8>().wrapping_add(at)) };
+        }
+    }
+
+    /// Fetches a row of a block that is to be written.
+    #[inline(always)]
+    pub(super) fn expect_write<T>(row: *const T) {
+        for at in (0..BLOCK * size_of::<T>()).step_by(64) {
+            // SAFETY: any address may be fetched.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(row.cast::<i8>().wrapping_add(at)) };
+        }
+    }
 
     /// Eight rows of eight: pairs of rows are interleaved, then pairs of pairs, then halves change places.
     ///
     /// # Safety
-    /// As `Turned::turn`, on a processor with AVX2.
+    /// `x` and `y` are good for as many rows of as many elements.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(super) unsafe fn turn8(x: *const f32, from: usize, y: *mut f32, to: usize) {
+    pub(super) unsafe fn turn_8x32(x: *const f32, from: usize, y: *mut f32, to: usize) {
         // SAFETY: the caller vouches for the rows.
         let row: [__m256; 8] = from_fn(|k| unsafe { _mm256_loadu_ps(x.add(k * from)) });
         let low: [__m256; 4] = from_fn(|k| _mm256_unpacklo_ps(row[2 * k], row[2 * k + 1]));
@@ -107,10 +119,10 @@ mod x86 {
     /// Four rows of four, likewise.
     ///
     /// # Safety
-    /// As `Turned::turn`, on a processor with AVX2.
+    /// `x` and `y` are good for as many rows of as many elements.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(super) unsafe fn turn4(x: *const f64, from: usize, y: *mut f64, to: usize) {
+    pub(super) unsafe fn turn_4x64(x: *const f64, from: usize, y: *mut f64, to: usize) {
         // SAFETY: the caller vouches for the rows.
         let row: [__m256d; 4] = from_fn(|k| unsafe { _mm256_loadu_pd(x.add(k * from)) });
         let low: [__m256d; 2] = from_fn(|k| _mm256_unpacklo_pd(row[2 * k], row[2 * k + 1]));
@@ -122,6 +134,69 @@ mod x86 {
                 _mm256_storeu_pd(y.add((k + 2) * to), _mm256_permute2f128_pd::<0x31>(pair[0], pair[1]));
             }
         }
+    }
+
+    /// Sixteen rows of sixteen: within quarters of rows four by four, then quarters change places. A row is a line of the
+    /// cache, so each is read once and written once.
+    ///
+    /// # Safety
+    /// `x` and `y` are good for as many rows of as many elements.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(super) unsafe fn turn_16x32(x: *const f32, from: usize, y: *mut f32, to: usize) {
+        // By four rows: what is in their columns 0, 1, 2, 3 of each quarter.
+        let fours: [[__m512; 4]; 4] = from_fn(|k| {
+            // SAFETY: the caller vouches for the rows.
+            let row: [__m512; 4] = from_fn(|i| unsafe { _mm512_loadu_ps(x.add((4 * k + i) * from)) });
+            let low: [__m512; 2] = from_fn(|k| _mm512_unpacklo_ps(row[2 * k], row[2 * k + 1]));
+            let high: [__m512; 2] = from_fn(|k| _mm512_unpackhi_ps(row[2 * k], row[2 * k + 1]));
+            [
+                _mm512_shuffle_ps::<0x44>(low[0], low[1]),
+                _mm512_shuffle_ps::<0xee>(low[0], low[1]),
+                _mm512_shuffle_ps::<0x44>(high[0], high[1]),
+                _mm512_shuffle_ps::<0xee>(high[0], high[1]),
+            ]
+        });
+        for column in 0..4 {
+            let columns = quarters(from_fn(|k| _mm512_castps_pd(fours[k][column])));
+            for (quarter, of) in columns.into_iter().enumerate() {
+                // SAFETY: the caller vouches for the rows.
+                unsafe { _mm512_storeu_ps(y.add((4 * quarter + column) * to), _mm512_castpd_ps(of)) };
+            }
+        }
+    }
+
+    /// Eight rows of eight, likewise.
+    ///
+    /// # Safety
+    /// `x` and `y` are good for as many rows of as many elements.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(super) unsafe fn turn_8x64(x: *const f64, from: usize, y: *mut f64, to: usize) {
+        // SAFETY: the caller vouches for the rows.
+        let row: [__m512d; 8] = from_fn(|k| unsafe { _mm512_loadu_pd(x.add(k * from)) });
+        let low: [__m512d; 4] = from_fn(|k| _mm512_unpacklo_pd(row[2 * k], row[2 * k + 1]));
+        let high: [__m512d; 4] = from_fn(|k| _mm512_unpackhi_pd(row[2 * k], row[2 * k + 1]));
+        for (column, pairs) in [low, high].into_iter().enumerate() {
+            for (quarter, of) in quarters(pairs).into_iter().enumerate() {
+                // SAFETY: the caller vouches for the rows.
+                unsafe { _mm512_storeu_pd(y.add((2 * quarter + column) * to), of) };
+            }
+        }
+    }
+
+    /// The quarters of four vectors, turned as four rows of four.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn quarters(row: [__m512d; 4]) -> [__m512d; 4] {
+        let even: [__m512d; 2] = from_fn(|k| _mm512_shuffle_f64x2::<0x88>(row[2 * k], row[2 * k + 1]));
+        let odd: [__m512d; 2] = from_fn(|k| _mm512_shuffle_f64x2::<0xdd>(row[2 * k], row[2 * k + 1]));
+        [
+            _mm512_shuffle_f64x2::<0x88>(even[0], even[1]),
+            _mm512_shuffle_f64x2::<0x88>(odd[0], odd[1]),
+            _mm512_shuffle_f64x2::<0xdd>(even[0], even[1]),
+            _mm512_shuffle_f64x2::<0xdd>(odd[0], odd[1]),
+        ]
     }
 }
 
@@ -147,12 +222,13 @@ impl<T: Turned> Parts for Transpose<T> {
         if m * n == 0 {
             return;
         }
+        let far = m * n * size_of::<T>() > FAR;
         let output = Shared::new(output);
         parallel(n.div_ceil(PART), grain((PART * m) as f64), &|range| {
             let (first, end) = (range.start * PART, n.min(range.end * PART));
             // SAFETY: rows of the result, which are `to` elements apart, belong to one range.
             let y = unsafe { output.range(first * to..(end - 1) * to + m) };
-            run_widest(Blocks { m, n: end - first, x: &inputs[0][first..], from, y, to });
+            run_widest(Blocks { m, n: end - first, x: &inputs[0][first..], from, y, to, far });
         });
     }
 }
@@ -165,10 +241,15 @@ struct Blocks<'a, T> {
     from: usize,
     y: &'a mut [T],
     to: usize,
+    far: bool,
 }
 
 /// Rows and columns of a block: the lines of the cache that it touches are used whole while they are near.
 const BLOCK: usize = 16;
+
+/// Bytes from which on a matrix is not in a near cache, and the next block is fetched beforehand: its rows are too far apart
+/// for the processor to guess.
+const FAR: usize = 1 << 22;
 
 /// Rows and columns of a part, whose pages are all known to the processor at a time.
 const PART: usize = 128;
@@ -194,14 +275,17 @@ impl<T: Turned> Work for Blocks<'_, T> {
 impl<T: Turned> Blocks<'_, T> {
     #[inline(always)]
     fn block<P: Target>(&mut self, i: usize, j: usize) {
-        for j in (j..j + BLOCK).step_by(T::TILE) {
-            for i in (i..i + BLOCK).step_by(T::TILE) {
-                let (x, y) = (&self.x[i * self.from + j..], &mut self.y[j * self.to + i..]);
-                assert!(x.len() >= (T::TILE - 1) * self.from + T::TILE && y.len() >= (T::TILE - 1) * self.to + T::TILE);
-                // SAFETY: both have that many rows.
-                unsafe { T::turn::<P>(x.as_ptr(), self.from, y.as_mut_ptr(), self.to) };
+        let (x, y) = (&self.x[i * self.from + j..], &mut self.y[j * self.to + i..]);
+        assert!(x.len() >= (BLOCK - 1) * self.from + BLOCK && y.len() >= (BLOCK - 1) * self.to + BLOCK);
+        #[cfg(target_arch = "x86_64")]
+        if self.far {
+            for k in 0..BLOCK {
+                x86::expect_read(x.as_ptr().wrapping_add(k * self.from + BLOCK));
+                x86::expect_write(y.as_ptr().wrapping_add((k + BLOCK) * self.to));
             }
         }
+        // SAFETY: both have that many rows.
+        unsafe { T::turn::<P>(x.as_ptr(), self.from, y.as_mut_ptr(), self.to) };
     }
 
     fn rest(&mut self, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) {
