@@ -327,7 +327,7 @@ impl Cutter<'_> {
         let common = gcd(rows, more);
         // Preferably units of equal numbers of blocks.
         let fits = |n: u64, units: u64| common.is_multiple_of(n) && n.is_multiple_of(units);
-        let range = (wanted / 3).max(4)..=(2 * wanted).min(common);
+        let range = (wanted / 6).max(4)..=(2 * wanted).min(common);
         let near = |units: u64| range.clone().filter(|&n| fits(n, units)).min_by_key(|n| n.abs_diff(wanted));
         near(MOST_UNITS).or_else(|| near(2)).or_else(|| near(1))
     }

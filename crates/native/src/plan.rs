@@ -3,6 +3,7 @@
 
 use crate::emit::Emitter;
 use crate::fold::State;
+use crate::tile;
 use crate::vector::{Lanes, is_vector_op};
 use cranelift_codegen::ir::Value as Ssa;
 use std::collections::{HashMap, HashSet};
@@ -201,6 +202,8 @@ impl<'a> Emitter<'a, '_> {
         let (mut vector, mut scalar) = (0, 0);
         for step in steps {
             let (one, all) = match step {
+                // A function of the runtime takes a tile in memory, whatever the loops around it are.
+                Step::Op { op, out, .. } if tile::is_tiled(*op, self.function.dtype(*out), count) => continue,
                 Step::Op { op, args, .. } => {
                     let last = args[args.len() - 1];
                     let one = if is_call(*op) { 20 } else { 2 };

@@ -74,6 +74,11 @@ pub(crate) fn kernel(op: ScalarOp, dtype: DType) -> Option<*const u8> {
     }
 }
 
+/// Whether in passes of that many rounds the operation is a function of tiles.
+pub(crate) fn is_tiled(op: ScalarOp, dtype: DType, count: u64) -> bool {
+    count >= FEWEST_ROUNDS && kernel(op, dtype).is_some()
+}
+
 impl<'a> Emitter<'a, '_> {
     /// How a pass is best emitted.
     pub fn shape(&self, mut plan: Plan<'a>, count: u64) -> Shape<'a> {

@@ -147,23 +147,15 @@ impl Array {
         }
         let out: Shape = (0..spatial).map(|axis| x.shape()[2 + 2 * axis]).collect();
         let taps = (channels / groups) * sizes.iter().product::<usize>();
-        let places = lanes * out.iter().product::<usize>();
-        let order: Vec<usize> = [1]
-            .into_iter()
-            .chain((0..spatial).map(|a| 3 + 2 * a))
-            .chain([0])
-            .chain((0..spatial).map(|a| 2 + 2 * a))
-            .collect();
-        let x = x.permute(order);
-        let kernel = kernel.convert(dtype);
-        let product = if groups == 1 {
-            apply(Dot { batch: 0 }, &[&kernel.with_shape(&[features, taps]), &x.with_shape(&[taps, places])])
-        } else {
-            let kernel = kernel.with_shape(&[groups, features / groups, taps]);
-            apply(Dot { batch: 1 }, &[&kernel, &x.with_shape(&[groups, taps, places])])
-        };
-        let shape: Shape = [features, lanes].into_iter().chain(out).collect();
-        product.with_shape(&shape).swap_axes(0, 1)
+        let places = out.iter().product::<usize>();
+        // [lanes, channels, k1, k2, .., o1, o2, ..]: the windows of one lane are together, so that work may go lane by lane.
+        let order = (0..2).chain((0..spatial).map(|a| 3 + 2 * a)).chain((0..spatial).map(|a| 2 + 2 * a));
+        let x = x.permute(order.collect::<Vec<_>>()).with_shape(&[lanes, groups, taps, places]);
+        let kernel = kernel.convert(dtype).with_shape(&[groups, features / groups, taps]);
+        let kernel = kernel.broadcast_to([lanes, groups, features / groups, taps]);
+        let product = apply(Dot { batch: 2 }, &[&kernel, &x]);
+        let shape: Shape = [lanes, features].into_iter().chain(out).collect();
+        product.with_shape(&shape)
     }
 
     /// The convolution along one axis of `[lanes, channels, n]` with a kernel `[features, channels, size]`. See
