@@ -1,6 +1,7 @@
 //! The processor that machine code is made for: one shared target description per way of compiling.
 
 use crate::Error;
+use crate::wide::Level;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use std::sync::OnceLock;
@@ -24,8 +25,8 @@ pub(crate) struct Features {
     pub vector: bool,
     /// Multiply-add with one rounding as an instruction.
     pub fma: bool,
-    /// What the kernels of `wide` are made of.
-    pub wide: bool,
+    /// The widest vectors that kernels of `wide` are made of.
+    pub wide: Option<Level>,
 }
 
 /// The target for an effort, made once in a process.
@@ -38,17 +39,19 @@ pub(crate) fn isa(effort: Effort) -> Result<&'static OwnedTargetIsa, Error> {
 /// What this processor has.
 pub(crate) fn features() -> Features {
     #[cfg(target_arch = "x86_64")]
-    return Features {
-        vector: std::is_x86_feature_detected!("sse4.2"),
-        fma: std::is_x86_feature_detected!("fma") && std::is_x86_feature_detected!("avx"),
-        wide: std::is_x86_feature_detected!("avx512f")
+    {
+        let fma = std::is_x86_feature_detected!("fma") && std::is_x86_feature_detected!("avx");
+        let avx512 = std::is_x86_feature_detected!("avx512f")
             && std::is_x86_feature_detected!("avx512vl")
             && std::is_x86_feature_detected!("avx512dq")
             && std::is_x86_feature_detected!("avx512bw")
-            && std::is_x86_feature_detected!("bmi2"),
-    };
+            && std::is_x86_feature_detected!("bmi2");
+        let avx2 = fma && std::is_x86_feature_detected!("avx2");
+        let wide = avx2.then_some(if avx512 { Level::Avx512 } else { Level::Avx2 });
+        Features { vector: std::is_x86_feature_detected!("sse4.2"), fma, wide }
+    }
     #[cfg(not(target_arch = "x86_64"))]
-    return Features { vector: cfg!(target_arch = "aarch64"), fma: cfg!(target_arch = "aarch64"), wide: false };
+    Features { vector: cfg!(target_arch = "aarch64"), fma: cfg!(target_arch = "aarch64"), wide: None }
 }
 
 fn build(effort: Effort) -> Result<OwnedTargetIsa, String> {

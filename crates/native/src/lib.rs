@@ -129,6 +129,8 @@ pub struct Options {
     pub vector: bool,
     /// Steps times rounds of 32 bits from which these are wider than 128 bits, where the processor has such vectors.
     pub wide: u64,
+    /// Bits of the widest such vectors: 512, as of AVX-512, or 256, as of AVX2; those that the processor does not have are left.
+    pub widest: u32,
     /// Instructions, roughly, above which a function is split.
     pub split: usize,
     /// Bytes that the growable buffers of one call may hold together.
@@ -145,6 +147,7 @@ impl Default for Options {
             verify: false,
             vector: true,
             wide: 384,
+            widest: 512,
             split: 1000,
             growable_limit: 16 << 30,
             listing: false,

@@ -3,7 +3,7 @@
 use crate::Options;
 use crate::frame::Layout;
 use crate::isa::Features;
-use crate::wide::Kernels;
+use crate::wide::{Kernels, Level};
 use std::cell::{Cell, RefCell};
 use wengert_kernel::routine::{Block, Buffer, BufferId, Function, FunctionId, Order, Routine, Stmt, Storage};
 
@@ -17,6 +17,8 @@ pub(crate) struct Unit<'a> {
     pub options: &'a Options,
     /// What the processor has.
     pub features: Features,
+    /// The vectors that kernels are made of.
+    pub wide: Option<Level>,
     /// By buffer: its address may change during the call.
     moving: Vec<bool>,
     /// By function: what it and its callees may do.
@@ -79,6 +81,7 @@ impl<'a> Unit<'a> {
             layout: Layout::new(routine),
             options,
             features,
+            wide: features.wide.and_then(|level| level.within(options.widest)),
             moving,
             effects,
             ranges,

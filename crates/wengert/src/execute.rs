@@ -83,6 +83,16 @@ pub fn compilations() -> u64 {
     COMPILED.load(Ordering::Relaxed)
 }
 
+/// How machine code is made where nobody says otherwise. `WENGERT_VECTOR_BITS` is read once.
+pub(crate) fn code_options() -> &'static wengert_native::Options {
+    static OPTIONS: OnceLock<wengert_native::Options> = OnceLock::new();
+    OPTIONS.get_or_init(|| {
+        let usual = wengert_native::Options::default();
+        let bits = std::env::var("WENGERT_VECTOR_BITS").ok().and_then(|bits| bits.parse().ok());
+        wengert_native::Options { widest: bits.unwrap_or(usual.widest), ..usual }
+    })
+}
+
 struct Entry {
     code: Arc<OnceLock<Result<Arc<Executable>, Error>>>,
     used: u64,
@@ -144,7 +154,8 @@ pub(crate) fn found_or_made(program: &Arc<Program>) -> Result<(Arc<Executable>, 
 }
 
 impl Executable {
-    /// Compiles a program whose outputs are arrays.
+    /// Compiles a program whose outputs are arrays. With `WENGERT_VECTOR_BITS=256` in the environment vectors are no wider than
+    /// that, with 128 not even so wide.
     ///
     /// # Errors
     /// An output that is a list of rows, or a program too large for the code generator.
@@ -157,7 +168,7 @@ impl Executable {
     /// assert!(Executable::new(&program).is_ok());
     /// ```
     pub fn new(program: &Program) -> Result<Executable, Error> {
-        Executable::compiled_with(program, &Default::default(), &Default::default())
+        Executable::compiled_with(program, &Default::default(), code_options())
     }
 
     /// The same, compiled as these options say.

@@ -1,5 +1,6 @@
 //! `report`: what became of a jitted function, and why it was compiled again.
 
+use crate::execute::code_options;
 use crate::user_source::Files;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -216,7 +217,7 @@ impl Report {
 
     /// The instructions, each with the line that it stems from.
     pub(crate) fn instructions(&self) -> Vec<(String, Option<&Source>)> {
-        let options = wengert_native::Options { listing: true, ..Default::default() };
+        let options = wengert_native::Options { listing: true, ..code_options().clone() };
         let code = match wengert_native::compile(&self.compiled.routine, &options) {
             Ok(code) => code,
             Err(error) => return vec![(error.to_string(), None)],

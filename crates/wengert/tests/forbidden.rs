@@ -145,3 +145,32 @@ fn sums_keep_their_order() {
         assert_eq!(bits(&jit(f)(x.clone())), bits(&interpret(f)(x.clone())));
     }
 }
+
+/// What stands above once more in a process where vectors are not as wide as they could be.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn narrower_vectors_do_the_same() {
+    let this = std::env::current_exe().expect("a test is a program");
+    let tests =
+        ["machine_code_does_what_is_written", "products_are_rounded_before_they_are_added_to", "sums_keep_their_order"];
+    for bits in ["256", "128"] {
+        let mut process = std::process::Command::new(&this);
+        let output =
+            process.args(tests).args(["the_code_uses_", "--nocapture"]).env("WENGERT_VECTOR_BITS", bits).output();
+        let output = output.expect("it starts");
+        assert!(output.status.success(), "{bits} bits: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("4 passed"), "all four ran");
+    }
+}
+
+/// The registers that `report` shows are those that the variable allows.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_code_uses_the_registers_that_are_allowed() {
+    let bits = std::env::var("WENGERT_VECTOR_BITS").map_or(512, |bits| bits.parse().expect("a number"));
+    let report = wengert::report(jit(|x: Array| x.square() + 1.0), ones(1000));
+    let text = report.machine_code_text();
+    assert!(bits >= 512 || !text.contains("zmm"), "{text}");
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    assert_eq!(text.contains("ymm"), bits == 256 && avx2, "{text}");
+}

@@ -10,13 +10,24 @@
 #[cfg(target_arch = "x86_64")]
 mod assembler;
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
 mod emit;
+#[cfg(target_arch = "x86_64")]
+mod instructions;
+#[cfg(target_arch = "x86_64")]
+mod interleaved;
+mod level;
 #[cfg(target_arch = "x86_64")]
 mod memory;
 #[cfg(target_arch = "x86_64")]
-mod registers;
+mod operands;
 #[cfg(target_arch = "x86_64")]
-mod select;
+mod registers;
+
+pub(crate) use level::Level;
 
 use crate::emit::Emitter;
 use crate::fold::State;
@@ -36,9 +47,6 @@ use wengert_kernel::{Binary, DType, ScalarOp};
 
 /// The namespace of kernels among the names that machine code refers to.
 pub(crate) const NAMESPACE: u32 = 1;
-
-/// Reductions that one kernel may carry.
-const MOST_FOLDS: usize = 6;
 
 /// Values of the round that a linear form may have: each takes registers while it is added up.
 const MOST_TERMS: usize = 3;
@@ -88,6 +96,14 @@ pub(crate) struct Stream {
     pub word: u32,
     pub stride: i64,
     pub varying: Vec<(u32, i64)>,
+}
+
+impl Stream {
+    /// One element after the other.
+    #[cfg(target_arch = "x86_64")]
+    fn is_contiguous(&self) -> bool {
+        self.stride == 1 && self.varying.is_empty()
+    }
 }
 
 /// The kernels of a routine.
@@ -158,18 +174,10 @@ impl Step {
     }
 }
 
-/// Whether vectors of this processor do the operation; `of` is the dtype of the last operand.
-#[cfg(target_arch = "x86_64")]
-use select::supports;
-#[cfg(not(target_arch = "x86_64"))]
-fn supports(_: ScalarOp, _: DType, _: DType) -> bool {
-    false
-}
-
 #[cfg(target_arch = "x86_64")]
 use emit::kernel;
 #[cfg(not(target_arch = "x86_64"))]
-fn kernel(_: &Loop, _: impl Fn(usize) -> Option<u32>) -> Option<Kernel> {
+fn kernel(_: Level, _: &Loop, _: impl Fn(usize) -> Option<u32>) -> Option<Kernel> {
     None
 }
 
@@ -180,12 +188,12 @@ fn has_vectors(dtype: DType) -> bool {
 impl<'a> Emitter<'a, '_> {
     /// Whether the ranges of a pass become calls of kernels. (Operations that the runtime has for tiles do not count.)
     pub fn is_wide(&self, plan: &Plan<'a>, count: u64) -> bool {
-        let Some(lanes) = plan.lanes.filter(|_| self.unit.features.wide) else { return false };
+        let (Some(lanes), Some(level)) = (plan.lanes, self.unit.wide) else { return false };
         let dtype = |v: Value| self.function.dtype(v);
         let width = lanes.width.max(4);
         let work = count.saturating_mul((plan.steps.len() + plan.folds.len()) as u64 * width as u64 / 4);
         if work < self.unit.options.wide
-            || plan.folds.len() > MOST_FOLDS
+            || plan.folds.len() > level.most_folds()
             || plan.folds.iter().any(|(_, f)| dtype(f.item).size() != width || !has_vectors(dtype(f.item)))
         {
             return false;
@@ -194,7 +202,7 @@ impl<'a> Emitter<'a, '_> {
             plan::Step::Op { op, out, args } => {
                 tile::kernel(*op, dtype(*out)).is_some()
                     || args.iter().chain([out]).all(|&v| has_vectors(dtype(v)))
-                        && supports(*op, dtype(args[args.len() - 1]), dtype(*out))
+                        && level.supports(*op, dtype(args[args.len() - 1]), dtype(*out))
             }
             plan::Step::Index { at, .. } => at.terms.len() <= MOST_TERMS,
             plan::Step::Read { out, stream } => {
@@ -208,10 +216,11 @@ impl<'a> Emitter<'a, '_> {
 
     /// The rounds `base..base + len` of a plan by a kernel; false when it has none.
     pub fn wide_range(&mut self, plan: &Plan<'a>, base: Option<Ssa>, len: u64, states: &mut [State]) -> bool {
+        let Some(level) = self.unit.wide else { return false };
         let first = base.unwrap_or_else(|| self.b.ins().iconst(types::I64, 0));
         let rounds = self.b.ins().iconst(types::I64, len as i64);
         let mut builder = Builder::new(plan.index, first, rounds);
-        let lanes = 64 / plan.lanes.map_or(8, |lanes| lanes.width.max(4));
+        let lanes = level.bytes() / plan.lanes.map_or(8, |lanes| lanes.width.max(4));
         let addresses = self.addresses(plan, first);
         self.lower(plan, &addresses, &mut builder);
         let mut folds = Vec::new();
@@ -222,9 +231,8 @@ impl<'a> Emitter<'a, '_> {
             folds.push((fold.op, self.function.dtype(fold.item), item, builder.word(address)));
         }
         let Builder { words, steps, origins, .. } = builder;
-        let Some(number) = Kernels::number(&self.unit.kernels, Loop { lanes, steps, folds }, &origins) else {
-            return false;
-        };
+        let wide = Loop { lanes, steps, folds };
+        let Some(number) = Kernels::number(&self.unit.kernels, level, wide, &origins) else { return false };
         let slot = self.stack_slot(words.len() * 8);
         let block = self.b.ins().stack_addr(types::I64, slot, 0);
         for (k, word) in words.into_iter().enumerate() {
@@ -376,12 +384,12 @@ impl Builder {
 
 impl Kernels {
     /// The number of a loop's kernel, which is made if there is none yet.
-    pub fn number(this: &RefCell<Kernels>, wide: Loop, origins: &[Option<u32>]) -> Option<u32> {
+    pub fn number(this: &RefCell<Kernels>, level: Level, wide: Loop, origins: &[Option<u32>]) -> Option<u32> {
         let mut kernels = this.borrow_mut();
         if let Some(&number) = kernels.numbers.get(&wide) {
             return number;
         }
-        let number = kernel(&wide, |step| origins[step]).map(|kernel| {
+        let number = kernel(level, &wide, |step| origins[step]).map(|kernel| {
             kernels.code.push(kernel);
             kernels.code.len() as u32 - 1
         });

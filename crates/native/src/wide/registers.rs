@@ -1,7 +1,8 @@
 //! Which value is in which register. Loops are straight-line, so the next use of every value is known: when registers run
 //! out, the value whose next use is farthest goes to the stack.
 
-use super::{Loop, Operand, Step};
+use super::interleaved::Interleaved;
+use super::{Loop, Operand};
 use wengert_kernel::DType;
 
 /// A kind of registers.
@@ -9,14 +10,8 @@ use wengert_kernel::DType;
 pub(super) enum Class {
     /// Vectors of elements.
     Vector,
-    /// A bit for each lane: values of `bool`.
+    /// A bit for each lane: values of `bool`, where there are such registers.
     Mask,
-}
-
-impl Class {
-    pub fn of(dtype: DType) -> Class {
-        if dtype == DType::Bool { Class::Mask } else { Class::Vector }
-    }
 }
 
 /// What has to be done so that a register is free.
@@ -53,17 +48,16 @@ pub(super) struct Registers {
 impl Registers {
     /// All registers of both classes are free.
     pub fn new(
-        steps: &[(Step, usize)],
-        items: &[(usize, usize, Operand)],
-        vectors: &[u8],
-        masks: &[u8],
+        Interleaved { steps, items }: &Interleaved,
+        class: fn(DType) -> Class,
+        registers: [&[u8]; 2],
         slots: usize,
     ) -> Self {
         let mut uses: Vec<(Class, Vec<usize>)> =
-            steps.iter().map(|(s, _)| (Class::of(s.defined().unwrap_or(DType::F64)), Vec::new())).collect();
-        for &(_, _, item) in items {
+            steps.iter().map(|(s, _)| (class(s.defined().unwrap_or(DType::F64)), Vec::new())).collect();
+        for (after, &(_, _, item)) in items.iter().enumerate().rev() {
             if let Operand::Step(k) = item {
-                uses[k as usize].1.push(steps.len());
+                uses[k as usize].1.push(steps.len() + after);
             }
         }
         for (time, (step, _)) in steps.iter().enumerate().rev() {
@@ -74,7 +68,7 @@ impl Registers {
         Registers {
             homes: vec![Home::default(); uses.len()],
             uses,
-            free: [vectors.iter().rev().copied().collect(), masks.iter().rev().copied().collect()],
+            free: registers.map(|all| all.iter().rev().copied().collect()),
             held: Vec::new(),
             spilled: Vec::new(),
             locked: Vec::new(),
@@ -145,6 +139,13 @@ impl Registers {
         self.temporaries.push((class, register));
     }
 
+    /// A register that was lent is free already.
+    pub fn release(&mut self, class: Class, register: u8) {
+        self.locked.retain(|&all| all != (class, register));
+        self.temporaries.retain(|&all| all != (class, register));
+        self.free[class as usize].push(register);
+    }
+
     /// The register of a value that is not needed after now, to be overwritten.
     pub fn inherit(&mut self, value: u32, now: usize) -> Option<u8> {
         let (class, times) = &self.uses[value as usize];
@@ -184,7 +185,7 @@ impl Registers {
 }
 
 /// How many vectors are alive at once, at most.
-pub(super) fn pressure(wide: &Loop) -> usize {
+pub(super) fn pressure(wide: &Loop, class: fn(DType) -> Class) -> usize {
     let mut last = vec![0; wide.steps.len()];
     for (time, step) in wide.steps.iter().enumerate() {
         step.uses().iter().for_each(|&k| last[k as usize] = time);
@@ -197,7 +198,7 @@ pub(super) fn pressure(wide: &Loop) -> usize {
     let mut ends = vec![0usize; wide.steps.len() + 1];
     let (mut alive, mut most) = (0usize, 0);
     for (time, step) in wide.steps.iter().enumerate() {
-        if step.defined().is_some_and(|dtype| Class::of(dtype) == Class::Vector) {
+        if step.defined().is_some_and(|dtype| class(dtype) == Class::Vector) {
             alive += 1;
             ends[last[time]] += 1;
         }

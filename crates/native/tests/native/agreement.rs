@@ -49,13 +49,25 @@ pub fn checked() -> Options {
     Options { verify: true, ..Options::default() }
 }
 
+/// As for users, on every kind of processor.
+pub fn by_rule() -> Vec<Options> {
+    vec![checked(), Options { widest: 256, ..checked() }]
+}
+
+/// Without vectors.
+pub fn scalar() -> Options {
+    Options { vector: false, ..checked() }
+}
+
 /// The ways of compiling that every routine is tried in.
 pub fn variants() -> Vec<Options> {
     let checked = checked();
     vec![
         checked.clone(),
-        Options { vector: false, ..checked.clone() },
+        scalar(),
         Options { wide: 0, ..checked.clone() },
+        Options { wide: 0, widest: 256, ..checked.clone() },
+        Options { widest: 256, ..checked.clone() },
         Options { wide: u64::MAX, ..checked.clone() },
         Options { opt_level: OptLevel::None, allocator: Allocator::SinglePass, ..checked.clone() },
         Options { split: 4, ..checked.clone() },

@@ -223,10 +223,9 @@ fn functions_in_every_place() {
                 ] {
                     let text = text.replace("FOLD", fold).replace('T', dtype.name()).replace('I', int.name());
                     let text = text.replace(" L]", &format!(" {}]", n - 1));
-                    let options = crate::agreement::variants();
-                    let some = if n < 100 { &options[..] } else { &options[..1] };
+                    let some = if n < 100 { crate::agreement::variants() } else { crate::agreement::by_rule() };
                     let routine = Routine::parse(&text).unwrap_or_else(|e| panic!("{k}: {e}\n{text}"));
-                    crate::agreement::agree_in(some, &routine, &inputs);
+                    crate::agreement::agree_in(&some, &routine, &inputs);
                 }
             }
         }
@@ -350,31 +349,40 @@ fn reads_far_and_near() {
     }
 }
 
-/// Where the processor has AVX-512, passes that are long enough use it, by rule and by force, and name their users' lines.
+/// Passes that are long enough use the widest vectors that the processor has and that are asked for, by rule and by force, and name
+/// their users' lines.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn loops_are_as_wide_as_the_processor() {
-    let features = [
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx512 = [
+        avx2,
         is_x86_feature_detected!("avx512f"),
         is_x86_feature_detected!("avx512vl"),
         is_x86_feature_detected!("avx512dq"),
         is_x86_feature_detected!("avx512bw"),
         is_x86_feature_detected!("bmi2"),
     ];
-    let uses_zmm = |n: usize, wide: u64| {
+    let avx512 = avx512.iter().all(|&f| f);
+    let widest = |n: usize, wide: u64, widest: u32| {
         let mut routine = parse(&format!(
             "routine arena 0\nbuffer b0: f32[{n}] input 0\nbuffer b1: f32[{n}] output 0\n\
              function f0 \"main\" () {{ pass %0 in 0..{n} {{ %1: f32 = load b0[%0]  %2: f32 = mul %1, %1\n\
              store b1[%0] = %2 }} }}"
         ));
         routine.functions[0].set_origin(Value(2), 7);
-        let code = compile(&routine, &Options { listing: true, wide, ..Options::default() }).unwrap();
-        code.listing().unwrap().assembly.iter().any(|line| line.text.contains("vmulps zmm") && line.origin == Some(7))
+        let code = compile(&routine, &Options { listing: true, wide, widest, ..Options::default() }).unwrap();
+        let lines = &code.listing().unwrap().assembly;
+        let uses = |text| lines.iter().any(|line| line.text.contains(text) && line.origin == Some(7));
+        [uses("vmulps zmm"), uses("vmulps ymm")]
     };
-    let has = features.iter().all(|&f| f);
     let default = Options::default().wide;
-    assert_eq!([uses_zmm(1000, default), uses_zmm(20, default), uses_zmm(20, 0)], [has, false, has]);
-    assert!(!uses_zmm(1000, u64::MAX));
+    let narrow = [false, false];
+    for (bits, wanted) in [(512, [avx512, avx2 && !avx512]), (256, [false, avx2]), (128, narrow)] {
+        assert_eq!([1000, 20].map(|n| widest(n, default, bits)), [wanted, narrow]);
+        assert_eq!([1000, 20].map(|n| widest(n, 0, bits)), [wanted, wanted]);
+        assert_eq!(widest(1000, u64::MAX, bits), narrow);
+    }
 }
 
 /// In place, bytes beside wider elements: a vector of rounds that are left over must not touch the next one's bytes.

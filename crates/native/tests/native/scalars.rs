@@ -1,8 +1,9 @@
 //! Every scalar operation on every dtype at all pairs of special values, in every way of compiling.
 
-use crate::agreement::{agree, bytes, specials};
+use crate::agreement::{agree, agree_in, by_rule, bytes, checked, scalar, specials};
 use wengert_kernel::routine::{Affine, Block, Buffer, BufferId, Count, Function, Order, Routine, Stmt, Storage, Value};
 use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
+use wengert_native::Options;
 
 /// All operations that take these dtypes.
 fn ops(dtypes: &[DType]) -> Vec<ScalarOp> {
@@ -180,8 +181,8 @@ fn constant_operands() {
                     function.body.stmts.push(Stmt::Pass { index, count, body, folds: Vec::new() });
                 }
                 routine.functions.push(function);
-                let options = [crate::agreement::checked(), crate::agreement::variants().swap_remove(1)];
-                crate::agreement::agree_in(&options, &routine, &[bytes(&values)]);
+                let options = [by_rule(), vec![scalar(), Options { wide: 0, widest: 256, ..checked() }]].concat();
+                agree_in(&options, &routine, &[bytes(&values)]);
             }
         }
     }

@@ -350,21 +350,25 @@ fn machine_code_agrees_with_the_reference_bit_for_bit() {
     enough("machine_code_agrees_with_the_reference_bit_for_bit", ran as usize);
 }
 
-/// The program run by both engines.
+/// The program run by both engines, by machine code for every kind of processor.
 fn agree(p: &Program, args: Vec<Value>, sample: &Sample) {
-    let code = Executable::new(p).unwrap_or_else(|e| panic!("{}: {e}", describe(sample)));
-    let mut operands: Vec<Array> = args.iter().cloned().map(Array::from_value).collect();
-    let found = code.run(&[], &mut operands, |y| Vec::from_iter(y));
-    match (found, interpret(p, args)) {
-        (Ok(found), Ok(wanted)) => {
-            for (found, wanted) in found.iter().zip(&wanted) {
-                let found = found.value("comparing").unwrap();
-                assert_same(&found, wanted, tolerance(p), &|| format!("{}\n{p}", describe(sample)));
+    let wanted = interpret(p, args.clone());
+    for widest in [512, 256] {
+        let options = wengert_native::Options { widest, ..Default::default() };
+        let code = Executable::compiled_with(p, &Default::default(), &options);
+        let code = code.unwrap_or_else(|e| panic!("{}: {e}", describe(sample)));
+        let mut operands: Vec<Array> = args.iter().cloned().map(Array::from_value).collect();
+        match (code.run(&[], &mut operands, |y| Vec::from_iter(y)), &wanted) {
+            (Ok(found), Ok(wanted)) => {
+                for (found, wanted) in found.iter().zip(wanted) {
+                    let found = found.value("comparing").unwrap();
+                    assert_same(&found, wanted, tolerance(p), &|| format!("{}, {widest} bits\n{p}", describe(sample)));
+                }
             }
-        }
-        (found, wanted) => {
-            let (found, wanted) = (found.map(|_| ()).unwrap_err(), wanted.map(|_| ()).unwrap_err());
-            assert_eq!(found.message, wanted.message, "{}", describe(sample));
+            (found, wanted) => {
+                let (found, wanted) = (found.map(|_| ()).unwrap_err(), wanted.as_ref().map(|_| ()).unwrap_err());
+                assert_eq!(found.message, wanted.message, "{}", describe(sample));
+            }
         }
     }
 }

@@ -1,31 +1,23 @@
-//! The instructions of one operation on vectors of AVX-512, lane for lane what `ScalarOp::eval` does.
-//!
-//! Elements of 32 bits beside ones of 64 fill half a register. A `bool` is a bit of a mask register.
+//! The instructions of one operation, lane for lane what `ScalarOp::eval` does.
 
-use super::emit::{Emit, Source};
-use super::registers::Class;
-use super::{Operand, has_vectors};
+use super::super::Operand;
+use super::super::emit::{Emit, Source};
+use super::super::instructions::{
+    Avx512, EQUAL_OR_UNORDERED, Instructions, NOT_EQUAL, SILENT, UNORDERED, commuted, float_bits, float_predicate,
+    sign_bit,
+};
+use super::super::registers::Class;
+use super::{code, move_code};
 use iced_x86::{Code, Instruction, Register};
-use wengert_kernel::{Binary, Comparison, DType, Scalar, ScalarOp, Unary};
+use wengert_kernel::{Binary, Comparison, DType, ScalarOp, Unary};
 
-/// A comparison of floats that is true for equal and for unordered ones.
-const EQUAL_OR_UNORDERED: u32 = 0x08;
-const UNORDERED: u32 = 0x03;
-const NOT_EQUAL: u32 = 0x04;
-const GREATER_OR_EQUAL: u32 = 0x1d;
 /// `vrange`: the sign is that of the result of the comparison.
 const LEAST: u32 = 0b0100;
 const GREATEST: u32 = 0b0101;
 /// `vfpclass`: quiet and signalling NaN, both infinities.
 const NOT_FINITE: u32 = 0x99;
-/// `vrndscale`: no exception for what is inexact.
-const SILENT: u32 = 8;
-
-/// Whether vectors of this processor do the operation; `of` is the dtype of the last operand.
-pub(crate) fn supports(op: ScalarOp, of: DType, out: DType) -> bool {
-    if !(has_vectors(of) && has_vectors(out)) {
-        return false;
-    }
+/// Whether there are instructions for the operation; `of` is the dtype of the last operand.
+pub(in super::super) fn supports(op: ScalarOp, of: DType) -> bool {
     let is_bool = of == DType::Bool;
     match op {
         ScalarOp::Unary(op) => {
@@ -47,13 +39,6 @@ pub(crate) fn supports(op: ScalarOp, of: DType, out: DType) -> bool {
         ScalarOp::Compare(op) => !is_bool || matches!(op, Comparison::Eq | Comparison::Ne),
         ScalarOp::Select | ScalarOp::Convert(_) | ScalarOp::Bitcast(_) | ScalarOp::Fma => true,
     }
-}
-
-/// The code for full registers, or for half ones.
-macro_rules! code {
-    ($full:expr, $zmm:ident, $ymm:ident) => {
-        if $full { Code::$zmm } else { Code::$ymm }
-    };
 }
 
 /// Operations of two operands that are one instruction.
@@ -123,65 +108,17 @@ fn compare_code(dtype: DType, full: bool) -> Code {
     }
 }
 
-/// The predicate of a comparison, for floats (quiet) or integers.
-fn predicate(op: Comparison, float: bool) -> u32 {
-    match (op, float) {
-        (Comparison::Eq, _) => 0,
-        (Comparison::Ne, _) => NOT_EQUAL,
-        (Comparison::Lt, true) => 0x11,
-        (Comparison::Le, true) => 0x12,
-        (Comparison::Gt, true) => 0x1e,
-        (Comparison::Ge, true) => GREATER_OR_EQUAL,
-        (Comparison::Lt, false) => 1,
-        (Comparison::Le, false) => 2,
-        (Comparison::Gt, false) => 6,
-        (Comparison::Ge, false) => 5,
+/// The predicate of a comparison, for floats or integers.
+fn predicate(op: Comparison, of: DType) -> u32 {
+    match op {
+        _ if of.is_float() => float_predicate(op),
+        Comparison::Eq => 0,
+        Comparison::Ne => NOT_EQUAL,
+        Comparison::Lt => 1,
+        Comparison::Le => 2,
+        Comparison::Gt => 6,
+        Comparison::Ge => 5,
     }
-}
-
-/// A move between registers that merges or zeroes lanes.
-fn move_code(size: usize, full: bool) -> Code {
-    match size {
-        4 => code!(full, EVEX_Vmovdqa32_zmm_k1z_zmmm512, EVEX_Vmovdqa32_ymm_k1z_ymmm256),
-        _ => Code::EVEX_Vmovdqa64_zmm_k1z_zmmm512,
-    }
-}
-
-/// A conversion that is one instruction where the value is in range.
-fn convert_code(from: DType, to: DType, full: bool) -> Option<Code> {
-    use DType::*;
-    Some(match (from, to) {
-        (I32, F32) => code!(full, EVEX_Vcvtdq2ps_zmm_k1z_zmmm512b32_er, EVEX_Vcvtdq2ps_ymm_k1z_ymmm256b32),
-        (U32, F32) => code!(full, EVEX_Vcvtudq2ps_zmm_k1z_zmmm512b32_er, EVEX_Vcvtudq2ps_ymm_k1z_ymmm256b32),
-        (I64, F32) => Code::EVEX_Vcvtqq2ps_ymm_k1z_zmmm512b64_er,
-        (U64, F32) => Code::EVEX_Vcvtuqq2ps_ymm_k1z_zmmm512b64_er,
-        (F64, F32) => Code::EVEX_Vcvtpd2ps_ymm_k1z_zmmm512b64_er,
-        (I32, F64) => Code::EVEX_Vcvtdq2pd_zmm_k1z_ymmm256b32_er,
-        (U32, F64) => Code::EVEX_Vcvtudq2pd_zmm_k1z_ymmm256b32_er,
-        (I64, F64) => Code::EVEX_Vcvtqq2pd_zmm_k1z_zmmm512b64_er,
-        (U64, F64) => Code::EVEX_Vcvtuqq2pd_zmm_k1z_zmmm512b64_er,
-        (F32, F64) => Code::EVEX_Vcvtps2pd_zmm_k1z_ymmm256b32_sae,
-        (F32, I32) => code!(full, EVEX_Vcvttps2dq_zmm_k1z_zmmm512b32_sae, EVEX_Vcvttps2dq_ymm_k1z_ymmm256b32),
-        (F32, U32) => code!(full, EVEX_Vcvttps2udq_zmm_k1z_zmmm512b32_sae, EVEX_Vcvttps2udq_ymm_k1z_ymmm256b32),
-        (F32, I64) => Code::EVEX_Vcvttps2qq_zmm_k1z_ymmm256b32_sae,
-        (F32, U64) => Code::EVEX_Vcvttps2uqq_zmm_k1z_ymmm256b32_sae,
-        (F64, I32) => Code::EVEX_Vcvttpd2dq_ymm_k1z_zmmm512b64_sae,
-        (F64, U32) => Code::EVEX_Vcvttpd2udq_ymm_k1z_zmmm512b64_sae,
-        (F64, I64) => Code::EVEX_Vcvttpd2qq_zmm_k1z_zmmm512b64_sae,
-        (F64, U64) => Code::EVEX_Vcvttpd2uqq_zmm_k1z_zmmm512b64_sae,
-        (I32, I64 | U64) => Code::EVEX_Vpmovsxdq_zmm_k1z_ymmm256,
-        (U32, I64 | U64) => Code::EVEX_Vpmovzxdq_zmm_k1z_ymmm256,
-        _ => return None,
-    })
-}
-
-/// `f32`'s or `f64`'s `x`, as bits.
-fn float_bits(dtype: DType, x: f64) -> u64 {
-    if dtype == DType::F32 { (x as f32).to_bits() as u64 } else { x.to_bits() }
-}
-
-fn sign_bit(dtype: DType) -> u64 {
-    1 << (8 * dtype.size() - 1)
 }
 
 /// The bit operations of floats are those of integers of their size.
@@ -189,15 +126,15 @@ fn as_bits(dtype: DType) -> DType {
     if dtype.size() == 4 { DType::U32 } else { DType::U64 }
 }
 
-impl Emit<'_> {
+impl Emit<'_, Avx512> {
     /// A step's value, bound to a register.
-    pub fn operation(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
+    pub(super) fn operate(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
         match (op, args) {
-            _ if Class::of(of) == Class::Mask && !matches!(op, ScalarOp::Convert(_)) => self.of_masks(out, op, args),
+            _ if of == DType::Bool && !matches!(op, ScalarOp::Convert(_)) => self.of_masks(out, op, args),
             (ScalarOp::Unary(op), &[x]) => self.unary(out, op, of, x),
             (ScalarOp::Binary(op), &[x, y]) => match one_instruction(op, of, self.is_full(of)) {
                 Some(code) => {
-                    let (x, y) = self.commuted(op, x, y);
+                    let (x, y) = commuted(op, x, y);
                     let (x, y) = (self.vector(x, of), self.source(y, of));
                     let to = self.result(out);
                     self.three(code, of, to, x, y);
@@ -211,7 +148,7 @@ impl Emit<'_> {
             (ScalarOp::Compare(op), &[x, y]) => {
                 let (x, y) = (self.vector(x, of), self.source(y, of));
                 let to = self.result(out);
-                self.compare(of, to, x, y, predicate(op, of.is_float()));
+                self.compare(of, to, x, y, predicate(op, of));
             }
             (ScalarOp::Select, &[p, x, y]) => {
                 // In lanes of the mask the second operand.
@@ -238,13 +175,6 @@ impl Emit<'_> {
             (ScalarOp::Fma, &[x, y, z]) => self.fma(out, of, x, y, z),
             _ => unreachable!("{op:?} of {} operands", args.len()),
         }
-    }
-
-    /// Constants and words are good second operands.
-    fn commuted(&self, op: Binary, x: Operand, y: Operand) -> (Operand, Operand) {
-        let commutes = matches!(op, Binary::Add | Binary::Mul | Binary::And | Binary::Or | Binary::Xor);
-        // Not for NaN payloads' sake, which are free.
-        if commutes && !matches!(x, Operand::Step(_)) { (y, x) } else { (x, y) }
     }
 
     fn of_masks(&mut self, out: u32, op: ScalarOp, args: &[Operand]) {
@@ -378,14 +308,14 @@ impl Emit<'_> {
     }
 
     /// An instruction of one operand.
-    fn two(&mut self, out: u32, code: Code, from: DType, to: DType, x: Operand) {
+    pub(super) fn two(&mut self, out: u32, code: Code, from: DType, to: DType, x: Operand) {
         let x = self.vector(x, from);
         let result = self.result(out);
         let (result, x) = (self.register(to, result), self.register(from, x));
         self.put(Instruction::with2(code, result, x));
     }
 
-    fn compare(&mut self, of: DType, to: u8, x: u8, y: Source, predicate: u32) {
+    pub(super) fn compare(&mut self, of: DType, to: u8, x: u8, y: Source, predicate: u32) {
         let (k, x) = (Register::K0 + to as u32, self.register(of, x));
         let code = compare_code(of, self.is_full(of));
         let instruction = match y {
@@ -396,18 +326,10 @@ impl Emit<'_> {
     }
 
     /// `to = x` in lanes of the mask.
-    fn merge(&mut self, of: DType, to: u8, x: u8, mask: u8) {
+    pub(super) fn merge(&mut self, of: DType, to: u8, x: u8, mask: u8) {
         let instruction =
             Instruction::with2(move_code(of.size(), self.is_full(of)), self.register(of, to), self.register(of, x));
         self.put_masked(instruction, mask, false);
-    }
-
-    /// A register to another.
-    pub fn copy(&mut self, of: DType, to: u8, x: u8) {
-        if to != x {
-            let code = move_code(of.size(), self.is_full(of));
-            self.put(Instruction::with2(code, self.register(of, to), self.register(of, x)));
-        }
     }
 
     /// The greater or the less of floats: NaN where either is, and -0 below 0. `to` may be an operand.
@@ -424,10 +346,10 @@ impl Emit<'_> {
         self.copy(of, to, result);
     }
 
-    /// `acc = op(acc, item)`, in lanes of the tail's mask if there is one.
-    pub fn fold(&mut self, op: Binary, of: DType, acc: u8, item: Operand) {
-        let tail = self.tail();
-        match (one_instruction(op, of, self.is_full(of)), tail) {
+    /// `acc = op(acc, item)`, in the lanes of rounds that there are.
+    pub(super) fn accumulate(&mut self, op: Binary, of: DType, acc: u8, item: Operand) {
+        let rest = self.rest();
+        match (one_instruction(op, of, self.is_full(of)), rest) {
             (Some(code), None) => {
                 let item = self.source(item, of);
                 self.three(code, of, acc, acc, item);
@@ -451,7 +373,6 @@ impl Emit<'_> {
         }
     }
 
-    /// The sum may take the place of whichever operand is not needed any more.
     fn fma(&mut self, out: u32, of: DType, x: Operand, y: Operand, z: Operand) {
         let full = self.is_full(of);
         let (accumulate, multiply) = match of {
@@ -461,108 +382,6 @@ impl Emit<'_> {
             ),
             _ => (Code::EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er, Code::EVEX_Vfmadd213pd_zmm_k1z_zmm_zmmm512b64_er),
         };
-        let (x, y) = if matches!(x, Operand::Step(_)) { (x, y) } else { (y, x) };
-        let first = self.vector(x, of);
-        if !matches!(z, Operand::Step(_)) {
-            // first = first * y + z, the last from memory.
-            let (second, third) = (self.vector(y, of), self.source(z, of));
-            let to = self.result_in(out, x, of, first);
-            return self.three(multiply, of, to, second, third);
-        }
-        let (second, third) = (self.source(y, of), self.vector(z, of));
-        let to = self.result_in(out, z, of, third);
-        self.three(accumulate, of, to, first, second);
-    }
-
-    fn convert(&mut self, out: u32, from: DType, to: DType, x: Operand) {
-        if from == to {
-            return self.alias(out, from, x);
-        }
-        match (from, to) {
-            (DType::Bool, _) => {
-                let (x, one) = (self.mask(x), self.everywhere(Scalar::one(to).bits, to));
-                let result = self.result(out);
-                let one = self.loaded(one, to);
-                let code = move_code(to.size(), self.is_full(to));
-                let instruction = Instruction::with2(code, self.register(to, result), self.register(to, one));
-                self.put_masked(instruction, x, true);
-            }
-            (_, DType::Bool) if from.is_float() => {
-                let (x, zero) = (self.vector(x, from), self.zero());
-                let k = self.result(out);
-                self.compare(from, k, x, Source::Register(zero), NOT_EQUAL);
-            }
-            (_, DType::Bool) => {
-                let code = match from.size() {
-                    4 => code!(
-                        self.is_full(from),
-                        EVEX_Vptestmd_kr_k1_zmm_zmmm512b32,
-                        EVEX_Vptestmd_kr_k1_ymm_ymmm256b32
-                    ),
-                    _ => Code::EVEX_Vptestmq_kr_k1_zmm_zmmm512b64,
-                };
-                let x = self.vector(x, from);
-                let k = self.result(out);
-                let x = self.register(from, x);
-                self.put(Instruction::with3(code, Register::K0 + k as u32, x, x));
-            }
-            _ if from.is_float() && to.is_integer() => self.convert_to_integer(out, from, to, x),
-            _ => match convert_code(from, to, self.is_full(from) && self.is_full(to)) {
-                Some(code) => self.two(out, code, from, to, x),
-                None if to.size() < from.size() => {
-                    // Its operands stand the other way round: the wide one is the last.
-                    self.two(out, Code::EVEX_Vpmovqd_ymmm256_k1z_zmm, from, to, x)
-                }
-                None => self.alias(out, from, x),
-            },
-        }
-    }
-
-    fn alias(&mut self, out: u32, dtype: DType, x: Operand) {
-        if Class::of(dtype) == Class::Mask {
-            let x = self.mask(x);
-            let to = self.result(out);
-            let [to, x] = [to, x].map(|k| Register::K0 + k as u32);
-            return self.put(Instruction::with3(Code::VEX_Kandw_kr_kr_kr, to, x, x));
-        }
-        let x = self.vector(x, dtype);
-        let to = self.result(out);
-        self.copy(dtype, to, x);
-    }
-
-    /// Saturates; NaN gives 0. The instructions give the least integer, or all ones, for what does not fit.
-    fn convert_to_integer(&mut self, out: u32, from: DType, to: DType, x: Operand) {
-        let code = convert_code(from, to, self.is_full(from) && self.is_full(to))
-            .unwrap_or_else(|| unreachable!("{from} becomes {to}"));
-        let x = self.vector(x, from);
-        let zero = self.zero();
-        if !to.is_signed() {
-            // The second operand where the first is NaN.
-            let max = match from {
-                DType::F32 => {
-                    code!(
-                        self.is_full(from),
-                        EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae,
-                        EVEX_Vmaxps_ymm_k1z_ymm_ymmm256b32
-                    )
-                }
-                _ => Code::EVEX_Vmaxpd_zmm_k1z_zmm_zmmm512b64_sae,
-            };
-            let positive = self.temporary(Class::Vector);
-            self.three(max, from, positive, x, Source::Register(zero));
-            let result = self.result(out);
-            return self.put(Instruction::with2(code, self.register(to, result), self.register(from, positive)));
-        }
-        let bits = 8 * to.size() as i32 - 1;
-        let limit = self.everywhere(float_bits(from, 2f64.powi(bits)), from);
-        let most = self.everywhere(sign_bit(to) - 1, to);
-        let most = self.loaded(most, to);
-        let (above, unordered) = (self.temporary(Class::Mask), self.temporary(Class::Mask));
-        self.compare(from, above, x, limit, GREATER_OR_EQUAL);
-        self.compare(from, unordered, x, Source::Register(x), UNORDERED);
-        let result = self.result(out);
-        self.put(Instruction::with2(code, self.register(to, result), self.register(from, x)));
-        self.merge(to, result, most, above);
-        self.merge(to, result, zero, unordered);
+        self.fused(out, of, [accumulate, multiply], [x, y, z]);
     }
 }
