@@ -157,9 +157,9 @@ mod x86 {
                 _mm512_shuffle_ps::<0xee>(high[0], high[1]),
             ]
         });
-        for column in 0..4 {
-            let columns = quarters(from_fn(|k| _mm512_castps_pd(fours[k][column])));
-            for (quarter, of) in columns.into_iter().enumerate() {
+        let by_column: [[__m512d; 4]; 4] = from_fn(|column| from_fn(|k| _mm512_castps_pd(fours[k][column])));
+        for (column, of) in by_column.into_iter().enumerate() {
+            for (quarter, of) in quarters(of).into_iter().enumerate() {
                 // SAFETY: the caller vouches for the rows.
                 unsafe { _mm512_storeu_ps(y.add((4 * quarter + column) * to), _mm512_castpd_ps(of)) };
             }

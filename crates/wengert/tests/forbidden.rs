@@ -170,7 +170,14 @@ fn the_code_uses_the_registers_that_are_allowed() {
     let bits = std::env::var("WENGERT_VECTOR_BITS").map_or(512, |bits| bits.parse().expect("a number"));
     let report = wengert::report(jit(|x: Array| x.square() + 1.0), ones(1000));
     let text = report.machine_code_text();
-    assert!(bits >= 512 || !text.contains("zmm"), "{text}");
     let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    assert_eq!(text.contains("ymm"), bits == 256 && avx2, "{text}");
+    let avx512 = avx2
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("bmi2");
+    let zmm = bits >= 512 && avx512;
+    assert_eq!(text.contains("zmm"), zmm, "{text}");
+    assert_eq!(text.contains("ymm"), bits >= 256 && avx2 && !zmm, "{text}");
 }
