@@ -19,7 +19,8 @@ const MOST_TERMS: i64 = 128;
 /// Blocks with a sum of their own, at most.
 const MOST_UNITS: u64 = 8;
 
-/// Rewrites all functions of a routine: buffers of `least` bytes or more are done in blocks of about that.
+/// Rewrites all functions of a routine: buffers of `least` bytes or more are done in blocks of about that, up to three times as
+/// much where the rows leave no other choice.
 pub(crate) fn cut(routine: &mut Routine, least: usize) {
     for number in 0..routine.functions.len() {
         let mut function = std::mem::take(&mut routine.functions[number]);

@@ -81,7 +81,14 @@ pub(crate) trait Work {
 /// vectors, and slower.
 #[inline(never)]
 pub(crate) fn run_widest<W: Work>(work: W) {
-    match Level::of_processor() {
+    run_at(Level::of_processor(), work);
+}
+
+/// Runs the work with the vectors of a level that the processor has.
+#[inline(always)]
+pub(crate) fn run_at<W: Work>(level: Level, work: W) {
+    assert!(level <= Level::of_processor());
+    match level {
         Level::Baseline => work.run::<Baseline>(),
         // SAFETY: the processor has the features.
         #[cfg(target_arch = "x86_64")]

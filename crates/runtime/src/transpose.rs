@@ -300,21 +300,48 @@ impl<T: Turned> Blocks<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::processor::run_at;
+
+    /// Turns a matrix of numbers with the vectors of a level, and looks at every element.
+    fn turned_at<T: Turned>(level: Level, (m, n): (usize, usize), far: bool) {
+        let (from, to) = (n + 3, m + 2);
+        let number = |i: usize| T::from_bits(i as u64 & (u64::MAX >> (64 - 8 * size_of::<T>())));
+        let x: Vec<T> = (0..m * from + 3).map(number).collect();
+        let mut y = vec![number(usize::MAX); n * to];
+        run_at(level, Blocks { m, n, x: &x, from, y: &mut y, to, far });
+        for j in 0..n {
+            for i in 0..to {
+                let want = if i < m { x[i * from + j] } else { number(usize::MAX) };
+                assert_eq!(y[j * to + i].to_bits(), want.to_bits(), "{level:?}, {m} x {n} at {i}, {j}");
+            }
+        }
+    }
 
     #[test]
     fn rows_become_columns_and_what_is_between_them_stays() {
-        for (m, n) in [(0, 5), (1, 1), (7, 9), (8, 8), (33, 40), (100, 3), (70, 65)] {
-            let (from, to) = (n + 3, m + 2);
-            let x: Vec<u32> = (0..m * from + 3).map(|i| i as u32).collect();
-            let mut y = vec![u32::MAX; n * to];
-            let ints = [m, n, from, to].map(|n| n as i64);
-            let (_, written) = Transpose::<u32>::extents(&ints).unwrap();
-            Transpose::<u32>::run(&ints, &[&x], &mut y[..written]);
-            for j in 0..n {
-                for i in 0..to {
-                    let want = if i < m { x[i * from + j] } else { u32::MAX };
-                    assert_eq!(y[j * to + i], want, "{m} x {n} at {i}, {j}");
+        let levels = [Level::Baseline, Level::Avx2, Level::Avx512].into_iter();
+        for level in levels.filter(|&level| level <= Level::of_processor()) {
+            for shape in [(1, 1), (7, 9), (8, 8), (16, 16), (33, 40), (100, 3), (70, 65), (150, 140)] {
+                for far in [false, true] {
+                    turned_at::<u8>(level, shape, far);
+                    turned_at::<f16>(level, shape, far);
+                    turned_at::<u32>(level, shape, far);
+                    turned_at::<u64>(level, shape, far);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_a_large_matrix_make_the_whole() {
+        for (m, n) in [(0, 5), (5, 0), (1, 1), (300, 280), (1030, 1025)] {
+            let x: Vec<u64> = (0..m * n).map(|i| i as u64).collect();
+            let mut y = vec![0; n * m];
+            let ints = [m, n, n, m].map(|n| n as i64);
+            assert_eq!(Transpose::<u64>::extents(&ints), Some((vec![m * n], n * m)));
+            Transpose::<u64>::run(&ints, &[&x], &mut y);
+            for (at, &found) in y.iter().enumerate() {
+                assert_eq!(found as usize, at % m * n + at / m, "{m} x {n} at {at}");
             }
         }
     }

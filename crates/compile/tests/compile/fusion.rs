@@ -2,7 +2,9 @@
 
 use crate::engine::{agree_transformed, agree_within, arguments, compiled, f64s, gradient, traced};
 use wengert_compile::{Options, Report, compile};
+use wengert_core::functions::Padding;
 use wengert_core::{Array, Type};
+use wengert_kernel::routine::Storage;
 
 fn report(types: &[Type], f: impl FnOnce(Vec<Array>) -> Vec<Array>) -> Report {
     let program = traced(types, f);
@@ -149,4 +151,20 @@ fn work_on_permuted_products_goes_in_their_order() {
         text.contains("dot_add_f64"),
         "the work keeps to the rows of the products, so all is done in blocks\n{text}"
     );
+}
+
+#[test]
+fn convolutions_go_image_by_image() {
+    // As `conv_general_dilated` is traced: the windows of every image in a matrix of their own.
+    let (images, channels, features) = (16, 8, 10);
+    let program = traced(&[f64s(&[images, channels, 18, 18]), f64s(&[features, channels, 3, 3])], |x| {
+        vec![x[0].conv2d(&x[1], [1, 1], Padding::Valid).sin()]
+    });
+    agree_within(&program, &arguments(&program), 1e-12);
+    let options = Options { verify: true, parallel: u64::MAX, blocks: 1 << 16 };
+    let routine = compile(&program, &options).routine;
+    let windows = channels * 9 * 16 * 16;
+    let own = routine.buffers.iter().filter(|b| matches!(b.storage, Storage::Arena(_) | Storage::Local(_)));
+    let largest = own.map(|b| b.len).max().unwrap();
+    assert_eq!(largest, windows, "no more than the windows of one image\n{routine}");
 }

@@ -148,12 +148,18 @@ impl Array {
         let out: Shape = (0..spatial).map(|axis| x.shape()[2 + 2 * axis]).collect();
         let taps = (channels / groups) * sizes.iter().product::<usize>();
         let places = out.iter().product::<usize>();
-        // [lanes, channels, k1, k2, .., o1, o2, ..]: the windows of one lane are together, so that work may go lane by lane.
-        let order = (0..2).chain((0..spatial).map(|a| 3 + 2 * a)).chain((0..spatial).map(|a| 2 + 2 * a));
-        let x = x.permute(order.collect::<Vec<_>>()).with_shape(&[lanes, groups, taps, places]);
-        let kernel = kernel.convert(dtype).with_shape(&[groups, features / groups, taps]);
-        let kernel = kernel.broadcast_to([lanes, groups, features / groups, taps]);
-        let product = apply(Dot { batch: 2 }, &[&kernel, &x]);
+        let rows = features / groups;
+        let together = lanes_together(lanes, places, rows);
+        let batch = lanes / together;
+        // The windows of some lanes side by side, [batch, channels, k1, k2, .., together, o1, o2, ..]: work goes batch by batch.
+        let shape: Shape = [batch, together].into_iter().chain(x.shape()[1..].iter().copied()).collect();
+        let order = [0, 2].into_iter().chain((0..spatial).map(|a| 4 + 2 * a));
+        let order = order.chain([1]).chain((0..spatial).map(|a| 3 + 2 * a));
+        let x = x.with_shape(&shape).permute(order.collect::<Vec<_>>());
+        let kernel = kernel.convert(dtype).with_shape(&[groups, rows, taps]);
+        let kernel = kernel.broadcast_to([batch, groups, rows, taps]);
+        let product = apply(Dot { batch: 2 }, &[&kernel, &x.with_shape(&[batch, groups, taps, together * places])]);
+        let product = product.with_shape(&[batch, features, together, places]).swap_axes(1, 2);
         let shape: Shape = [lanes, features].into_iter().chain(out).collect();
         product.with_shape(&shape)
     }
@@ -248,6 +254,12 @@ impl Array {
     }
 }
 
+/// How many lanes of a convolution are multiplied at once: one, if its windows are half as wide as the kernel's matrix has rows, for the
+/// kernel is read again for each; else as few more as divide their number.
+fn lanes_together(lanes: usize, places: usize, rows: usize) -> usize {
+    (1..=lanes).find(|&n| lanes.is_multiple_of(n) && 2 * n * places >= rows).unwrap_or(lanes.max(1))
+}
+
 /// Padded along the last axes.
 #[track_caller]
 fn around(x: &Array, amounts: &[(i64, i64)], value: Array) -> Array {
@@ -332,8 +344,11 @@ mod tests {
 
     #[test]
     fn agrees_with_its_definition() {
-        for groups in [1, 2] {
-            let (x, k) = (numbers(&[2, 4, 5, 6], 0.7), numbers(&[6, 4 / groups, 2, 3], 1.3));
+        // Lanes one by one, by twos or threes, and all together.
+        for (groups, [lanes, height, width]) in
+            [1, 2].into_iter().flat_map(|groups| [[2, 5, 6], [6, 2, 3], [5, 2, 3]].map(|shape| (groups, shape)))
+        {
+            let (x, k) = (numbers(&[lanes, 4, height, width], 0.7), numbers(&[6, 4 / groups, 2, 3], 1.3));
             for (strides, lhs, rhs, low, high) in [
                 ([1, 1], [1, 1], [1, 1], [0, 0], [0, 0]),
                 ([2, 1], [1, 1], [1, 2], [1, 2], [0, 1]),
@@ -355,6 +370,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn lanes_that_are_multiplied_at_once() {
+        let [large, small] = [1024, 4].map(|places| [1, 12, 13].map(|lanes| lanes_together(lanes, places, 64)));
+        assert_eq!((large, small), ([1, 1, 1], [1, 12, 13]));
+        assert_eq!([4, 6, 12].map(|rows| lanes_together(12, 1, rows)), [2, 3, 6]);
+        assert_eq!((lanes_together(0, 5, 64), lanes_together(7, 0, 64), lanes_together(7, 0, 0)), (1, 7, 1));
     }
 
     #[test]

@@ -37,6 +37,7 @@ const SPARE: usize = 5;
 const MOST_SLOTS: usize = 56 * 64;
 
 /// A second operand.
+#[derive(Clone, Copy)]
 pub(super) enum Source {
     Register(u8),
     Memory(MemoryOperand),

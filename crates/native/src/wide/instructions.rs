@@ -3,16 +3,34 @@
 use super::Operand;
 use super::emit::Source;
 use super::registers::Class;
-use iced_x86::{MemoryOperand, Register};
-use wengert_kernel::{Binary, Comparison, DType, ScalarOp};
+use iced_x86::{Code, MemoryOperand, Register};
+use wengert_kernel::{Binary, Comparison, DType, ScalarOp, Unary};
 
 /// The level of AVX2.
 pub(super) struct Avx2;
 /// The level of AVX-512.
 pub(super) struct Avx512;
 
-/// The instructions of a level.
-pub(super) trait Instructions {
+/// The instructions of a level for operations on values, lane for lane what `ScalarOp::eval` does.
+pub(super) trait Operations {
+    /// The value of a step on `bool`s, bound to a register.
+    fn of_bools(&mut self, out: u32, op: ScalarOp, args: &[Operand]);
+    /// The value of a step, bound to a register.
+    fn unary(&mut self, out: u32, op: Unary, of: DType, x: Operand);
+    /// The value of a step, bound to a register.
+    fn conversion(&mut self, out: u32, from: DType, to: DType, x: Operand);
+    /// `to = op(x, y)`; `to` may be `x`.
+    fn binary(&mut self, op: Binary, of: DType, to: u8, x: u8, y: Source);
+    /// `to = op(x, y)`, a `bool`; `to` is no operand.
+    fn comparison(&mut self, op: Comparison, of: DType, to: u8, x: u8, y: Source);
+    /// `to = p ? x : y`; `to` is no operand.
+    fn choice(&mut self, of: DType, to: u8, p: u8, x: Source, y: u8);
+    /// The codes of `z += x * y` and of `x = x * y + z`.
+    fn fused_codes(of: DType, full: bool) -> [Code; 2];
+}
+
+/// All instructions of a level.
+pub(super) trait Instructions: Operations {
     /// Bytes of a vector.
     const BYTES: usize;
     /// Vector registers.
@@ -57,8 +75,6 @@ pub(super) trait Instructions {
     fn add(&mut self, to: u8, x: u8, y: Source);
     /// A product of `i64`; `to` is no operand.
     fn multiply(&mut self, to: u8, x: u8, y: Source);
-    /// A step's value, bound to a register.
-    fn operation(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]);
     /// `acc = op(acc, item)`, in the lanes of rounds that there are.
     fn fold(&mut self, op: Binary, of: DType, acc: u8, item: Operand);
 }

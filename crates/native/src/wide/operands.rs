@@ -1,12 +1,12 @@
-//! Registers and memory of operands and results.
+//! One operation: registers and memory of its operands and result.
 
 use super::Operand;
 use super::assembler::at;
 use super::emit::{BLOCK, Emit, SCRATCH, Source};
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Operations, commuted};
 use super::registers::{Class, Spill};
 use iced_x86::{Code, IcedError, Instruction, Register};
-use wengert_kernel::{DType, Scalar};
+use wengert_kernel::{DType, Scalar, ScalarOp};
 
 impl<L> Emit<'_, L>
 where
@@ -167,8 +167,41 @@ where
         mask
     }
 
-    /// `x * y + z`, by the code of `z += x * y` or of `x = x * y + z`: the sum takes the place of what is not needed any more.
-    pub fn fused(&mut self, out: u32, of: DType, [accumulate, multiply]: [Code; 2], [x, y, z]: [Operand; 3]) {
+    /// A step's value, bound to a register.
+    pub fn operation(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
+        match (op, args) {
+            (ScalarOp::Convert(_), &[x]) => self.conversion(out, of, to, x),
+            _ if of == DType::Bool => self.of_bools(out, op, args),
+            (ScalarOp::Unary(op), &[x]) => self.unary(out, op, of, x),
+            (ScalarOp::Binary(op), &[x, y]) => {
+                let (x, y) = commuted(op, x, y);
+                let (x, y) = (self.vector(x, of), self.source(y, of));
+                let to = self.result(out);
+                self.binary(op, of, to, x, y);
+            }
+            (ScalarOp::Compare(op), &[x, y]) => {
+                let (x, y) = (self.vector(x, of), self.source(y, of));
+                let to = self.result(out);
+                self.comparison(op, of, to, x, y);
+            }
+            (ScalarOp::Select, &[p, x, y]) => {
+                let (p, x, y) = (self.mask(p), self.source(x, of), self.vector(y, of));
+                let to = self.result(out);
+                self.choice(of, to, p, x, y);
+            }
+            (ScalarOp::Bitcast(_), &[x]) => {
+                let x = self.vector(x, of);
+                let to = self.result(out);
+                self.copy(of, to, x);
+            }
+            (ScalarOp::Fma, &[x, y, z]) => self.fused(out, of, [x, y, z]),
+            _ => unreachable!("{op:?} of {} operands", args.len()),
+        }
+    }
+
+    /// `x * y + z`: the sum takes the place of what is not needed any more.
+    fn fused(&mut self, out: u32, of: DType, [x, y, z]: [Operand; 3]) {
+        let [accumulate, multiply] = Self::fused_codes(of, self.is_full(of));
         let (x, y) = if matches!(x, Operand::Step(_)) { (x, y) } else { (y, x) };
         let first = self.vector(x, of);
         if !matches!(z, Operand::Step(_)) {

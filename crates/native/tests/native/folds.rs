@@ -1,8 +1,9 @@
 //! Reductions: every operation, dtype and length in the order of `kernel::reduce`.
 
-use crate::agreement::{agree, agree_in, by_rule, bytes, elements, noise, parse, scalar, values, variants};
+use crate::agreement::{agree, agree_in, by_rule, bytes, checked, elements, noise, parse, scalar, values, variants};
 use wengert_kernel::reduce::is_reduction;
 use wengert_kernel::{Binary, DType, Scalar};
+use wengert_native::Options;
 
 fn reduction(op: &str, dtype: DType, n: usize) -> String {
     format!(
@@ -79,6 +80,40 @@ fn two_sums_and_long_bodies() {
                 last + 2
             );
             agree(&parse(&text), &[bytes(&noise(DType::F64, n, 5))]);
+        }
+    }
+}
+
+/// Turns of up to eight vectors, whole and not: long chains with few values alive, more reductions than a turn has vectors.
+#[test]
+fn turns_of_several_vectors() {
+    let lengths = (0..=40).chain(60..=70).chain([95, 96, 97, 127, 128, 129, 191, 192, 193, 255, 256, 257, 300, 1000]);
+    for (n, dtype) in lengths.flat_map(|n| [(n, DType::F32), (n, DType::F64)]) {
+        for (steps, folds) in [(3, 0), (20, 0), (20, 1), (20, 2), (3, 6), (20, 6), (50, 1), (100, 2)] {
+            let mut body = format!("%1: {dtype} = load b0[%0]  %2: {dtype} = load b1[2*%0]");
+            for k in 3..3 + steps {
+                let op = ["mul", "add", "max", "sub"][k % 4];
+                body += &format!("\n%{k}: {dtype} = {op} %{}, %{}", k - 1, 1 + k % 2);
+            }
+            let last = 2 + steps;
+            let test = last + 1;
+            let [mut results, mut stores] = [String::new(), String::new()];
+            for k in 0..folds {
+                let (op, item) = (["add", "max", "mul", "min", "add", "max"][k], if k < 3 { last } else { k - 2 });
+                results +=
+                    &format!("{}{op} %{item} -> %{}: {dtype}", if k == 0 { "fold " } else { ", " }, test + 1 + k);
+                stores += &format!("\nstore b4[{k}] = %{}", test + 1 + k);
+            }
+            let text = format!(
+                "routine arena 0\nbuffer b0: {dtype}[{n}] input 0\nbuffer b1: {dtype}[{}] input 1\n\
+                 buffer b2: {dtype}[{n}] output 0\nbuffer b3: bool[{n}] output 1\nbuffer b4: {dtype}[{folds}] output 2\n\
+                 function f0 \"main\" () {{ pass %0 in 0..{n} {{ {body}\nstore b2[%0] = %{last}\n\
+                 %{test}: bool = lt %{last}, %1  store b3[%0] = %{test} }} {results}{stores} }}",
+                2 * n
+            );
+            let inputs = [bytes(&noise(dtype, n, 7)), bytes(&values(dtype, 2 * n, 8))];
+            let wide = [512, 256].map(|widest| Options { wide: 0, widest, ..checked() });
+            agree_in(&wide, &parse(&text), &inputs);
         }
     }
 }

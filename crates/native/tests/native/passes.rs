@@ -385,6 +385,26 @@ fn loops_are_as_wide_as_the_processor() {
     }
 }
 
+/// What is around a function of tiles goes in vectors, however little it is.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn functions_do_not_make_loops_scalar() {
+    for (dtype, one, many) in [(DType::F32, "vsubss", "vsubps"), (DType::F64, "vsubsd", "vsubpd")] {
+        let routine = parse(&format!(
+            "routine arena 0\nbuffer b0: {dtype}[256] input 0\nbuffer b1: {dtype}[1] output 0\n\
+             function f0 \"main\" () {{ %5: {dtype} = load b0[0]\n\
+             pass %0 in 0..256 {{ %1: {dtype} = load b0[%0]  %2: {dtype} = sub %1, %5  %3: {dtype} = exp %2 }}\n\
+             fold add %3 -> %4: {dtype}  store b1[0] = %4 }}"
+        ));
+        for wide in [u64::MAX, 0] {
+            let code = compile(&routine, &Options { listing: true, wide, ..Options::default() }).unwrap();
+            let text: Vec<&str> = code.listing().unwrap().assembly.iter().map(|line| &line.text[..]).collect();
+            let has = |what: &str| text.iter().any(|line| line.contains(what));
+            assert!(has(many) && !has(one), "{}", text.join("\n"));
+        }
+    }
+}
+
 /// In place, bytes beside wider elements: a vector of rounds that are left over must not touch the next one's bytes.
 #[test]
 fn bytes_in_place() {

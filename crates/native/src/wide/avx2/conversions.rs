@@ -2,7 +2,7 @@
 
 use super::super::Operand;
 use super::super::emit::Emit;
-use super::super::instructions::{Avx2, GREATER_OR_EQUAL, Instructions, NOT_EQUAL, ORDERED, float_bits};
+use super::super::instructions::{Avx2, GREATER_OR_EQUAL, Instructions, NOT_EQUAL, ORDERED, Operations, float_bits};
 use super::super::registers::Class;
 use super::{code, xmm, ymm};
 use iced_x86::{Code, Instruction};

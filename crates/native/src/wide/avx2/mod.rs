@@ -9,10 +9,10 @@ pub(super) use operations::supports;
 use super::Operand;
 use super::assembler::{at, element};
 use super::emit::{BLOCK, COUNTER, END, Emit, POOL, SCRATCH, Source};
-use super::instructions::{Avx2, Instructions, Places};
+use super::instructions::{Avx2, Instructions, Operations, Places};
 use super::registers::Class;
 use iced_x86::{Code, Instruction, MemoryOperand, Register};
-use wengert_kernel::{Binary, DType, ScalarOp};
+use wengert_kernel::{Binary, DType};
 
 /// Bytes of ones, then of zeros, of which the mask of the rounds left over is a part: the most rounds of a turn times their size,
 /// and a vector.
@@ -204,10 +204,6 @@ impl Instructions for Emit<'_, Avx2> {
 
     fn multiply(&mut self, to: u8, x: u8, y: Source) {
         self.product(to, x, y);
-    }
-
-    fn operation(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
-        self.operate(out, op, of, to, args);
     }
 
     fn fold(&mut self, op: Binary, of: DType, acc: u8, item: Operand) {

@@ -3,7 +3,7 @@
 use super::super::Operand;
 use super::super::emit::{Emit, Source};
 use super::super::instructions::{
-    Avx2, EQUAL_OR_UNORDERED, Instructions, LESS, SILENT, UNORDERED, commuted, float_bits, float_predicate, sign_bit,
+    Avx2, EQUAL_OR_UNORDERED, Instructions, LESS, Operations, SILENT, UNORDERED, float_bits, float_predicate, sign_bit,
 };
 use super::super::registers::Class;
 use super::{code, xmm, ymm};
@@ -67,44 +67,7 @@ fn extreme_code(op: Binary, dtype: DType, full: bool) -> Code {
     }
 }
 
-impl Emit<'_, Avx2> {
-    /// A step's value, bound to a register.
-    pub(super) fn operate(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
-        match (op, args) {
-            (ScalarOp::Convert(_), &[x]) => self.convert(out, of, to, x),
-            _ if of == DType::Bool => self.of_bools(out, op, args),
-            (ScalarOp::Unary(op), &[x]) => self.unary(out, op, of, x),
-            (ScalarOp::Binary(op), &[x, y]) => {
-                let (x, y) = commuted(op, x, y);
-                let (x, y) = (self.vector(x, of), self.source(y, of));
-                let to = self.result(out);
-                self.binary(op, of, to, x, y);
-            }
-            (ScalarOp::Compare(op), &[x, y]) => {
-                let (x, y) = (self.vector(x, of), self.source(y, of));
-                let to = self.result(out);
-                match of.is_float() {
-                    true => self.compare_floats(of, to, x, y, float_predicate(op)),
-                    false => self.compare_integers(op, of, to, x, y),
-                }
-                self.widen(of, to);
-            }
-            (ScalarOp::Select, &[p, x, y]) => {
-                let (p, x, y) = (self.mask(p), self.source(x, of), self.vector(y, of));
-                let p = self.narrow(of, p);
-                let to = self.result(out);
-                self.blend(of, to, p, y, x);
-            }
-            (ScalarOp::Bitcast(_), &[x]) => {
-                let x = self.vector(x, of);
-                let to = self.result(out);
-                self.copy(of, to, x);
-            }
-            (ScalarOp::Fma, &[x, y, z]) => self.fma(out, of, x, y, z),
-            _ => unreachable!("{op:?} of {} operands", args.len()),
-        }
-    }
-
+impl Operations for Emit<'_, Avx2> {
     fn of_bools(&mut self, out: u32, op: ScalarOp, args: &[Operand]) {
         if let (ScalarOp::Select, &[p, x, y]) = (op, args) {
             let (p, x, y) = (self.mask(p), self.mask(x), self.mask(y));
@@ -124,12 +87,6 @@ impl Emit<'_, Avx2> {
             _ => unreachable!("{op:?} of bool"),
         };
         self.put(Instruction::with3(code, ymm(to), ymm(x), ymm(y.unwrap_or(x))));
-    }
-
-    /// All bits of a register turned round.
-    fn invert(&mut self, to: u8, x: u8) {
-        let ones = self.lanes_of(u64::MAX, 8);
-        self.put(Instruction::with3(Code::VEX_Vpxor_ymm_ymm_ymmm256, ymm(to), ymm(x), ones));
     }
 
     fn unary(&mut self, out: u32, op: Unary, of: DType, x: Operand) {
@@ -198,8 +155,11 @@ impl Emit<'_, Avx2> {
         }
     }
 
-    /// `to = op(x, y)`; `to` may be `x`.
-    pub(super) fn binary(&mut self, op: Binary, of: DType, to: u8, x: u8, y: Source) {
+    fn conversion(&mut self, out: u32, from: DType, to: DType, x: Operand) {
+        self.convert(out, from, to, x);
+    }
+
+    fn binary(&mut self, op: Binary, of: DType, to: u8, x: u8, y: Source) {
         match (one_instruction(op, of, self.is_full(of)), op) {
             (Some(code), _) => self.three(code, of, to, x, y),
             (None, Binary::Max | Binary::Min) if of.is_float() => self.extreme(op, of, to, x, y),
@@ -226,6 +186,37 @@ impl Emit<'_, Avx2> {
             }
             _ => unreachable!("{op} of {of}"),
         }
+    }
+
+    fn comparison(&mut self, op: Comparison, of: DType, to: u8, x: u8, y: Source) {
+        match of.is_float() {
+            true => self.compare_floats(of, to, x, y, float_predicate(op)),
+            false => self.compare_integers(op, of, to, x, y),
+        }
+        self.widen(of, to);
+    }
+
+    fn choice(&mut self, of: DType, to: u8, p: u8, x: Source, y: u8) {
+        let p = self.narrow(of, p);
+        self.blend(of, to, p, y, x);
+    }
+
+    fn fused_codes(of: DType, full: bool) -> [Code; 2] {
+        match of {
+            DType::F32 => [
+                code!(full, VEX_Vfmadd231ps_ymm_ymm_ymmm256, VEX_Vfmadd231ps_xmm_xmm_xmmm128),
+                code!(full, VEX_Vfmadd213ps_ymm_ymm_ymmm256, VEX_Vfmadd213ps_xmm_xmm_xmmm128),
+            ],
+            _ => [Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256, Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256],
+        }
+    }
+}
+
+impl Emit<'_, Avx2> {
+    /// All bits of a register turned round.
+    fn invert(&mut self, to: u8, x: u8) {
+        let ones = self.lanes_of(u64::MAX, 8);
+        self.put(Instruction::with3(Code::VEX_Vpxor_ymm_ymm_ymmm256, ymm(to), ymm(x), ones));
     }
 
     /// -1 in lanes of `i64` that are negative, else 0.
@@ -365,17 +356,5 @@ impl Emit<'_, Avx2> {
     pub(super) fn low_halves(&mut self, to: u8, x: u8) {
         self.put(Instruction::with3(Code::VEX_Vextracti128_xmmm128_ymm_imm8, xmm(to), ymm(x), 1));
         self.put(Instruction::with4(Code::VEX_Vshufps_xmm_xmm_xmmm128_imm8, xmm(to), xmm(x), xmm(to), 0x88));
-    }
-
-    fn fma(&mut self, out: u32, of: DType, x: Operand, y: Operand, z: Operand) {
-        let full = self.is_full(of);
-        let (accumulate, multiply) = match of {
-            DType::F32 => (
-                code!(full, VEX_Vfmadd231ps_ymm_ymm_ymmm256, VEX_Vfmadd231ps_xmm_xmm_xmmm128),
-                code!(full, VEX_Vfmadd213ps_ymm_ymm_ymmm256, VEX_Vfmadd213ps_xmm_xmm_xmmm128),
-            ),
-            _ => (Code::VEX_Vfmadd231pd_ymm_ymm_ymmm256, Code::VEX_Vfmadd213pd_ymm_ymm_ymmm256),
-        };
-        self.fused(out, of, [accumulate, multiply], [x, y, z]);
     }
 }

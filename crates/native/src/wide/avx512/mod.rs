@@ -11,7 +11,7 @@ use super::emit::{BLOCK, Emit, SCRATCH, Source};
 use super::instructions::{Avx512, Instructions, Places};
 use super::registers::Class;
 use iced_x86::{Code, IcedError, Instruction, MemoryOperand, Register};
-use wengert_kernel::{Binary, DType, ScalarOp};
+use wengert_kernel::{Binary, DType};
 
 /// The mask register of the rounds left over. (0 means no mask.)
 const REST: u8 = 1;
@@ -210,10 +210,6 @@ impl Instructions for Emit<'_, Avx512> {
 
     fn multiply(&mut self, to: u8, x: u8, y: Source) {
         self.three(Code::EVEX_Vpmullq_zmm_k1z_zmm_zmmm512b64, DType::I64, to, x, y);
-    }
-
-    fn operation(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
-        self.operate(out, op, of, to, args);
     }
 
     fn fold(&mut self, op: Binary, of: DType, acc: u8, item: Operand) {

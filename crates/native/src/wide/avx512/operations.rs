@@ -3,7 +3,7 @@
 use super::super::Operand;
 use super::super::emit::{Emit, Source};
 use super::super::instructions::{
-    Avx512, EQUAL_OR_UNORDERED, Instructions, NOT_EQUAL, SILENT, UNORDERED, commuted, float_bits, float_predicate,
+    Avx512, EQUAL_OR_UNORDERED, Instructions, NOT_EQUAL, Operations, SILENT, UNORDERED, float_bits, float_predicate,
     sign_bit,
 };
 use super::super::registers::Class;
@@ -16,6 +16,7 @@ const LEAST: u32 = 0b0100;
 const GREATEST: u32 = 0b0101;
 /// `vfpclass`: quiet and signalling NaN, both infinities.
 const NOT_FINITE: u32 = 0x99;
+
 /// Whether there are instructions for the operation; `of` is the dtype of the last operand.
 pub(in super::super) fn supports(op: ScalarOp, of: DType) -> bool {
     let is_bool = of == DType::Bool;
@@ -126,58 +127,8 @@ fn as_bits(dtype: DType) -> DType {
     if dtype.size() == 4 { DType::U32 } else { DType::U64 }
 }
 
-impl Emit<'_, Avx512> {
-    /// A step's value, bound to a register.
-    pub(super) fn operate(&mut self, out: u32, op: ScalarOp, of: DType, to: DType, args: &[Operand]) {
-        match (op, args) {
-            _ if of == DType::Bool && !matches!(op, ScalarOp::Convert(_)) => self.of_masks(out, op, args),
-            (ScalarOp::Unary(op), &[x]) => self.unary(out, op, of, x),
-            (ScalarOp::Binary(op), &[x, y]) => match one_instruction(op, of, self.is_full(of)) {
-                Some(code) => {
-                    let (x, y) = commuted(op, x, y);
-                    let (x, y) = (self.vector(x, of), self.source(y, of));
-                    let to = self.result(out);
-                    self.three(code, of, to, x, y);
-                }
-                None => {
-                    let (x, y) = (self.vector(x, of), self.vector(y, of));
-                    let to = self.result(out);
-                    self.extreme(op, of, to, x, y);
-                }
-            },
-            (ScalarOp::Compare(op), &[x, y]) => {
-                let (x, y) = (self.vector(x, of), self.source(y, of));
-                let to = self.result(out);
-                self.compare(of, to, x, y, predicate(op, of));
-            }
-            (ScalarOp::Select, &[p, x, y]) => {
-                // In lanes of the mask the second operand.
-                let (p, x, y) = (self.mask(p), self.source(x, of), self.vector(y, of));
-                let to = self.result(out);
-                let code = match of.size() {
-                    4 => code!(
-                        self.is_full(of),
-                        EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32,
-                        EVEX_Vpblendmd_ymm_k1z_ymm_ymmm256b32
-                    ),
-                    _ => Code::EVEX_Vpblendmq_zmm_k1z_zmm_zmmm512b64,
-                };
-                let (to, y) = (self.register(of, to), self.register(of, y));
-                let instruction = self.with_source3(code, to, y, x, of);
-                self.put_masked(instruction, p, false);
-            }
-            (ScalarOp::Convert(_), &[x]) => self.convert(out, of, to, x),
-            (ScalarOp::Bitcast(_), &[x]) => {
-                let x = self.vector(x, of);
-                let to = self.result(out);
-                self.copy(of, to, x);
-            }
-            (ScalarOp::Fma, &[x, y, z]) => self.fma(out, of, x, y, z),
-            _ => unreachable!("{op:?} of {} operands", args.len()),
-        }
-    }
-
-    fn of_masks(&mut self, out: u32, op: ScalarOp, args: &[Operand]) {
+impl Operations for Emit<'_, Avx512> {
+    fn of_bools(&mut self, out: u32, op: ScalarOp, args: &[Operand]) {
         if let (ScalarOp::Unary(Unary::Not), &[x]) = (op, args) {
             let x = self.mask(x);
             let to = self.result(out);
@@ -214,17 +165,17 @@ impl Emit<'_, Avx512> {
             Unary::Neg if of.is_float() => {
                 let (x, sign) = (self.vector(x, of), self.everywhere(sign_bit(of), of));
                 let to = self.result(out);
-                self.bitwise(Binary::Xor, bits, to, x, sign);
+                self.binary(Binary::Xor, bits, to, x, sign);
             }
             Unary::Abs if of.is_float() => {
                 let (x, rest) = (self.vector(x, of), self.everywhere(sign_bit(of) - 1, of));
                 let to = self.result(out);
-                self.bitwise(Binary::And, bits, to, x, rest);
+                self.binary(Binary::And, bits, to, x, rest);
             }
             Unary::Neg => {
                 let (zero, x) = (self.zero(), self.source(x, of));
                 let to = self.result(out);
-                self.bitwise(Binary::Sub, of, to, zero, x);
+                self.binary(Binary::Sub, of, to, zero, x);
             }
             Unary::Abs if of.is_signed() => {
                 let code = match of {
@@ -241,7 +192,7 @@ impl Emit<'_, Avx512> {
             Unary::Not => {
                 let (x, ones) = (self.vector(x, of), self.everywhere(u64::MAX, of));
                 let to = self.result(out);
-                self.bitwise(Binary::Xor, of, to, x, ones);
+                self.binary(Binary::Xor, of, to, x, ones);
             }
             Unary::Sqrt => {
                 let code = match of {
@@ -276,8 +227,8 @@ impl Emit<'_, Avx512> {
                     (self.vector(x, of), self.everywhere(sign_bit(of), of), self.everywhere(float_bits(of, 1.0), of));
                 let zero = self.zero();
                 let unit = self.temporary(Class::Vector);
-                self.bitwise(Binary::And, bits, unit, x, sign);
-                self.bitwise(Binary::Or, bits, unit, unit, one);
+                self.binary(Binary::And, bits, unit, x, sign);
+                self.binary(Binary::Or, bits, unit, unit, one);
                 let keep = self.temporary(Class::Mask);
                 self.compare(of, keep, x, Source::Register(zero), EQUAL_OR_UNORDERED);
                 self.merge(of, unit, x, keep);
@@ -301,12 +252,44 @@ impl Emit<'_, Avx512> {
         }
     }
 
-    /// An operation of two registers and a source.
-    fn bitwise(&mut self, op: Binary, dtype: DType, to: u8, x: u8, y: impl Into<Source>) {
-        let code = one_instruction(op, dtype, self.is_full(dtype)).unwrap_or_else(|| unreachable!("{op} of {dtype}"));
-        self.three(code, dtype, to, x, y.into());
+    fn conversion(&mut self, out: u32, from: DType, to: DType, x: Operand) {
+        self.convert(out, from, to, x);
     }
 
+    fn binary(&mut self, op: Binary, of: DType, to: u8, x: u8, y: Source) {
+        match one_instruction(op, of, self.is_full(of)) {
+            Some(code) => self.three(code, of, to, x, y),
+            None => self.extreme(op, of, to, x, y),
+        }
+    }
+
+    fn comparison(&mut self, op: Comparison, of: DType, to: u8, x: u8, y: Source) {
+        self.compare(of, to, x, y, predicate(op, of));
+    }
+
+    fn choice(&mut self, of: DType, to: u8, p: u8, x: Source, y: u8) {
+        // In lanes of the mask the second operand.
+        let code = match of.size() {
+            4 => code!(self.is_full(of), EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32, EVEX_Vpblendmd_ymm_k1z_ymm_ymmm256b32),
+            _ => Code::EVEX_Vpblendmq_zmm_k1z_zmm_zmmm512b64,
+        };
+        let (to, y) = (self.register(of, to), self.register(of, y));
+        let instruction = self.with_source3(code, to, y, x, of);
+        self.put_masked(instruction, p, false);
+    }
+
+    fn fused_codes(of: DType, full: bool) -> [Code; 2] {
+        match of {
+            DType::F32 => [
+                code!(full, EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er, EVEX_Vfmadd231ps_ymm_k1z_ymm_ymmm256b32),
+                code!(full, EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er, EVEX_Vfmadd213ps_ymm_k1z_ymm_ymmm256b32),
+            ],
+            _ => [Code::EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er, Code::EVEX_Vfmadd213pd_zmm_k1z_zmm_zmmm512b64_er],
+        }
+    }
+}
+
+impl Emit<'_, Avx512> {
     /// An instruction of one operand.
     pub(super) fn two(&mut self, out: u32, code: Code, from: DType, to: DType, x: Operand) {
         let x = self.vector(x, from);
@@ -333,55 +316,38 @@ impl Emit<'_, Avx512> {
     }
 
     /// The greater or the less of floats: NaN where either is, and -0 below 0. `to` may be an operand.
-    fn extreme(&mut self, op: Binary, of: DType, to: u8, x: u8, y: u8) {
+    fn extreme(&mut self, op: Binary, of: DType, to: u8, x: u8, y: Source) {
         let which = if op == Binary::Max { GREATEST } else { LEAST };
         let unordered = self.temporary(Class::Mask);
         let result = self.temporary(Class::Vector);
-        self.compare(of, unordered, x, Source::Register(y), UNORDERED);
+        self.compare(of, unordered, x, y, UNORDERED);
         let code = range_code(of, self.is_full(of));
-        let [r, x, y] = [result, x, y].map(|n| self.register(of, n));
-        self.put(Instruction::with4(code, r, x, y, which));
+        let [r, x] = [result, x].map(|n| self.register(of, n));
+        self.put(match y {
+            Source::Register(y) => Instruction::with4(code, r, x, self.register(of, y), which),
+            Source::Memory(y) => Instruction::with4(code, r, x, y, which),
+        });
         let sum = one_instruction(Binary::Add, of, self.is_full(of)).unwrap_or_else(|| unreachable!("floats add"));
-        self.put_masked(Instruction::with3(sum, r, x, y), unordered, false);
+        let sum = self.with_source3(sum, r, x, y, of);
+        self.put_masked(sum, unordered, false);
         self.copy(of, to, result);
     }
 
     /// `acc = op(acc, item)`, in the lanes of rounds that there are.
     pub(super) fn accumulate(&mut self, op: Binary, of: DType, acc: u8, item: Operand) {
-        let rest = self.rest();
-        match (one_instruction(op, of, self.is_full(of)), rest) {
-            (Some(code), None) => {
-                let item = self.source(item, of);
-                self.three(code, of, acc, acc, item);
-            }
-            (Some(code), Some(mask)) => {
-                let item = self.source(item, of);
+        let item = self.source(item, of);
+        let Some(mask) = self.rest() else { return self.binary(op, of, acc, acc, item) };
+        match one_instruction(op, of, self.is_full(of)) {
+            Some(code) => {
                 let acc = self.register(of, acc);
                 let instruction = self.with_source3(code, acc, acc, item, of);
                 self.put_masked(instruction, mask, false);
             }
-            (None, None) => {
-                let item = self.vector(item, of);
-                self.extreme(op, of, acc, acc, item);
-            }
-            (None, Some(mask)) => {
-                let item = self.vector(item, of);
+            None => {
                 let result = self.temporary(Class::Vector);
                 self.extreme(op, of, result, acc, item);
                 self.merge(of, acc, result, mask);
             }
         }
-    }
-
-    fn fma(&mut self, out: u32, of: DType, x: Operand, y: Operand, z: Operand) {
-        let full = self.is_full(of);
-        let (accumulate, multiply) = match of {
-            DType::F32 => (
-                code!(full, EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er, EVEX_Vfmadd231ps_ymm_k1z_ymm_ymmm256b32),
-                code!(full, EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er, EVEX_Vfmadd213ps_ymm_k1z_ymm_ymmm256b32),
-            ),
-            _ => (Code::EVEX_Vfmadd231pd_zmm_k1z_zmm_zmmm512b64_er, Code::EVEX_Vfmadd213pd_zmm_k1z_zmm_zmmm512b64_er),
-        };
-        self.fused(out, of, [accumulate, multiply], [x, y, z]);
     }
 }
