@@ -14,6 +14,7 @@ mod linalg;
 mod mode;
 mod parts;
 mod processor;
+mod random;
 mod real;
 mod sort;
 mod threads;

@@ -5,7 +5,7 @@
 
 use crate::processor::Level;
 use wengert_kernel::math::Near;
-use wengert_kernel::{Binary, DType, Unary, threefry};
+use wengert_kernel::{Binary, DType, Unary};
 
 /// A unary function over a tile: `y[i] = f(x[i])` for `i < n`. `x` and `y` need no alignment and may be the same
 /// tile; other overlaps are not allowed.
@@ -143,7 +143,7 @@ macro_rules! binary_functions {
             Some(match (op, dtype) {
                 $((Binary::$op, DType::F32) => entries2::<f32, $op>(),
                 (Binary::$op, DType::F64) => entries2::<f64, $op>(),)*
-                (Binary::Threefry, DType::U64) => random(),
+                (Binary::Threefry, DType::U64) => crate::random::entries(),
                 _ => return None,
             })
         }
@@ -363,65 +363,6 @@ extern "C" fn scalar2_baseline<T: Near, F: Function2>(x: T, y: T) -> T {
     F::at(x, y)
 }
 
-/// The entries of `Threefry` for this processor.
-fn random() -> (Tile2, *const u8) {
-    let tile: Tile2 = match Level::of_processor() {
-        Level::Baseline => random_baseline,
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => random_avx2,
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => random_avx512,
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => unreachable!("a level of another architecture"),
-    };
-    (tile, random_scalar as *const u8)
-}
-
-extern "C" fn random_scalar(key: u64, counter: u64) -> u64 {
-    threefry(key, counter)
-}
-
-unsafe extern "C" fn random_baseline(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
-    // SAFETY: the contract of `Tile2`.
-    unsafe { random_over(n, x.cast(), y.cast(), z.cast()) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe extern "C" fn random_avx2(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
-    // SAFETY: the contract of `Tile2`.
-    unsafe { random_over(n, x.cast(), y.cast(), z.cast()) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2")]
-unsafe extern "C" fn random_avx512(n: usize, x: *const u8, y: *const u8, z: *mut u8) {
-    // SAFETY: the contract of `Tile2`.
-    unsafe { random_over(n, x.cast(), y.cast(), z.cast()) }
-}
-
-/// # Safety
-/// As [`Tile2`].
-#[inline(always)]
-unsafe fn random_over(n: usize, keys: *const u64, counters: *const u64, z: *mut u64) {
-    let mut i = 0;
-    while i < n {
-        let here = CHUNK.min(n - i);
-        let (mut x, mut y) = ([0u64; CHUNK], [0u64; CHUNK]);
-        // SAFETY: `here` elements are left; the local arrays are longer. All reads come before the writes.
-        unsafe {
-            keys.add(i).cast::<u8>().copy_to_nonoverlapping(x.as_mut_ptr().cast(), here * 8);
-            counters.add(i).cast::<u8>().copy_to_nonoverlapping(y.as_mut_ptr().cast(), here * 8);
-        }
-        for (x, y) in x.iter().zip(&mut y) {
-            *y = threefry(*x, *y);
-        }
-        // SAFETY: as above.
-        unsafe { y.as_ptr().cast::<u8>().copy_to_nonoverlapping(z.add(i).cast(), here * 8) };
-        i += CHUNK;
-    }
-}
-
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
@@ -450,28 +391,6 @@ mod tests {
         bits_of_all_levels::<f64, F>(|bits| (bits as i64) as f64 * 2f64.powi(-61));
         bits_of_all_levels::<f32, F>(|bits| f32::from_bits(bits as u32));
         bits_of_all_levels::<f32, F>(|bits| (bits as i64) as f32 * 2f32.powi(-61));
-    }
-
-    #[test]
-    fn random_bits_are_the_same_at_all_levels() {
-        for n in 0..70u64 {
-            let keys: Vec<u64> = (0..n).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-            let counters: Vec<u64> = (0..n).map(|i| i << 29 | 5).collect();
-            let want: Vec<u64> = keys.iter().zip(&counters).map(|(&k, &c)| threefry(k, c)).collect();
-            let run = |tile: Tile2| {
-                let mut z = counters.clone();
-                // SAFETY: all have that many elements; the callers below look whether the processor can.
-                unsafe { tile(z.len(), keys.as_ptr().cast(), z.as_ptr().cast(), z.as_mut_ptr().cast()) };
-                z
-            };
-            assert_eq!(run(random_baseline), want);
-            if Level::of_processor() >= Level::Avx2 {
-                assert_eq!(run(random_avx2), want);
-            }
-            if Level::of_processor() >= Level::Avx512 {
-                assert_eq!(run(random_avx512), want);
-            }
-        }
     }
 
     #[test]
