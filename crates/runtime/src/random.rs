@@ -30,7 +30,8 @@ unsafe extern "C" fn baseline(n: usize, x: *const u8, y: *const u8, z: *mut u8) 
     // SAFETY: the contract of `Tile2`; local arrays are whole.
     unsafe {
         over::<32>(n, x, y, z, |keys, counters, to| {
-            let (keys, counters) = (keys.cast::<[u64; 32]>().read_unaligned(), counters.cast::<[u64; 32]>().read_unaligned());
+            let (keys, counters) =
+                (keys.cast::<[u64; 32]>().read_unaligned(), counters.cast::<[u64; 32]>().read_unaligned());
             let mut results = counters;
             for (result, key) in results.iter_mut().zip(keys) {
                 *result = threefry(key, *result);
@@ -135,7 +136,8 @@ macro_rules! tile_of_vectors {
         #[inline]
         unsafe fn halves(from: *const $vector) -> [Groups; 2] {
             // SAFETY: the caller vouches for it.
-            let pairs: [[$floats; 2]; GROUPS] = from_fn(|g| from_fn(|k| unsafe { $to_floats($load(from.add(2 * g + k).cast())) }));
+            let pairs: [[$floats; 2]; GROUPS] =
+                from_fn(|g| from_fn(|k| unsafe { $to_floats($load(from.add(2 * g + k).cast())) }));
             [
                 pairs.map(|[a, b]| $to_words($shuffle::<0x88>(a, b))),
                 pairs.map(|[a, b]| $to_words($shuffle::<0xdd>(a, b))),
