@@ -136,8 +136,8 @@ macro_rules! tile_of_vectors {
         #[inline]
         unsafe fn halves(from: *const $vector) -> [Groups; 2] {
             // SAFETY: the caller vouches for it.
-            let pairs: [[$floats; 2]; GROUPS] =
-                from_fn(|g| from_fn(|k| unsafe { $to_floats($load(from.add(2 * g + k).cast())) }));
+            let load = |k| unsafe { $to_floats($load(from.add(k).cast())) };
+            let pairs: [[$floats; 2]; GROUPS] = from_fn(|g| [load(2 * g), load(2 * g + 1)]);
             [
                 pairs.map(|[a, b]| $to_words($shuffle::<0x88>(a, b))),
                 pairs.map(|[a, b]| $to_words($shuffle::<0xdd>(a, b))),

@@ -11,6 +11,7 @@ use wengert_kernel::{Buffer, DType, Element, with_element};
 
 /// Rows up to this length are sorted by insertion.
 const SHORT: usize = 20;
+
 pub(crate) fn entry(name: &str) -> Option<Entry> {
     let dtype = dtype_of(name, "argsort")?;
     Some(with_element!(dtype, T => entry_of::<Argsort<T>>()))
@@ -188,15 +189,20 @@ fn radix<'a, W: Word, const DIGITS: usize>(
         return to.iter_mut().zip(0..).for_each(|(to, i)| *to = i);
     };
     for &number in earlier {
-        scatter(from, number, &counts[number], other, |word| word);
+        // SAFETY: the digits of all words were counted, and moving words changes no count.
+        unsafe { scatter(from, number, &counts[number], other, |word| word) };
         std::mem::swap(&mut from, &mut other);
     }
-    scatter(from, last, &counts[last], to, W::position);
+    // SAFETY: the same.
+    unsafe { scatter(from, last, &counts[last], to, W::position) };
 }
 
-/// Writes words in the order of a digit of theirs, of which there are `counts`.
+/// Writes words in the order of a digit of theirs.
+///
+/// # Safety
+/// Of the words `counts[d]` have the digit `d`.
 #[inline(always)]
-fn scatter<W: Word, R>(from: &[W], digit: usize, counts: &[usize; 256], to: &mut [R], result: impl Fn(W) -> R) {
+unsafe fn scatter<W: Word, R>(from: &[W], digit: usize, counts: &[usize; 256], to: &mut [R], result: impl Fn(W) -> R) {
     let mut places = *counts;
     let mut sum = 0;
     for place in &mut places {
@@ -207,8 +213,7 @@ fn scatter<W: Word, R>(from: &[W], digit: usize, counts: &[usize; 256], to: &mut
         let place = &mut places[word.digit(digit)];
         // A check here would cost a fifth of the time.
         debug_assert!(*place < to.len());
-        // SAFETY: the counts are those of `from`, so that each digit's places end where the next one's begin, the last
-        // at the end of `to`.
+        // SAFETY: each digit's places end where the next one's begin, the last at the end of `to`.
         unsafe { to.as_mut_ptr().add(*place).write(result(word)) };
         *place += 1;
     }
