@@ -12,6 +12,7 @@ use crate::refusal::refused;
 use crate::source::{Origin, Source, in_users_code, name_here, source_here, with_source};
 use crate::types::Type;
 use crate::value::Value;
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -305,7 +306,7 @@ fn try_record(op: Op, args: &[&Array], source: &Source) -> Result<Vec<Array>, Er
     if args.iter().any(|x| matches!(x.0, Repr::Complex(_))) {
         return crate::complex::record(op, args);
     }
-    let types: Vec<Type> = args.iter().map(|x| x.ty()).collect();
+    let types: SmallVec<[Type; 3]> = args.iter().map(|x| x.ty()).collect();
     if crate::halves::must_widen(&op, &types) {
         return crate::halves::record(op, args);
     }

@@ -123,7 +123,7 @@ impl ArrayValue {
     /// assert_eq!(wengert_core::value::ArrayValue::new(&[1], vec![1u8]).ty().to_string(), "u8[1]");
     /// ```
     pub fn ty(&self) -> ArrayType {
-        ArrayType { dtype: self.dtype(), shape: self.shape.clone() }
+        ArrayType { dtype: self.dtype(), shape: Shape::from_slice(&self.shape) }
     }
 
     /// Number of elements.

@@ -130,6 +130,7 @@ impl Checked {
     #[inline]
     pub fn run<'a>(&self, kept: impl Iterator<Item = &'a Buffer>, given: &mut Given, results: &mut Results) -> Status {
         let mut reads: SmallVec<[*const u8; 8]> = SmallVec::new();
+        reads.reserve(self.inputs.len());
         let mut expected = self.inputs.iter();
         let mut read = |buffer: &Buffer| {
             if let Some(&Some(expected)) = expected.next() {
@@ -141,6 +142,8 @@ impl Checked {
         let first_given = reads.len();
         given.iter().for_each(|buffer| reads.push(read(buffer.as_ref().expect("all are there at first"))));
         let mut writes: SmallVec<[*mut u8; 4]> = SmallVec::new();
+        writes.reserve(self.outputs.len());
+        results.reserve(self.outputs.len());
         for output in &self.outputs {
             let over = |&i: &u32| {
                 let i = i as usize;

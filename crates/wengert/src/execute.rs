@@ -267,6 +267,7 @@ impl Executable {
         finish: impl FnOnce(&mut Outputs<'_>) -> T,
     ) -> Result<T, Error> {
         let mut given = Given::new();
+        given.reserve(args.len());
         for x in args.drain(..) {
             given.push(Some(x.into_buffer("jit")?));
         }

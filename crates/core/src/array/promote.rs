@@ -5,6 +5,7 @@ use crate::ops::{Broadcast, rules};
 use crate::refusal::refuse;
 use crate::trace::apply;
 use crate::types::Shape;
+use smallvec::SmallVec;
 use wengert_kernel::{DType, Scalar, ScalarOp};
 
 /// An operand as it is written: an array, or a bare number.
@@ -88,11 +89,11 @@ pub fn promote_types(a: DType, b: DType) -> DType {
 pub(crate) fn promote<const N: usize>(terms: [Term; N]) -> [Array; N] {
     let dtype = common_dtype(&terms);
     let shape = common_shape(&terms);
-    let mut fitted = Vec::with_capacity(N);
+    let mut fitted = SmallVec::<[Array; N]>::new();
     for term in &terms {
         fitted.push(fit(term, dtype, &shape));
     }
-    fitted.try_into().unwrap_or_else(|_| unreachable!("as many as came"))
+    fitted.into_inner().unwrap_or_else(|_| unreachable!("as many as came"))
 }
 
 /// The dtype of the result of an operation on these operands.
@@ -117,6 +118,10 @@ pub(crate) fn common_shape(terms: &[Term]) -> Shape {
     for term in terms {
         let Term::Array(x) = term else { continue };
         let shape = x.shape();
+        if common.is_empty() {
+            common = shape;
+            continue;
+        }
         let missing = shape.len().saturating_sub(common.len());
         common.insert_many(0, std::iter::repeat_n(1, missing));
         let offset = common.len() - shape.len();

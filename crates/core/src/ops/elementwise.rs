@@ -3,8 +3,9 @@
 use super::operands::{arrays, result};
 use super::view::blank;
 use crate::error::{Error, TypeError};
-use crate::types::Type;
+use crate::types::{Shape, Type};
 use crate::value::{ArrayValue, Value};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use wengert_kernel::scalar::{binary_fn, bitcast, compare_fn, convert, fma_fn, test_fn, unary_fn};
 use wengert_kernel::{DType, Element, ScalarOp, Unary, with_element};
@@ -17,7 +18,7 @@ pub(super) fn infer<const N: usize>(op: ScalarOp, args: &[Type]) -> Result<Vec<T
     }
     let dtypes = x.map(|x| x.dtype);
     match op.infer(&dtypes) {
-        Some(dtype) => result(dtype, x[0].shape.clone()),
+        Some(dtype) => result(dtype, Shape::from_slice(&x[0].shape)),
         None => Err(refusal(op, &dtypes)),
     }
 }
@@ -64,8 +65,8 @@ pub(super) fn truth_values(condition: DType) -> Result<(), TypeError> {
 
 /// The scalar operation on every element.
 pub(super) fn eval(op: ScalarOp, args: Vec<Value>) -> Result<Vec<Value>, Error> {
-    let x: Vec<&ArrayValue> = args.iter().map(Value::array).collect();
-    let dtypes: Vec<DType> = x.iter().map(|x| x.dtype()).collect();
+    let x: SmallVec<[&ArrayValue; 3]> = args.iter().map(Value::array).collect();
+    let dtypes: SmallVec<[DType; 3]> = x.iter().map(|x| x.dtype()).collect();
     let dtype = op.infer(&dtypes).expect("the dtypes were inferred");
     let mut y = blank(dtype, &x[0].shape)?;
     // The last operand has the dtype on which the function is defined; only the condition of a select is another.

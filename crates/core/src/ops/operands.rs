@@ -2,19 +2,22 @@
 
 use crate::error::TypeError;
 use crate::types::{ArrayType, Shape, Type};
+use smallvec::SmallVec;
 use wengert_kernel::DType;
 
 /// The operands, all arrays and as many as the operation takes.
 pub(super) fn arrays<const N: usize>(args: &[Type]) -> Result<[&ArrayType; N], TypeError> {
-    let all = array_list(args)?;
-    let count = all.len();
-    all.try_into().map_err(|_| TypeError::new(format!("it takes {N} operands, not {count}")))
+    let all = args.iter().map(array).collect::<Result<SmallVec<[_; N]>, _>>()?;
+    all.into_inner().map_err(|all| TypeError::new(format!("it takes {N} operands, not {}", all.len())))
 }
 
 /// The operands, all arrays.
 pub(super) fn array_list(args: &[Type]) -> Result<Vec<&ArrayType>, TypeError> {
-    let list = |ty: &Type| TypeError::new(format!("{ty} is a list of rows, not an array"));
-    args.iter().map(|ty| ty.as_array().ok_or_else(|| list(ty))).collect()
+    args.iter().map(array).collect()
+}
+
+fn array(ty: &Type) -> Result<&ArrayType, TypeError> {
+    ty.as_array().ok_or_else(|| TypeError::new(format!("{ty} is a list of rows, not an array")))
 }
 
 /// The type of the only result, when memory could hold it.

@@ -33,7 +33,7 @@ pub(super) fn keep(block: Owned) {
             // A thread that is ending keeps nothing.
             _ = THREAD.try_with(|shelf| {
                 let blocks = &mut shelf.borrow_mut().0[class];
-                if blocks.len() < MOST {
+                if (blocks.len() + 1) * (class + 1) * ALIGN <= MOST {
                     blocks.extend(block.take());
                 }
             });
@@ -46,8 +46,8 @@ pub(super) fn keep(block: Owned) {
     }
 }
 
-/// Small blocks of each size that a thread keeps.
-const MOST: usize = 16;
+/// Bytes of small blocks of each size that a thread keeps: as many as the results of a call with hundreds of small ones.
+const MOST: usize = 16 << 10;
 
 /// Small blocks, by the size of their room.
 struct Shelf([Vec<ManuallyDrop<Owned>>; SMALL / ALIGN]);
